@@ -1,0 +1,1 @@
+"""The rules. Deterministic and synchronous: events in, facts and effects out; no I/O, no clock, no chance of its own."""

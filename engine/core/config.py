@@ -1,0 +1,105 @@
+"""What the core is told when a run starts: instruments, limits, the execution model, the strategies. All frozen.
+
+The shell checks the files (pydantic, at the edge) and hands over these values; the core asserts, it does not check
+again. Everything here travels inside `RunStarted` into the journal, so that a replay needs no file.
+"""
+
+from typing import Final
+
+import msgspec
+
+SECOND: Final = 1_000_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 3600 * SECOND
+DAY: Final = 24 * HOUR
+
+
+class Value(msgspec.Struct, frozen=True):
+    """Base of the frozen values of configuration."""
+
+
+class Instrument(Value, frozen=True):
+    """One tradable symbol. Sizes in base units, prices in quote currency, fees as fractions of notional (all scaled)."""
+
+    symbol: str
+    tick: int  # smallest price step
+    lot: int  # smallest quantity step
+    min_qty: int
+    max_qty: int
+    min_notional: int = 0
+    maker_fee: int = 50_000  # 0.05 %
+    taker_fee: int = 100_000  # 0.10 %
+    multiplier: int = 100_000_000
+    funding_interval_ns: int = 8 * HOUR  # 0: no funding (spot, shares)
+    group: str = "crypto"  # assets taken as correlated until measured
+
+
+class Limits(Value, frozen=True):
+    """What the safety layers hold the desk to. Money scaled in account currency, ratios as scaled fractions.
+
+    The defaults are the shipped paper limits; `engine.core.limits.HARD` caps each of them.
+    """
+
+    position_notional_max: int = 200_000 * 100_000_000
+    order_notional_max: int = 200_000 * 100_000_000
+    leverage_max: int = 20 * 100_000_000
+    daily_loss_max: int = 50 * 100_000_000
+    daily_loss_fraction_max: int = 5_000_000
+    daily_drawdown_max: int = 5_000_000
+    total_drawdown_max: int = 10_000_000
+    consecutive_losses_max: int = 5
+    loss_per_trade_max: int = 25 * 100_000_000
+    positions_max: int = 5
+    positions_per_symbol_max: int = 1
+    heat_max: int = 1_000_000
+    reward_risk_min: int = 100_000_000
+    orders_per_minute_max: int = 10
+    errors_max: int = 20
+    price_age_ns_max: int = 15 * SECOND
+    price_collar: int = 5_000_000  # an order price may be this far from the last known price
+
+
+class PaperModel(Value, frozen=True):
+    """The execution model of the paper broker (see docs/execution-model.md)."""
+
+    latency_ns_min: int = 60_000_000
+    latency_ns_max: int = 140_000_000
+    slippage_min: int = 50_000  # 0.05 %, used without a book, always adverse
+    slippage_max: int = 300_000  # 0.30 %
+    participation_max: int = 20_000_000  # at most this share of a bar's volume or of a displayed size
+
+
+class Sizing(Value, frozen=True):
+    """How large an entry is: the risk to its stop, capped by a notional."""
+
+    risk_per_trade: int = 2 * 100_000_000
+    notional_max: int = 400 * 100_000_000
+
+
+class StrategySpec(Value, frozen=True):
+    """One strategy of a run: its registered name or `module:Class`, and its validated parameters."""
+
+    strategy_id: str
+    kind: str
+    params: dict[str, int | str | bool]
+    symbols: tuple[str, ...]
+
+
+class CoreConfig(Value, frozen=True):
+    """All the core knows of the outside at the start of a run."""
+
+    env: str
+    seed: int
+    paper: bool  # True: the core's PaperBroker fills; False: orders leave to the venue's own broker
+    starting_equity: int
+    instruments: tuple[Instrument, ...]
+    strategies: tuple[StrategySpec, ...]
+    limits: Limits = Limits()
+    model: PaperModel = PaperModel()
+    sizing: Sizing = Sizing()
+    entry_timeout_ns: int = 30 * SECOND  # an unfilled entry, or the rest of a partly filled one, is cancelled
+    breaker_action: str = "halt_day"  # halt_day | shutdown | cooldown
+    cooldown_ns: int = 60 * MINUTE
+    kill_closes: bool = True  # on_kill = close | keep
+    bars_kept: int = 300
+    config_hash: str = ""

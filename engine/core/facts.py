@@ -1,0 +1,297 @@
+"""What the core decided or booked: the output that is kept. Facts are journaled in the same transaction as their cause.
+
+A fact is frozen and complete: the tables, the event stream and the report are computed from facts alone. Money,
+quantities, prices and ratios are scaled integers; times are UTC nanoseconds. Those in `DECISIONS` make up the run's
+decision hash.
+"""
+
+import msgspec
+
+from engine.core.words import (
+    BlockReason,
+    BreakerName,
+    ExitReason,
+    OrderKind,
+    OrderState,
+    Purpose,
+    ReasonCode,
+    Severity,
+    Side,
+    TerminalState,
+    TimeInForce,
+)
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """Base of all facts; the tag is the journal's `kind`."""
+
+    at_ns: int
+
+
+class SignalRaised(Fact, frozen=True, tag="signal_raised"):
+    signal_id: str
+    strategy_id: str
+    symbol: str
+    side: Side
+    entry: int  # limit price; 0: at market
+    stop: int
+    target: int
+    phase: str  # market phase by price
+    regime: str  # regime by VIX
+    text: str  # the strategy's own reason, for people
+
+
+class SignalEnded(Fact, frozen=True, tag="signal_ended"):
+    """The verdict: state, code and a sentence; `value` beside its `limit`, in the unit the code implies."""
+
+    signal_id: str
+    strategy_id: str
+    symbol: str
+    side: Side
+    state: TerminalState
+    reason_code: ReasonCode
+    text: str
+    value: int = 0
+    limit: int = 0
+    filled_qty: int = 0
+
+
+class OrderChanged(Fact, frozen=True, tag="order_changed"):
+    """One transition of one order; the first (NEW to SUBMITTED) is the intent. `qty` is signed, `filled_qty` too."""
+
+    order_id: str  # client order id
+    signal_id: str
+    strategy_id: str
+    symbol: str
+    purpose: Purpose
+    kind: OrderKind
+    tif: TimeInForce
+    qty: int
+    price: int  # 0 for a market order
+    reduce_only: bool
+    previous: OrderState
+    state: OrderState
+    filled_qty: int = 0
+    average_price: int = 0
+    reason_code: str = ""
+    text: str = ""
+    venue_order_id: str = ""
+
+
+class FillBooked(Fact, frozen=True, tag="fill_booked"):
+    """A fill on the books. `qty` signed; `realized` before fees; `expected` is the price at the decision."""
+
+    fill_id: str
+    order_id: str
+    signal_id: str
+    strategy_id: str
+    symbol: str
+    purpose: Purpose
+    qty: int
+    price: int
+    fee: int
+    role: str
+    realized: int
+    expected: int
+    position_qty: int  # after
+    order_to_fill_ns: int
+    fee_source: str
+    slippage_source: str
+    late: bool = False  # after the order had ended
+
+
+class TradeClosed(Fact, frozen=True, tag="trade_closed"):
+    """A round trip, flat to flat. `pnl` is after fees and funding; prices are averages."""
+
+    trade_id: str
+    signal_id: str
+    strategy_id: str
+    symbol: str
+    side: Side
+    qty: int
+    entry_price: int
+    exit_price: int
+    entry_at_ns: int
+    pnl: int
+    fees: int
+    funding: int
+    exit_reason: ExitReason
+    phase: str
+    regime: str
+
+
+class FundingPaid(Fact, frozen=True, tag="funding_paid"):
+    """Funding settled on a position; `amount` is what was paid (negative: received)."""
+
+    symbol: str
+    qty: int
+    mark: int
+    rate: int
+    amount: int
+
+
+class BlockChanged(Fact, frozen=True, tag="block_changed"):
+    """A reason to stop entries appeared or was lifted. `lifts` says what lifts it."""
+
+    reason: BlockReason
+    active: bool
+    text: str
+    lifts: str
+    actor: str = ""
+
+
+class BreakerChanged(Fact, frozen=True, tag="breaker_changed"):
+    """A breaker tripped or was released. `text` reads like "5.2% >= 5%"."""
+
+    name: BreakerName
+    tripped: bool
+    value: int
+    limit: int
+    text: str
+    action: str
+
+
+class KillChanged(Fact, frozen=True, tag="kill_changed"):
+    latched: bool
+    source: str
+    actor: str
+    text: str
+
+
+class OperatorActed(Fact, frozen=True, tag="operator_acted"):
+    """Who did what, by which way, with which effect; also refusals."""
+
+    act: str
+    source: str
+    actor: str
+    text: str
+    accepted: bool
+    before: str
+    after: str
+
+
+class PhaseChanged(Fact, frozen=True, tag="phase_changed"):
+    previous: str
+    phase: str
+    text: str
+
+
+class EquityMarked(Fact, frozen=True, tag="equity_marked"):
+    """The account once a minute and after each trade. `drawdown` is a fraction of the peak."""
+
+    equity: int
+    cash: int
+    unrealized: int
+    realized: int  # of the run
+    fees: int  # of the run
+    funding: int  # of the run
+    exposure: int
+    heat: int
+    drawdown: int
+
+
+class DayRolled(Fact, frozen=True, tag="day_rolled"):
+    """A UTC day began. `day` is days since 1970; the figures are those the ended day closed with."""
+
+    day: int
+    opening_equity: int
+    ended_pnl: int
+
+
+class FeedNoted(Fact, frozen=True, tag="feed_noted"):
+    """Something about the data: stale, live again, a gap, a refused row. `kind` is the event-stream name."""
+
+    symbol: str
+    kind: str
+    text: str
+    value: int = 0
+    previous_ns: int = 0
+    current_ns: int = 0
+
+
+class ErrorCounted(Fact, frozen=True, tag="error_counted"):
+    where: str
+    text: str
+    fingerprint: str
+
+
+AnyFact = (
+    SignalRaised
+    | SignalEnded
+    | OrderChanged
+    | FillBooked
+    | TradeClosed
+    | FundingPaid
+    | BlockChanged
+    | BreakerChanged
+    | KillChanged
+    | OperatorActed
+    | PhaseChanged
+    | EquityMarked
+    | DayRolled
+    | FeedNoted
+    | ErrorCounted
+)
+
+DECISIONS = (
+    SignalRaised,
+    SignalEnded,
+    OrderChanged,
+    FillBooked,
+    TradeClosed,
+    BlockChanged,
+    BreakerChanged,
+    KillChanged,
+)
+
+# --- effects that leave the core -------------------------------------------------------------------------------------
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """Something the shell must do. Performed only after the facts it rests on are durable."""
+
+
+class Submit(Effect, frozen=True):
+    """Send an order to the venue's broker. `qty` is signed."""
+
+    order_id: str
+    symbol: str
+    qty: int
+    kind: OrderKind
+    tif: TimeInForce
+    price: int
+    reduce_only: bool
+
+
+class Cancel(Effect, frozen=True):
+    order_id: str
+    symbol: str
+
+
+class Query(Effect, frozen=True):
+    """Ask the venue what it knows of an order whose outcome is unknown."""
+
+    order_id: str
+    symbol: str
+
+
+class WakeAt(Effect, frozen=True):
+    """Send a `Wake` once this time has come. A newer one replaces an older one."""
+
+    at_ns: int
+
+
+class Alert(Effect, frozen=True):
+    severity: Severity
+    title: str
+    text: str
+
+
+class StopSession(Effect, frozen=True):
+    """End the session in order. `reason` is recorded; `exit_code` 0 for an operator's wish, 1 for a safety stop."""
+
+    reason: str
+    exit_code: int
+
+
+AnyEffect = Submit | Cancel | Query | WakeAt | Alert | StopSession

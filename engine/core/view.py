@@ -1,0 +1,170 @@
+"""What an observer sees of a desk: one immutable value, taken after its batch is durable.
+
+Carried to the console in process or over the control socket; an observer never holds a reference into live state.
+Money, quantities, prices and ratios are scaled integers (`engine.core.money`), times UTC nanoseconds.
+"""
+
+import msgspec
+
+from engine.core.events import FeedHealth, SessionPhase
+from engine.core.words import ReasonCode, Side, TerminalState
+
+
+class View(msgspec.Struct, frozen=True):
+    """Base of all views."""
+
+
+class PositionView(View, frozen=True):
+    symbol: str
+    side: Side
+    qty: int  # signed
+    entry: int
+    mark: int
+    unrealized: int
+    stop: int
+    target: int
+    heat: int  # fraction of equity lost if the stop is hit
+    opened_ns: int
+    strategy_id: str
+
+
+class OrderView(View, frozen=True):
+    order_id: str
+    symbol: str
+    purpose: str
+    state: str
+    qty: int  # signed
+    filled_qty: int  # signed
+    price: int  # 0: market
+    placed_ns: int
+
+
+class SignalView(View, frozen=True):
+    """A recent signal; `state` is None while it is in flight."""
+
+    signal_id: str
+    at_ns: int
+    strategy_id: str
+    symbol: str
+    side: Side
+    state: TerminalState | None
+    reason_code: ReasonCode | None
+    text: str
+
+
+class BreakerView(View, frozen=True):
+    """`unit` is money, fraction or count; `used` is value over limit as a fraction (1 = trips)."""
+
+    name: str
+    label: str
+    value: int
+    limit: int
+    unit: str
+    used: int
+    tripped: bool
+    action: str
+    lifts: str
+
+
+class BlockView(View, frozen=True):
+    reason: str
+    text: str
+    lifts: str
+    since_ns: int
+
+
+class FeedView(View, frozen=True):
+    symbol: str
+    health: FeedHealth
+    last_ns: int  # 0: nothing yet
+    bid: int
+    ask: int
+
+
+class NoteView(View, frozen=True):
+    """One line of the desk's event list. `level` is info, warning or error."""
+
+    seq: int
+    at_ns: int
+    level: str
+    kind: str
+    text: str
+
+
+class HeartbeatView(View, frozen=True):
+    """How well the desk is beating. Lateness and lag in microseconds, over the last minute."""
+
+    count: int = 0
+    last_ns: int = 0
+    max_gap_ns: int = 0
+    late_p99_us: int = 0
+    loop_lag_p50_us: int = 0
+    loop_lag_p99_us: int = 0
+    loop_lag_max_us: int = 0
+    commit_p99_us: int = 0
+    decision_p99_us: int = 0
+    queue_depth: int = 0
+    dropped_ticks: int = 0
+    gap_count: int = 0
+    stale_events: int = 0
+    error_count: int = 0
+    rss_bytes: int = 0
+
+
+class DeskView(View, frozen=True):
+    """The whole desk at `at_ns`."""
+
+    env: str
+    run_id: str
+    phase: SessionPhase
+    at_ns: int
+    started_ns: int  # when RUNNING began; 0 before
+    duration_ns: int  # 0: until stopped
+    elapsed_ns: int  # of the duration, on the session's clock
+    venue: str
+    broker: str
+    source: str
+    clock: str  # wall | scaled | virtual
+    seed: int
+    pid: int
+    phase_text: str  # progress of what the phase is doing, or why it ended
+    starting_equity: int
+    equity: int
+    cash: int
+    unrealized: int
+    realized: int
+    fees: int
+    funding: int
+    day_pnl: int
+    drawdown: int
+    exposure: int
+    heat: int
+    heat_limit: int
+    positions: tuple[PositionView, ...]
+    orders: tuple[OrderView, ...]
+    signals: dict[str, int]  # the six terminal states, all present
+    signals_total: int
+    signals_in_flight: int
+    recent_signals: tuple[SignalView, ...]  # newest first
+    breakers: tuple[BreakerView, ...]
+    blocks: tuple[BlockView, ...]
+    kill_latched: bool
+    feeds: tuple[FeedView, ...]
+    notes: tuple[NoteView, ...]  # newest first
+    equity_curve: tuple[int, ...]  # oldest first, at most 120 points
+    heartbeat: HeartbeatView
+    trades: int
+    wins: int
+    market_events: int
+    journal_rows: int
+    journal_head: str
+    market_phases: dict[str, str] = {}  # by symbol
+
+
+class CommandReceipt(View, frozen=True):
+    """What became of a command, once durable. `took_us`: from receipt by the desk to the gate or block in force."""
+
+    accepted: bool
+    text: str
+    took_us: int = 0
+    unconfirmed: tuple[str, ...] = ()  # orders a kill could not confirm as cancelled

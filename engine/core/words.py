@@ -1,0 +1,165 @@
+"""The closed sets of words: one meaning each, the same in code, tables, configuration and on the screen."""
+
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.LONG else -1
+
+
+class TerminalState(StrEnum):
+    """How a signal ends: exactly one of these, once."""
+
+    EXECUTED = "EXECUTED"
+    REJECTED_BY_CORRELATION = "REJECTED_BY_CORRELATION"
+    REJECTED_BY_HEAT = "REJECTED_BY_HEAT"
+    REJECTED_BY_CIRCUIT_BREAKER = "REJECTED_BY_CIRCUIT_BREAKER"
+    REJECTED_BY_SIZING = "REJECTED_BY_SIZING"
+    REJECTED_BY_BROKER = "REJECTED_BY_BROKER"
+
+
+class ReasonCode(StrEnum):
+    """Why a signal ended so, or why an order was refused. `TERMINAL_STATE` maps each to its terminal state."""
+
+    FILLED = "filled"
+    PARTLY_FILLED = "partly_filled"
+    CORRELATION = "correlation"
+    CORRELATION_UNKNOWN = "correlation_unknown"
+    HEAT = "heat"
+    EXPOSURE = "exposure"
+    CONCENTRATION = "concentration"
+    MAX_POSITIONS = "max_positions"
+    SYMBOL_POSITIONS = "symbol_positions"
+    SYMBOL_QTY = "symbol_qty"
+    KILLED = "kill"
+    PAUSED = "paused"
+    RECONCILIATION = "reconciliation"
+    STALE_DATA = "stale_data"
+    BREAKER = "breaker"
+    COOLDOWN = "cooldown"
+    DAILY_LOSS = "daily_loss"
+    ERROR_LIMIT = "error_limit"
+    PHASE_FORBIDS = "phase_forbids"
+    PHASE_UNKNOWN = "phase_unknown"
+    STRATEGY_DISABLED = "strategy_disabled"
+    GATE_DENIED = "gate_denied"
+    JOURNAL = "journal"
+    UNKNOWN_ORDER = "unknown_order"
+    SESSION_ENDED = "session_ended"
+    NO_PRICE = "no_price"
+    ZERO_SIZE = "zero_size"
+    BELOW_MIN_QTY = "below_min_qty"
+    BELOW_MIN_NOTIONAL = "below_min_notional"
+    ABOVE_MAX_QTY = "above_max_qty"
+    LOSS_PER_TRADE = "loss_per_trade"
+    REWARD_RISK = "reward_risk"
+    INVALID_LEVELS = "invalid_levels"
+    RATE_LIMIT = "rate_limit_exceeded"
+    NOTIONAL = "notional_exceeded"
+    LEVERAGE = "leverage"
+    MARGIN = "insufficient_margin"
+    SYMBOL_NOT_ALLOWED = "symbol_not_allowed"
+    PRICE_COLLAR = "price_collar"
+    DUPLICATE = "duplicate"
+    VENUE_REFUSED = "venue_refused"
+    CANCELLED_UNFILLED = "cancelled_unfilled"
+    LOST_IN_CRASH = "lost_in_crash"
+    INTERNAL_ERROR = "internal_error"
+
+
+def _state_of() -> dict[ReasonCode, TerminalState]:
+    table = {
+        TerminalState.EXECUTED: "FILLED PARTLY_FILLED",
+        TerminalState.REJECTED_BY_CORRELATION: "CORRELATION CORRELATION_UNKNOWN",
+        TerminalState.REJECTED_BY_HEAT: "HEAT EXPOSURE CONCENTRATION MAX_POSITIONS SYMBOL_POSITIONS SYMBOL_QTY",
+        TerminalState.REJECTED_BY_CIRCUIT_BREAKER: "KILLED PAUSED RECONCILIATION STALE_DATA BREAKER COOLDOWN "
+        "DAILY_LOSS ERROR_LIMIT PHASE_FORBIDS PHASE_UNKNOWN STRATEGY_DISABLED GATE_DENIED JOURNAL UNKNOWN_ORDER "
+        "SESSION_ENDED NO_PRICE",
+        TerminalState.REJECTED_BY_SIZING: "ZERO_SIZE BELOW_MIN_QTY BELOW_MIN_NOTIONAL ABOVE_MAX_QTY LOSS_PER_TRADE "
+        "REWARD_RISK INVALID_LEVELS",
+        TerminalState.REJECTED_BY_BROKER: "RATE_LIMIT NOTIONAL LEVERAGE MARGIN SYMBOL_NOT_ALLOWED PRICE_COLLAR "
+        "DUPLICATE VENUE_REFUSED CANCELLED_UNFILLED LOST_IN_CRASH INTERNAL_ERROR",
+    }
+    return {ReasonCode[name]: state for state, names in table.items() for name in names.split()}
+
+
+TERMINAL_STATE = _state_of()
+
+
+class OrderKind(StrEnum):
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+
+
+class TimeInForce(StrEnum):
+    GTC = "GTC"
+    IOC = "IOC"
+    POST_ONLY = "POST_ONLY"
+
+
+class OrderState(StrEnum):
+    NEW = "NEW"
+    SUBMITTED = "SUBMITTED"
+    ACCEPTED = "ACCEPTED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    UNKNOWN = "UNKNOWN"
+
+
+class Purpose(StrEnum):
+    """What an order is for. Only ENTRY adds risk; all others are reduce-only and no entry limit blocks them."""
+
+    ENTRY = "ENTRY"
+    TARGET = "TARGET"
+    STOP = "STOP"
+    CLOSE = "CLOSE"
+
+
+class ExitReason(StrEnum):
+    SL = "SL"
+    TP = "TP"
+    TIME = "TIME"
+    STRATEGY = "STRATEGY"
+    FORCE_CLOSE = "FORCE_CLOSE"
+    KILL = "KILL"
+    SHUTDOWN = "SHUTDOWN"
+    LOSS_LIMIT = "LOSS_LIMIT"
+
+
+class BlockReason(StrEnum):
+    """Anything that keeps entries from happening. They coexist; entries resume when none is left."""
+
+    KILL = "kill"
+    OPERATOR = "operator"
+    STARTING = "starting"
+    SHUTTING_DOWN = "shutting_down"
+    STALE_DATA = "stale_data"
+    BREAKER = "breaker"
+    RECONCILIATION = "reconciliation"
+    JOURNAL = "journal"
+    UNKNOWN_ORDER = "unknown_order"
+    PHASE_UNKNOWN = "phase_unknown"
+    RESTORED = "restored"
+
+
+class BreakerName(StrEnum):
+    CONSECUTIVE_LOSSES = "consecutive_losses"
+    DAILY_LOSS = "daily_loss"
+    DAILY_DRAWDOWN = "daily_drawdown"
+    TOTAL_DRAWDOWN = "total_drawdown"
+    ERRORS = "errors"
+
+
+class Severity(StrEnum):
+    INFO = "INFO"
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"

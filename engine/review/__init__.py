@@ -1,0 +1,1 @@
+"""What is said afterwards. Pure: rows in, figures out."""

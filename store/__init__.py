@@ -1,0 +1,1 @@
+"""SQLite: journal, projections, snapshots, migrations, queries, export. The only place with SQL."""
