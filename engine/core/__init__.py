@@ -1,1 +1,1 @@
-"""The rules. Deterministic and synchronous: events in, facts and effects out; no I/O, no clock, no chance of its own."""
+"""The rules. Deterministic and synchronous: events in, facts and effects out; no I/O, no clock, no chance."""

@@ -19,7 +19,7 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class Instrument(Value, frozen=True):
-    """One tradable symbol. Sizes in base units, prices in quote currency, fees as fractions of notional (all scaled)."""
+    """One tradable symbol. Sizes in base units, prices in quote currency, fees as fractions of notional."""
 
     symbol: str
     tick: int  # smallest price step

@@ -16,7 +16,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Base of all events. `array_like` keeps the journal small; order of fields is part of the format."""
 
 
-# --- market data -----------------------------------------------------------------------------------------------------
+# --- market data ---
 
 
 class Quote(Event, frozen=True, gc=False, array_like=True, tag="q"):
@@ -115,7 +115,7 @@ class DataRejected(Event, frozen=True, array_like=True, tag="dr"):
     count: int = 1
 
 
-# --- answers of a broker -----------------------------------------------------------------------------------------------
+# --- answers of a broker ---
 
 
 class Role(StrEnum):
@@ -198,7 +198,7 @@ class Fill(Event, frozen=True, array_like=True, tag="fl"):
     slippage_source: str = "venue"
 
 
-# --- the session ---------------------------------------------------------------------------------------------------------
+# --- the session ---
 
 
 class SessionPhase(StrEnum):

@@ -244,7 +244,7 @@ DECISIONS = (
     KillChanged,
 )
 
-# --- effects that leave the core -------------------------------------------------------------------------------------
+# --- effects that leave the core ---
 
 
 class Effect(msgspec.Struct, frozen=True):
