@@ -1,0 +1,75 @@
+"""The clocks: the one module that reads time. Everything else is told the time or asks one of these.
+
+`now_ns` is the desk's time (UTC nanoseconds): the wall's, or the venue's when that runs scaled or in the past.
+`mono_ns` never steps and is real time in all of them: durations, heartbeats and timeouts are measured with it.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+
+class WallClock:
+    """Real time."""
+
+    kind: Final = "wall"
+    speed: Final = 1
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def mono_ns(self) -> int:
+        return time.monotonic_ns()
+
+    async def sleep(self, ns: int) -> None:
+        """Sleep `ns` nanoseconds of this clock's time; not at all when `ns` is not above zero."""
+        await asyncio.sleep(max(ns, 0) / 1_000_000_000)
+
+
+class ScaledClock:
+    """A venue's time: it stood at `origin_ns` when this clock was made and runs `speed` times as fast as the wall."""
+
+    kind: Final = "scaled"
+
+    def __init__(self, origin_ns: int, speed: int) -> None:
+        self.speed = speed
+        self._origin_ns = origin_ns
+        self._started_ns = time.monotonic_ns()
+
+    def now_ns(self) -> int:
+        return self._origin_ns + (time.monotonic_ns() - self._started_ns) * self.speed
+
+    def mono_ns(self) -> int:
+        return time.monotonic_ns()
+
+    async def sleep(self, ns: int) -> None:
+        await asyncio.sleep(max(ns, 0) / self.speed / 1_000_000_000)
+
+
+class VirtualClock:
+    """Time that stands still until it is set: the data's own time at full speed."""
+
+    kind: Final = "virtual"
+    speed: Final = 0
+
+    def __init__(self, start_ns: int) -> None:
+        self._now_ns = start_ns
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def mono_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def set(self, now_ns: int) -> None:
+        """Move to `now_ns`; never back."""
+        self._now_ns = max(self._now_ns, now_ns)
+
+    async def sleep(self, ns: int) -> None:
+        """Real tasks do not wait for virtual time; they only give way."""
+        await asyncio.sleep(0)
+
+
+def block(seconds: float) -> None:
+    """Sleep in a thread that has no event loop."""
+    time.sleep(seconds)
