@@ -1,0 +1,114 @@
+"""What the paper broker has seen of the market, and how much of it is left to take.
+
+It remembers the newest quote, book, trade and bar of each symbol, and what own orders took from the displayed levels:
+a level once taken stays taken until the market shows it anew. Numbers are scaled integers (`engine.core.money`).
+"""
+
+from typing import Final
+
+import msgspec
+
+from engine.core.config import SECOND
+from engine.core.events import Bar, Book, Quote, Trade
+
+Level = tuple[int, int]
+"""(price, quantity)."""
+
+FRESH_NS_MAX: Final = 15 * SECOND
+"""A quote or book older than this says nothing about what can be traded now."""
+
+UNKNOWN_QUEUE: Final = -1
+"""The price lies deeper than the visible levels: nobody knows how much waits there."""
+
+
+class MarketMemory(msgspec.Struct):
+    """The newest market data by symbol, and own consumption of it.
+
+    `consumed` holds by symbol the quantity own orders took at a price since it was last shown; prices are signed by
+    the taker's side (positive: asks taken by a buyer, negative: bids taken by a seller).
+    """
+
+    quotes: dict[str, Quote] = {}
+    books: dict[str, Book] = {}
+    trades: dict[str, Trade] = {}
+    bars: dict[str, Bar] = {}
+    consumed: dict[str, dict[int, int]] = {}
+
+    def ladder(self, symbol: str, sign: int, at_ns: int) -> list[Level] | None:
+        """What a taker (`sign` 1 buys, -1 sells) could meet at `at_ns`, best price first; None: no fresh quote or book.
+
+        Levels already emptied by own orders are left out. A quote newer than the book replaces every level up to its
+        touch: what the book shows there is no longer true.
+        """
+        shown = self._shown(symbol, sign, at_ns)
+        taken = self.consumed.get(symbol)
+        if not taken or shown is None:
+            return shown
+        left = [(price, qty - taken.get(sign * price, 0)) for price, qty in shown]
+        return [level for level in left if level[1] > 0]
+
+    def displayed(self, symbol: str, sign: int, price: int, at_ns: int) -> int:
+        """The size shown on the own side (`sign` 1: bids) at `price`, or `UNKNOWN_QUEUE` if that lies out of sight."""
+        shown = self._shown(symbol, -sign, at_ns)
+        if not shown:
+            return UNKNOWN_QUEUE
+        for level_price, qty in shown:
+            if level_price == price:
+                return qty
+            if sign * level_price < sign * price:
+                return 0  # nobody waits between two visible levels, or in front of the best
+        return UNKNOWN_QUEUE
+
+    def consume(self, symbol: str, sign: int, price: int, qty: int) -> None:
+        """An own taker of `sign` took `qty` at `price`."""
+        taken = self.consumed.setdefault(symbol, {})
+        taken[sign * price] = taken.get(sign * price, 0) + qty
+
+    def renew(self, event: Quote | Book) -> None:
+        """`event` shows liquidity anew: a book all of it, a quote whatever is not deeper than its touch."""
+        taken = self.consumed.pop(event.symbol, None)
+        if taken is None or isinstance(event, Book):
+            return
+        deeper = {key: qty for key, qty in taken.items() if (key > event.ask if key > 0 else -key < event.bid)}
+        if deeper:
+            self.consumed[event.symbol] = deeper
+
+    def mark(self, symbol: str) -> int:
+        """The newest price known of `symbol`: mid of quote or book, else last trade, else last close; 0: none yet."""
+        best_ns, price = -1, 0
+        if (quote := self.quotes.get(symbol)) is not None:
+            best_ns, price = quote.at_ns, (quote.bid + quote.ask) // 2
+        if (book := self.books.get(symbol)) is not None and book.at_ns > best_ns:
+            best_ns, price = book.at_ns, (book.bids[0][0] + book.asks[0][0]) // 2
+        if best_ns >= 0:
+            newest_tick_ns = best_ns + FRESH_NS_MAX  # a print inside a live quote is noise; after it, news
+        else:
+            newest_tick_ns = -1
+        if (trade := self.trades.get(symbol)) is not None and trade.at_ns > newest_tick_ns:
+            newest_tick_ns, price = trade.at_ns, trade.price
+        if (bar := self.bars.get(symbol)) is not None and bar.at_ns > newest_tick_ns:
+            price = bar.close
+        return price
+
+    def ticked_within(self, symbol: str, bar: Bar) -> bool:
+        """Whether quotes, books or trades of `symbol` came during `bar`: then they rule, and the bar fills nothing."""
+        newest = max(
+            (seen[symbol].at_ns for seen in (self.quotes, self.books, self.trades) if symbol in seen), default=-1
+        )
+        return newest >= bar.at_ns - bar.span_ns
+
+    def _shown(self, symbol: str, sign: int, at_ns: int) -> list[Level] | None:
+        quote, book = self.quotes.get(symbol), self.books.get(symbol)
+        if quote is not None and at_ns - quote.at_ns > FRESH_NS_MAX:
+            quote = None
+        if book is not None and at_ns - book.at_ns > FRESH_NS_MAX:
+            book = None
+        if book is None:
+            if quote is None:
+                return None
+            return [(quote.ask, quote.ask_qty) if sign > 0 else (quote.bid, quote.bid_qty)]
+        side = book.asks if sign > 0 else book.bids
+        if quote is None or quote.at_ns <= book.at_ns:
+            return list(side)
+        touch = (quote.ask, quote.ask_qty) if sign > 0 else (quote.bid, quote.bid_qty)
+        return [touch, *(level for level in side if sign * (level[0] - touch[0]) > 0)]
