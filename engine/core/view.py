@@ -159,6 +159,8 @@ class DeskView(View, frozen=True):
     journal_rows: int
     journal_head: str
     market_phases: dict[str, str] = {}  # by symbol
+    positions_max: int = 0  # 0: not said
+    kill_closes: bool = True  # what a kill does with open positions: close them or keep them
 
 
 class CommandReceipt(View, frozen=True):
