@@ -74,21 +74,23 @@ class MarketMemory(msgspec.Struct):
             self.consumed[event.symbol] = deeper
 
     def mark(self, symbol: str) -> int:
-        """The newest price known of `symbol`: mid of quote or book, else last trade, else last close; 0: none yet."""
-        best_ns, price = -1, 0
+        """The price `symbol` is valued at: the mid of the newest quote or book, else the newest print; 0: none yet.
+
+        A trade or a bar's close counts only when the mid is no longer fresh: inside a live spread it is noise.
+        """
+        mids, prints = [], []
         if (quote := self.quotes.get(symbol)) is not None:
-            best_ns, price = quote.at_ns, (quote.bid + quote.ask) // 2
-        if (book := self.books.get(symbol)) is not None and book.at_ns > best_ns:
-            best_ns, price = book.at_ns, (book.bids[0][0] + book.asks[0][0]) // 2
-        if best_ns >= 0:
-            newest_tick_ns = best_ns + FRESH_NS_MAX  # a print inside a live quote is noise; after it, news
-        else:
-            newest_tick_ns = -1
-        if (trade := self.trades.get(symbol)) is not None and trade.at_ns > newest_tick_ns:
-            newest_tick_ns, price = trade.at_ns, trade.price
-        if (bar := self.bars.get(symbol)) is not None and bar.at_ns > newest_tick_ns:
-            price = bar.close
-        return price
+            mids.append((quote.at_ns, (quote.bid + quote.ask) // 2))
+        if (book := self.books.get(symbol)) is not None:
+            mids.append((book.at_ns, (book.bids[0][0] + book.asks[0][0]) // 2))
+        if (trade := self.trades.get(symbol)) is not None:
+            prints.append((trade.at_ns, trade.price))
+        if (bar := self.bars.get(symbol)) is not None:
+            prints.append((bar.at_ns, bar.close))
+        mid, last = max(mids, default=(-1, 0)), max(prints, default=(-1, 0))
+        if mid[0] >= 0 and last[0] - mid[0] <= FRESH_NS_MAX:
+            return mid[1]
+        return last[1]
 
     def ticked_within(self, symbol: str, bar: Bar) -> bool:
         """Whether quotes, books or trades of `symbol` came during `bar`: then they rule, and the bar fills nothing."""
