@@ -1,0 +1,170 @@
+"""The desk's books and what the parts of the engine share: figures read from the state, ids, and the way out.
+
+Every figure here is derived from `EngineState`; the cache of unrealized profit is rebuilt from it at any time.
+"""
+
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from engine.core import money
+from engine.core.config import CoreConfig, Instrument
+from engine.core.events import FeedHealth
+from engine.core.facts import DECISIONS, AnyEffect, AnyFact, EquityMarked, Fact
+from engine.core.orders import Order
+from engine.core.state import EngineState, Holding, SymbolState
+from engine.core.words import Purpose
+
+CURVE_POINTS_MAX: Final = 120
+UNHASHED: Final = frozenset({"at_ns", "entry_at_ns", "order_to_fill_ns", "text", "actor"})
+"""Fields of a decision that carry a wall-clock time or words for people: not part of the decision hash."""
+
+
+class Desk:
+    """One desk: state, instruments, and the list of facts and effects the current event leads to."""
+
+    def __init__(self, state: EngineState) -> None:
+        assert state.config is not None
+        self.state = state
+        self.config: CoreConfig = state.config
+        self.instruments: dict[str, Instrument] = {i.symbol: i for i in state.config.instruments}
+        for symbol in self.instruments:
+            state.symbols.setdefault(symbol, SymbolState())
+        self.out: list[AnyFact | AnyEffect] = []
+        self._ids = 0
+        self._unrealized: dict[str, int] = {}
+        self.unrealized = 0
+        for symbol in state.positions:
+            self.remark(symbol)
+
+    # --- emission ---
+
+    def emit(self, item: AnyFact | AnyEffect) -> None:
+        """Add a fact or an effect to what this event leads to; decisions go into the run's decision hash."""
+        if isinstance(item, Fact):
+            if isinstance(item, DECISIONS):
+                self._hash(item)
+            if isinstance(item, EquityMarked):
+                self.state.equity_curve.append(item.equity)
+                if len(self.state.equity_curve) > CURVE_POINTS_MAX:
+                    del self.state.equity_curve[0]
+        self.out.append(item)
+
+    def _hash(self, fact: Fact) -> None:
+        prefix = f"{self.state.run_id}-"
+        fields = [
+            value.removeprefix(prefix) if isinstance(value, str) else value
+            for name, value in msgspec.structs.asdict(fact).items()
+            if name not in UNHASHED
+        ]
+        body = msgspec.msgpack.encode((type(fact).__name__, fields))
+        self.state.decision_hash = sha256(self.state.decision_hash + body).digest()
+
+    def begin(self) -> None:
+        """Start a new event: ids count from zero again."""
+        self._ids = 0
+
+    def new_id(self) -> str:
+        """An id from the event sequence: `<run>-<seq>-<n>`, the same in every replay."""
+        self._ids += 1
+        return f"{self.state.run_id}-{self.state.seq}-{self._ids}"
+
+    # --- figures ---
+
+    @property
+    def at_ns(self) -> int:
+        return self.state.at_ns
+
+    @property
+    def equity(self) -> int:
+        return self.state.cash + self.unrealized
+
+    def mark(self, symbol: str, qty: int) -> int:
+        """The price a position of signed `qty` could be closed at: bid for longs, ask for shorts; else the last."""
+        known = self.state.symbols.get(symbol)
+        if known is None:
+            return 0
+        if known.quote is not None:
+            return known.quote.bid if qty > 0 else known.quote.ask
+        return known.last
+
+    def remark(self, symbol: str) -> None:
+        """Bring the cached unrealized profit of `symbol` up to its mark."""
+        position = self.state.positions.get(symbol)
+        value = 0
+        if position is not None and position.qty:
+            mark = self.mark(symbol, position.qty)
+            value = position.unrealized(mark) if mark else self._unrealized.get(symbol, 0)
+        self.unrealized += value - self._unrealized.get(symbol, 0)
+        if value:
+            self._unrealized[symbol] = value
+        else:
+            self._unrealized.pop(symbol, None)
+
+    def unrealized_of(self, symbol: str) -> int:
+        return self._unrealized.get(symbol, 0)
+
+    def entries(self) -> list[Order]:
+        """The working entry orders."""
+        return [order for order in self.state.orders.values() if order.purpose is Purpose.ENTRY]
+
+    def exposure(self) -> int:
+        """Gross notional of positions at their marks, plus what working entries would add."""
+        held = sum(
+            abs(money.mul(self.mark(p.symbol, p.qty) or p.average_price, p.qty))
+            for p in self.state.positions.values()
+            if p.qty
+        )
+        return held + sum(abs(money.mul(o.price or o.expected, o.open_qty)) for o in self.entries())
+
+    def holding_risk(self, holding: Holding) -> int:
+        """What is lost from here if the holding's stop is hit; not negative."""
+        qty = self.state.positions[holding.symbol].qty
+        distance = self.mark(holding.symbol, qty) - holding.stop
+        return max(0, money.mul(distance, qty))
+
+    def risk(self) -> int:
+        """Sum of risk to stop over holdings and working entries."""
+        held = sum(self.holding_risk(h) for h in self.state.holdings.values())
+        entering = 0
+        for order in self.entries():
+            signal = self.state.live_signals.get(order.signal_id)
+            if signal is not None:
+                price = order.price or order.expected
+                entering += abs(money.mul(price - signal.proposal.stop, order.open_qty))
+        return held + entering
+
+    def heat(self) -> int:
+        """Risk over equity, as a fraction; 1 when there is no equity left."""
+        return money.div(self.risk(), self.equity) if self.equity > 0 else money.SCALE
+
+    def drawdown(self) -> int:
+        """Fall from the peak of the books, as a fraction of it."""
+        peak = self.state.peak_equity
+        return max(0, money.div(peak - self.equity, peak)) if peak > 0 else 0
+
+    def free_margin(self) -> int:
+        return self.equity - money.div(self.exposure(), self.config.limits.leverage_max)
+
+    def stale_symbols(self) -> list[str]:
+        return [s for s, known in self.state.symbols.items() if known.health is not FeedHealth.LIVE]
+
+    def mark_equity(self) -> None:
+        """Record the account as it stands."""
+        tally = self.state.tally
+        self.state.marked_ns = self.at_ns
+        self.emit(
+            EquityMarked(
+                at_ns=self.at_ns,
+                equity=self.equity,
+                cash=self.state.cash,
+                unrealized=self.unrealized,
+                realized=tally.realized,
+                fees=tally.fees,
+                funding=tally.funding,
+                exposure=self.exposure(),
+                heat=self.heat(),
+                drawdown=self.drawdown(),
+            )
+        )

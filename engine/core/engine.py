@@ -1,0 +1,462 @@
+"""The trading rules: feed it events, keep the facts, carry out the effects it asks for.
+
+`handle` takes one event and returns what it leads to, in order. It never awaits, reads a clock, draws a random number
+or opens a file; the same events give the same answers, hash for hash. For each market event the order is: time that
+has come, prices and the paper broker's fills, equity and breakers, exits, and last the strategies' new proposals.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from engine.core import money
+from engine.core.bars import BarBuilder
+from engine.core.config import DAY, HOUR, MINUTE, CoreConfig
+from engine.core.desk import Desk
+from engine.core.events import (
+    AnyEvent,
+    Bar,
+    Book,
+    BrokerEvent,
+    CancelRefused,
+    Command,
+    DataRejected,
+    ErrorNoted,
+    FeedChanged,
+    FeedHealth,
+    Fill,
+    FundingRate,
+    GapDetected,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderMissing,
+    OrderRefused,
+    OutcomeUnknown,
+    PhaseEntered,
+    Quote,
+    RunStarted,
+    SessionPhase,
+    Trade,
+    Wake,
+)
+from engine.core.facts import AnyEffect, AnyFact, DayRolled, ErrorCounted, FeedNoted, FundingPaid, PhaseChanged, WakeAt
+from engine.core.operator import Operator
+from engine.core.paper import PaperBroker, PaperState, opening_state
+from engine.core.safety import Safety
+from engine.core.state import EngineState, Funding, Snapshot, SymbolState, Tally
+from engine.core.strategy import ExitWish, Proposal, Strategy
+from engine.core.trading import Trading
+from engine.core.words import BlockReason, ExitReason, Purpose
+
+NOTHING: Final[list[AnyFact | AnyEffect]] = []
+EQUITY_EVERY_NS: Final = MINUTE
+FUNDING_DEFAULT: Final = money.parse("0.0001")
+FUNDING_EVERY_NS: Final = 8 * HOUR
+
+StrategyMaker = Callable[[CoreConfig], Sequence[Strategy]]
+
+
+class Engine:
+    """One desk's core. `make_strategies` turns a run's configuration into its strategies."""
+
+    def __init__(self, make_strategies: StrategyMaker, snapshot: bytes | None = None) -> None:
+        self._make_strategies = make_strategies
+        self.state = EngineState()
+        self._paper_state: PaperState = opening_state(0)
+        self._saved_strategies: dict[str, bytes] = {}
+        self._builders: dict[str, dict[str, BarBuilder]] = {}  # strategy id, symbol
+        self._ready = False
+        self._due_ns = 0
+        self._announced_ns = 0
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Quote: self._on_quote,
+            Trade: self._on_trade,
+            Book: self._on_book,
+            Bar: self._on_bar,
+            Wake: self._on_wake,
+            FundingRate: self._on_funding_rate,
+            FeedChanged: self._on_feed_changed,
+            GapDetected: self._on_gap,
+            DataRejected: self._on_data_rejected,
+            RunStarted: self._on_run_started,
+            PhaseEntered: self._on_phase,
+            Command: self._on_command,
+            ErrorNoted: self._on_error,
+        }
+        for kind in (OrderAccepted, OrderRefused, OrderCanceled, OrderExpired, CancelRefused, OutcomeUnknown):
+            self._handlers[kind] = self._on_broker
+        self._handlers[OrderMissing] = self._handlers[Fill] = self._on_broker
+        if snapshot is not None:
+            self._restore(snapshot)
+
+    # --- the two doors: events in, memory out and in ---
+
+    def handle(self, event: AnyEvent) -> list[AnyFact | AnyEffect]:
+        """Everything `event` leads to, in order. The list belongs to the caller."""
+        state = self.state
+        state.seq += 1
+        if event.at_ns > state.at_ns:
+            state.at_ns = event.at_ns
+        if not self._ready:
+            if not isinstance(event, RunStarted):
+                return NOTHING  # before a run has begun there is nothing to decide
+            self._on_run_started(event)
+            return self._taken()
+        self.desk.begin()
+        if self._due_ns and state.at_ns >= self._due_ns:
+            self._on_time()
+        self._handlers[type(event)](event)
+        if self.desk.out:
+            self._plan()
+            return self._taken()
+        return NOTHING
+
+    def _taken(self) -> list[AnyFact | AnyEffect]:
+        out, self.desk.out = self.desk.out, []
+        return out
+
+    def snapshot(self) -> bytes:
+        """The whole core as bytes; `Engine(make, snapshot)` goes on exactly from here."""
+        return msgspec.msgpack.encode(
+            Snapshot(
+                state=self.state,
+                paper=self._paper_state,
+                strategies={s.strategy_id: msgspec.msgpack.encode(s.state) for s in self.strategies}
+                if self._ready
+                else self._saved_strategies,
+                builders={
+                    owner: {symbol: msgspec.msgpack.encode(b) for symbol, b in by_symbol.items()}
+                    for owner, by_symbol in self._builders.items()
+                },
+            )
+        )
+
+    def state_hash(self) -> str:
+        """Hash of everything the core remembers: equal hashes, equal futures."""
+        return sha256(self.snapshot()).hexdigest()
+
+    @property
+    def decision_hash(self) -> str:
+        return self.state.decision_hash.hex()
+
+    def _restore(self, snapshot: bytes) -> None:
+        saved = msgspec.msgpack.decode(snapshot, type=Snapshot)
+        self.state = saved.state
+        self._paper_state = saved.paper
+        self._saved_strategies = saved.strategies
+        self._builders = {
+            owner: {symbol: msgspec.msgpack.decode(raw, type=BarBuilder) for symbol, raw in by_symbol.items()}
+            for owner, by_symbol in saved.builders.items()
+        }
+        if self.state.config is not None:
+            self._assemble()
+            self._plan()
+            self.desk.out.clear()
+
+    def _assemble(self) -> None:
+        """Put the parts around the state, as its configuration says."""
+        self.desk = Desk(self.state)
+        config = self.desk.config
+        self.paper = (
+            PaperBroker(self.desk.instruments, config.model, config.seed, self._paper_state) if config.paper else None
+        )
+        self.safety = Safety(self.desk)
+        self.trading = Trading(self.desk, self.safety, self.paper)
+        self.operator = Operator(self.desk, self.safety, self.trading)
+        self.strategies = tuple(self._make_strategies(config))
+        for strategy in self.strategies:
+            raw = self._saved_strategies.get(strategy.strategy_id)
+            if raw is not None:
+                strategy.state = msgspec.msgpack.decode(raw, type=type(strategy.state))
+        self._on_bars: dict[str, tuple[Strategy, ...]] = {
+            symbol: tuple(s for s in self.strategies if symbol in s.symbols) for symbol in self.desk.instruments
+        }
+        self._on_quotes: dict[str, tuple[Strategy, ...]] = {
+            symbol: tuple(s for s in strategies if s.wants_quotes) for symbol, strategies in self._on_bars.items()
+        }
+        self._on_quotes = {symbol: wanting for symbol, wanting in self._on_quotes.items() if wanting}
+        self._ready = True
+
+    # --- time ---
+
+    def _plan(self) -> None:
+        """Find the next time something is due, and ask to be woken then."""
+        state, day_end = self.state, (self.state.day + 1) * DAY
+        times = [
+            self.trading.next_due_ns(),
+            self.safety.next_release_ns(),
+            self.paper.next_due_ns if self.paper else 0,
+            state.marked_ns + EQUITY_EVERY_NS if state.marked_ns else 0,
+            day_end if state.day >= 0 else 0,
+        ]
+        for symbol in state.positions:
+            funding = state.symbols[symbol].funding
+            if funding is not None:
+                times.append(funding.due_ns)
+        self._due_ns = max(min((at for at in times if at), default=0), state.at_ns + 1)
+        if self._due_ns and self._due_ns != self._announced_ns:
+            self._announced_ns = self._due_ns
+            self.desk.emit(WakeAt(self._due_ns))
+
+    def _on_time(self) -> None:
+        """Do what has come due, in a fixed order."""
+        state, desk = self.state, self.desk
+        if self.paper is not None and 0 < self.paper.next_due_ns <= state.at_ns:
+            for answer in self.paper.advance(state.at_ns):
+                self.trading.answer(answer)
+        self._settle_funding()
+        if state.at_ns >= (state.day + 1) * DAY:
+            self._roll_day()
+        self.safety.release_due()
+        self.trading.due()
+        if state.at_ns >= state.marked_ns + EQUITY_EVERY_NS:
+            desk.mark_equity()
+        self._plan()
+
+    def _roll_day(self) -> None:
+        state, desk = self.state, self.desk
+        ended_pnl = desk.equity - state.day_opening_equity if state.day >= 0 else 0
+        state.day = state.at_ns // DAY
+        state.day_opening_equity = state.day_peak_equity = desk.equity
+        state.errors_counted = 0
+        desk.emit(DayRolled(state.at_ns, state.day, desk.equity, ended_pnl))
+
+    def _settle_funding(self) -> None:
+        """Pay or receive funding on every position whose settlement time has come, once."""
+        state = self.state
+        for symbol, position in state.positions.items():
+            known = state.symbols[symbol]
+            if known.funding is None or state.at_ns < known.funding.due_ns or not position.qty:
+                continue
+            mark = self.desk.mark(symbol, position.qty)
+            amount = money.mul(money.mul(mark, position.qty), known.funding.rate)
+            state.cash -= amount
+            state.tally.funding += amount
+            state.holdings[symbol].funding += amount
+            if self.paper is not None:
+                self.paper.on_funding(symbol, known.funding.rate, mark)
+            self.desk.emit(FundingPaid(state.at_ns, symbol, position.qty, mark, known.funding.rate, amount))
+            known.funding = Funding(known.funding.rate, _next_settlement(state.at_ns))
+
+    # --- market data ---
+
+    def _on_quote(self, quote: Quote) -> None:
+        known = self.state.symbols.get(quote.symbol)
+        if known is None:
+            return  # not one of this run's symbols
+        known.quote = quote
+        known.last = (quote.bid + quote.ask) >> 1
+        known.last_ns = quote.at_ns
+        self.state.tally.market_events += 1
+        if self.paper is not None:
+            for answer in self.paper.on_market(quote):
+                self.trading.answer(answer)
+        self._touched(quote)
+
+    def _on_book(self, book: Book) -> None:
+        known = self.state.symbols.get(book.symbol)
+        if known is None:
+            return
+        (bid, bid_qty), (ask, ask_qty) = book.bids[0], book.asks[0]
+        quote = Quote(book.symbol, book.at_ns, book.venue_ns, bid, ask, bid_qty, ask_qty)
+        known.quote = quote
+        known.last = (bid + ask) >> 1
+        known.last_ns = book.at_ns
+        self.state.tally.market_events += 1
+        if self.paper is not None:
+            for answer in self.paper.on_market(book):
+                self.trading.answer(answer)
+        self._touched(quote)
+
+    def _touched(self, quote: Quote) -> None:
+        """The touch of a symbol may have moved: mark, guard, get out, and only then let strategies propose."""
+        symbol = quote.symbol
+        if symbol in self.state.positions:
+            self.desk.remark(symbol)
+            self.safety.watch_equity()
+            touch = quote.bid if self.state.positions[symbol].qty > 0 else quote.ask
+            self.trading.watch(symbol, touch, touch)
+        for strategy in self._on_quotes.get(symbol, ()):
+            self._take(strategy, strategy.on_quote(quote, self))
+
+    def _on_trade(self, trade: Trade) -> None:
+        known = self.state.symbols.get(trade.symbol)
+        if known is None:
+            return
+        known.last_ns = trade.at_ns
+        if known.quote is None:
+            known.last = trade.price
+        self.state.tally.market_events += 1
+        if self.paper is not None:
+            for answer in self.paper.on_market(trade):
+                self.trading.answer(answer)
+        if known.quote is None and trade.symbol in self.state.positions:
+            self.desk.remark(trade.symbol)
+            self.safety.watch_equity()
+            self.trading.watch(trade.symbol, trade.price, trade.price)
+
+    def _on_bar(self, bar: Bar) -> None:
+        known = self.state.symbols.get(bar.symbol)
+        if known is None or bar.start_ns <= known.bar_start_ns:
+            return  # a repeat or a late bar never rewrites a decision
+        known.bar_start_ns = bar.start_ns
+        known.window.add(bar)
+        if not bar.backfilled:
+            self.state.tally.market_events += 1
+            self._price_from_bar(known, bar)
+        for strategy in self._on_bars[bar.symbol]:
+            longer = bar if strategy.span_ns == bar.span_ns else self._builder(strategy, bar).add_bar(bar)
+            if longer is not None:
+                self._take(strategy, strategy.on_bar(longer, self), silent=longer.backfilled)
+
+    def _price_from_bar(self, known: SymbolState, bar: Bar) -> None:
+        """Bars carry fills and exits only where no quotes come."""
+        if self.paper is not None:
+            for answer in self.paper.on_market(bar):
+                self.trading.answer(answer)
+        if known.quote is not None:
+            return
+        known.last = bar.close
+        known.last_ns = bar.at_ns
+        if bar.symbol in self.state.positions:
+            self.desk.remark(bar.symbol)
+            self.safety.watch_equity()
+            self.trading.watch(bar.symbol, bar.low, bar.high)
+
+    def _builder(self, strategy: Strategy, bar: Bar) -> BarBuilder:
+        by_symbol = self._builders.setdefault(strategy.strategy_id, {})
+        builder = by_symbol.get(bar.symbol)
+        if builder is None:
+            builder = by_symbol[bar.symbol] = BarBuilder(bar.symbol, strategy.span_ns)
+        return builder
+
+    def _take(self, strategy: Strategy, wishes: Sequence[Proposal | ExitWish], silent: bool = False) -> None:
+        """Act on what a strategy wishes; while history is seeded or backfilled, wishes to enter are dropped."""
+        for wish in wishes:
+            if isinstance(wish, ExitWish):
+                holding = self.state.holdings.get(wish.symbol)
+                if holding is not None and holding.strategy_id == strategy.strategy_id:
+                    self.trading.exit(wish.symbol, ExitReason.STRATEGY)
+            elif not silent and self.state.phase is SessionPhase.RUNNING:
+                self.trading.propose(strategy.strategy_id, wish)
+
+    def _on_funding_rate(self, rate: FundingRate) -> None:
+        known = self.state.symbols.get(rate.symbol)
+        if known is not None:
+            # the earlier settlement stays due: a newer rate must not push an unpaid settlement away
+            due = rate.due_ns if known.funding is None else min(rate.due_ns, known.funding.due_ns)
+            known.funding = Funding(rate.rate, due if due > self.state.at_ns else rate.due_ns)
+            if rate.symbol in self.state.positions:
+                self._plan()
+
+    # what a strategy may look at (the `Market` port)
+
+    def quote(self, symbol: str) -> Quote | None:
+        known = self.state.symbols.get(symbol)
+        return known.quote if known else None
+
+    def tick(self, symbol: str) -> int:
+        return self.desk.instruments[symbol].tick
+
+    def is_busy(self, symbol: str) -> bool:
+        return self.trading.is_busy(symbol)
+
+    # --- the feed's health ---
+
+    def _on_feed_changed(self, event: FeedChanged) -> None:
+        symbols = [event.symbol] if event.symbol else list(self.state.symbols)
+        for symbol in symbols:
+            if symbol in self.state.symbols:
+                self.state.symbols[symbol].health = event.health
+        if event.health is not FeedHealth.LIVE:
+            self.state.tally.stale += 1
+        kind = "FEED_LIVE" if event.health is FeedHealth.LIVE else "ORDER_BOOK_STALE"
+        text = event.detail or f"{event.symbol or 'the feed'} is {event.health.value}"
+        self.desk.emit(FeedNoted(event.at_ns, event.symbol, kind, text, event.age_ns))
+        stale = self.desk.stale_symbols()
+        if stale and len(stale) == len(self.state.symbols):
+            self.safety.block(BlockReason.STALE_DATA, f"no fresh market data: {text}")
+        else:
+            self.safety.unblock(BlockReason.STALE_DATA, "market data is fresh again")
+
+    def _on_gap(self, gap: GapDetected) -> None:
+        self.state.tally.gaps += 1
+        text = f"{gap.missing} bars missing"
+        self.desk.emit(FeedNoted(gap.at_ns, gap.symbol, "GAP_DETECTED", text, gap.missing, gap.prev_ns, gap.curr_ns))
+
+    def _on_data_rejected(self, event: DataRejected) -> None:
+        self.state.tally.data_rejects += event.count
+        text = f"{event.reason} at {event.where}"
+        self.desk.emit(FeedNoted(event.at_ns, event.symbol, "DATA_REJECTED", text, event.count))
+
+    # --- broker, session, operator ---
+
+    def _on_broker(self, event: BrokerEvent) -> None:
+        self.trading.answer(event)
+
+    def _on_wake(self, event: Wake) -> None:
+        """Time has been looked at already; nothing else to do."""
+        self._announced_ns = 0
+        self._plan()
+
+    def _on_run_started(self, event: RunStarted) -> None:
+        """Begin a run on the desk's books: new counters, the books as they were."""
+        state = self.state
+        first = not state.funded
+        state.config, state.run_id, state.seq = event.config, event.run_id, 1
+        state.decision_hash = bytes(32)
+        state.phase = SessionPhase.INITIALIZING
+        state.errors_counted = 0
+        if first:
+            state.cash, state.funded = event.config.starting_equity, True
+            self._paper_state = opening_state(event.config.starting_equity)
+        if self._ready:
+            self._saved_strategies = {}  # indicators are seeded anew: the market moved on while the desk was away
+            self._builders = {}
+        self._assemble()
+        self.desk.begin()
+        state.tally = Tally(starting_equity=self.desk.equity, starting_unrealized=self.desk.unrealized)
+        for known in state.symbols.values():
+            known.quote, known.bar_start_ns, known.health = None, 0, FeedHealth.LIVE
+            known.window = type(known.window)()
+        state.blocks.pop(BlockReason.SHUTTING_DOWN, None)
+        state.blocks.pop(BlockReason.STALE_DATA, None)
+        self.safety.block(BlockReason.STARTING, "the session is starting")
+        if state.at_ns >= (state.day + 1) * DAY or state.day < 0:
+            self._roll_day()
+        state.peak_equity = max(state.peak_equity, self.desk.equity)
+        self.trading.end_stranded_signals()
+        if self.paper is not None:
+            self.trading.cancel_all(Purpose.ENTRY)
+        if event.killed:
+            self.safety.kill("start", "the kill file or variable", "the kill switch stood at the start")
+        self.desk.mark_equity()
+        self._plan()
+
+    def _on_phase(self, event: PhaseEntered) -> None:
+        self.state.phase = event.phase
+        self.desk.emit(PhaseChanged(event.at_ns, event.previous.value, event.phase.value, event.reason))
+        if event.phase is SessionPhase.RUNNING:
+            self.safety.unblock(BlockReason.STARTING, "history seeded")
+        elif event.phase is SessionPhase.SHUTTING_DOWN:
+            self.safety.block(BlockReason.SHUTTING_DOWN, f"the session is ending: {event.reason}")
+        elif event.phase is SessionPhase.COMPLETED:
+            self.trading.end_stranded_signals()
+            self.desk.mark_equity()
+
+    def _on_command(self, command: Command) -> None:
+        self.operator.act(command)
+
+    def _on_error(self, event: ErrorNoted) -> None:
+        self.state.tally.errors += 1
+        self.state.errors_counted += 1
+        self.desk.emit(ErrorCounted(event.at_ns, event.where, event.text, event.fingerprint))
+        self.safety.check()
+
+
+def _next_settlement(at_ns: int) -> int:
+    """The next funding time after `at_ns`: 00, 08 or 16 UTC."""
+    return (at_ns // FUNDING_EVERY_NS + 1) * FUNDING_EVERY_NS

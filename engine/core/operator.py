@@ -1,0 +1,122 @@
+"""What an operator's command does: every act is recorded with who, by which way, and what it changed."""
+
+from collections.abc import Callable
+from typing import Final
+
+from engine.core.desk import Desk
+from engine.core.events import Act, Command
+from engine.core.facts import OperatorActed, StopSession
+from engine.core.safety import Safety
+from engine.core.trading import Trading
+from engine.core.words import BlockReason, BreakerName, ExitReason
+
+BY_THE_SHELL: Final = "session"
+"""Source of acts the session does on the desk's behalf: recorded, but no operator's intervention."""
+
+
+class Operator:
+    """Carries out commands on one desk."""
+
+    def __init__(self, desk: Desk, safety: Safety, trading: Trading) -> None:
+        self._desk = desk
+        self._safety = safety
+        self._trading = trading
+        self._acts: dict[Act, Callable[[Command], tuple[bool, str]]] = {
+            Act.PAUSE: self._pause,
+            Act.RESUME: self._resume,
+            Act.KILL: self._kill,
+            Act.REARM: self._rearm,
+            Act.FLATTEN: self._flatten,
+            Act.RESET_BREAKER: self._reset_breaker,
+            Act.CANCEL_ALL: self._cancel_all,
+            Act.CLOSE_ALL: self._close_all,
+            Act.BLOCK: self._block,
+            Act.UNBLOCK: self._unblock,
+        }
+
+    def act(self, command: Command) -> None:
+        """Do what `command` asks, or refuse with the reason; either way it is on record."""
+        before = self._standing()
+        accepted, text = self._acts[command.act](command)
+        if command.source != BY_THE_SHELL:
+            self._desk.state.tally.operator_acts += 1
+        self._desk.emit(
+            OperatorActed(
+                at_ns=command.at_ns,
+                act=command.act.value,
+                source=command.source,
+                actor=command.actor,
+                text=f"{text} ({command.reason})" if command.reason else text,
+                accepted=accepted,
+                before=before,
+                after=self._standing(),
+            )
+        )
+
+    def _standing(self) -> str:
+        return ", ".join(self._desk.state.blocks) or "trading"
+
+    def _pause(self, command: Command) -> tuple[bool, str]:
+        self._safety.block(BlockReason.OPERATOR, f"paused by {command.actor}", command.actor)
+        return True, "entries paused; positions keep their stops"
+
+    def _resume(self, command: Command) -> tuple[bool, str]:
+        for reason in (BlockReason.OPERATOR, BlockReason.RESTORED):
+            self._safety.unblock(reason, f"resumed by {command.actor}", command.actor)
+        left = ", ".join(f"{reason} ({block.lifts})" for reason, block in self._desk.state.blocks.items())
+        if left:
+            return False, f"entries stay blocked by {left}"
+        return True, "entries resumed"
+
+    def _kill(self, command: Command) -> tuple[bool, str]:
+        fresh = self._safety.kill(command.source, command.actor, command.reason)
+        orders = len(self._desk.state.orders)
+        self._trading.cancel_all()
+        closing = 0
+        if self._desk.config.kill_closes:
+            closing = len(self._desk.state.holdings)
+            self._trading.exit_all(ExitReason.KILL)
+        self._desk.emit(StopSession("kill_switch", 0))
+        words = f"{orders} orders being cancelled, {closing} positions being closed"
+        return True, f"killed: {words}" if fresh else f"already killed: {words}"
+
+    def _rearm(self, command: Command) -> tuple[bool, str]:
+        if not command.reason:
+            return False, "rearm needs a reason"
+        if not self._safety.rearm(command.source, command.actor, command.reason):
+            return False, "the kill switch is not latched"
+        return True, "kill latch cleared"
+
+    def _flatten(self, command: Command) -> tuple[bool, str]:
+        self._safety.block(BlockReason.OPERATOR, f"flattened by {command.actor}", command.actor)
+        self._trading.cancel_all()
+        count = len(self._desk.state.holdings)
+        self._trading.exit_all(ExitReason.FORCE_CLOSE)
+        return True, f"{count} positions being closed; entries paused"
+
+    def _reset_breaker(self, command: Command) -> tuple[bool, str]:
+        if not command.reason:
+            return False, "reset-breaker needs a reason"
+        names = [n for n in BreakerName if command.subject in ("", n.value)]
+        if not names:
+            return False, f"no breaker is called {command.subject}; there are {', '.join(BreakerName)}"
+        done = [name for name in names if self._safety.reset(name, command.reason)]
+        return bool(done), f"reset {', '.join(done)}" if done else "no such breaker is tripped"
+
+    def _cancel_all(self, command: Command) -> tuple[bool, str]:
+        count = len(self._desk.state.orders)
+        self._trading.cancel_all()
+        return True, f"{count} orders being cancelled"
+
+    def _close_all(self, command: Command) -> tuple[bool, str]:
+        count = len(self._desk.state.holdings)
+        self._trading.exit_all(ExitReason.SHUTDOWN)
+        return True, f"{count} positions being closed"
+
+    def _block(self, command: Command) -> tuple[bool, str]:
+        self._safety.block(BlockReason(command.subject), command.reason, command.actor)
+        return True, f"blocked by {command.subject}"
+
+    def _unblock(self, command: Command) -> tuple[bool, str]:
+        done = self._safety.unblock(BlockReason(command.subject), command.reason, command.actor)
+        return done, f"{command.subject} lifted" if done else f"{command.subject} did not stand"

@@ -1,0 +1,137 @@
+"""One order's life: its states, the events that move it, and the table of what is possible.
+
+An unlisted pair is a bug and raises. A fill after the end is booked all the same (`late`) and leaves the state as it
+was; an order of unknown outcome leaves UNKNOWN by evidence alone.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from engine.core import money
+from engine.core.words import ExitReason, OrderKind, OrderState, Purpose, TimeInForce
+
+S = OrderState
+
+
+class Trigger(StrEnum):
+    SUBMIT = "submit"
+    ACCEPT = "accept"
+    PART_FILL = "part_fill"
+    FULL_FILL = "full_fill"
+    CANCEL_SENT = "cancel_sent"
+    CANCELED = "canceled"
+    CANCEL_REFUSED = "cancel_refused"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    MISSING = "missing"
+
+
+T = Trigger
+
+TRANSITIONS: Final[dict[tuple[OrderState, Trigger], OrderState]] = {
+    (S.NEW, T.SUBMIT): S.SUBMITTED,
+    (S.SUBMITTED, T.ACCEPT): S.ACCEPTED,
+    (S.SUBMITTED, T.PART_FILL): S.PARTIALLY_FILLED,  # a fill may overtake the acknowledgement
+    (S.SUBMITTED, T.FULL_FILL): S.FILLED,
+    (S.SUBMITTED, T.REFUSED): S.REJECTED,
+    (S.SUBMITTED, T.CANCEL_SENT): S.PENDING_CANCEL,
+    (S.SUBMITTED, T.CANCELED): S.CANCELED,
+    (S.SUBMITTED, T.EXPIRED): S.EXPIRED,
+    (S.SUBMITTED, T.UNKNOWN): S.UNKNOWN,
+    (S.SUBMITTED, T.MISSING): S.REJECTED,
+    (S.ACCEPTED, T.ACCEPT): S.ACCEPTED,
+    (S.ACCEPTED, T.PART_FILL): S.PARTIALLY_FILLED,
+    (S.ACCEPTED, T.FULL_FILL): S.FILLED,
+    (S.ACCEPTED, T.CANCEL_SENT): S.PENDING_CANCEL,
+    (S.ACCEPTED, T.CANCELED): S.CANCELED,
+    (S.ACCEPTED, T.CANCEL_REFUSED): S.ACCEPTED,
+    (S.ACCEPTED, T.EXPIRED): S.EXPIRED,
+    (S.ACCEPTED, T.UNKNOWN): S.UNKNOWN,
+    (S.PARTIALLY_FILLED, T.ACCEPT): S.PARTIALLY_FILLED,
+    (S.PARTIALLY_FILLED, T.PART_FILL): S.PARTIALLY_FILLED,
+    (S.PARTIALLY_FILLED, T.FULL_FILL): S.FILLED,
+    (S.PARTIALLY_FILLED, T.CANCEL_SENT): S.PENDING_CANCEL,
+    (S.PARTIALLY_FILLED, T.CANCELED): S.CANCELED,
+    (S.PARTIALLY_FILLED, T.CANCEL_REFUSED): S.PARTIALLY_FILLED,
+    (S.PARTIALLY_FILLED, T.EXPIRED): S.EXPIRED,
+    (S.PARTIALLY_FILLED, T.UNKNOWN): S.UNKNOWN,
+    (S.PENDING_CANCEL, T.ACCEPT): S.PENDING_CANCEL,
+    (S.PENDING_CANCEL, T.PART_FILL): S.PENDING_CANCEL,
+    (S.PENDING_CANCEL, T.FULL_FILL): S.FILLED,
+    (S.PENDING_CANCEL, T.CANCEL_SENT): S.PENDING_CANCEL,
+    (S.PENDING_CANCEL, T.CANCELED): S.CANCELED,
+    (S.PENDING_CANCEL, T.CANCEL_REFUSED): S.ACCEPTED,
+    (S.PENDING_CANCEL, T.REFUSED): S.REJECTED,
+    (S.PENDING_CANCEL, T.EXPIRED): S.EXPIRED,
+    (S.PENDING_CANCEL, T.UNKNOWN): S.UNKNOWN,
+    (S.PENDING_CANCEL, T.MISSING): S.REJECTED,
+    (S.UNKNOWN, T.ACCEPT): S.ACCEPTED,
+    (S.UNKNOWN, T.PART_FILL): S.PARTIALLY_FILLED,
+    (S.UNKNOWN, T.FULL_FILL): S.FILLED,
+    (S.UNKNOWN, T.CANCEL_SENT): S.UNKNOWN,
+    (S.UNKNOWN, T.CANCELED): S.CANCELED,
+    (S.UNKNOWN, T.CANCEL_REFUSED): S.UNKNOWN,
+    (S.UNKNOWN, T.REFUSED): S.REJECTED,
+    (S.UNKNOWN, T.EXPIRED): S.EXPIRED,
+    (S.UNKNOWN, T.UNKNOWN): S.UNKNOWN,
+    (S.UNKNOWN, T.MISSING): S.REJECTED,
+}
+
+ENDED: Final = frozenset({S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED})
+
+
+class IllegalTransition(Exception):
+    """An order was moved in a way the table does not know: a bug, so the engine stops."""
+
+    def __init__(self, order_id: str, state: OrderState, trigger: Trigger) -> None:
+        super().__init__(f"order {order_id} in {state} cannot take {trigger}")
+        self.order_id = order_id
+
+
+class Order(msgspec.Struct):
+    """One order of the desk. `qty`, `filled_qty` and `filled_value` are signed alike: positive buys."""
+
+    order_id: str
+    signal_id: str
+    strategy_id: str
+    symbol: str
+    purpose: Purpose
+    kind: OrderKind
+    tif: TimeInForce
+    qty: int
+    price: int
+    reduce_only: bool
+    expected: int  # the price seen when deciding, for slippage
+    placed_ns: int
+    deadline_ns: int = 0  # 0: none; then the rest is cancelled
+    exit_reason: ExitReason | None = None
+    state: OrderState = OrderState.NEW
+    filled_qty: int = 0
+    filled_value: int = 0
+    venue_order_id: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def open_qty(self) -> int:
+        return self.qty - self.filled_qty
+
+    @property
+    def average_price(self) -> int:
+        return money.div(self.filled_value, self.filled_qty) if self.filled_qty else 0
+
+    def move(self, trigger: Trigger) -> OrderState:
+        """Apply `trigger`; the state before. Raises IllegalTransition for a pair the table does not list."""
+        before = self.state
+        after = TRANSITIONS.get((before, trigger))
+        if after is None:
+            raise IllegalTransition(self.order_id, before, trigger)
+        if after is S.ACCEPTED and self.filled_qty:
+            after = S.PARTIALLY_FILLED
+        self.state = after
+        return before

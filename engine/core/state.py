@@ -1,0 +1,156 @@
+"""All the core remembers: plain values only, so that a snapshot is one encoding and a restart one decoding."""
+
+import msgspec
+
+from engine.core.config import CoreConfig
+from engine.core.events import FeedHealth, Quote, SessionPhase
+from engine.core.orders import Order
+from engine.core.paper import PaperState
+from engine.core.phases import MarketPhase, PhaseWindow
+from engine.core.positions import Position
+from engine.core.strategy import Proposal
+from engine.core.view import SignalView
+from engine.core.words import BreakerName, ExitReason, Side, TerminalState
+
+
+class Holding(msgspec.Struct):
+    """What the desk means to do with an open position: where it gets out, and what it has cost so far."""
+
+    signal_id: str
+    strategy_id: str
+    symbol: str
+    side: Side
+    stop: int
+    target: int
+    opened_ns: int
+    close_at_ns: int  # 0: no time exit
+    phase: str
+    regime: str
+    entered_qty: int = 0  # signed
+    entered_value: int = 0
+    exited_value: int = 0
+    realized: int = 0
+    fees: int = 0
+    funding: int = 0
+    target_order_id: str = ""
+    exit_order_id: str = ""
+    exit_tried_ns: int = 0
+    leaving: ExitReason | None = None  # set once the desk means to be out
+    exit_reason: ExitReason | None = None
+
+
+class LiveSignal(msgspec.Struct):
+    """A signal without a verdict yet: its proposal and the entry order it led to."""
+
+    signal_id: str
+    strategy_id: str
+    proposal: Proposal
+    phase: str
+    regime: str
+    order_id: str = ""
+
+
+class Block(msgspec.Struct):
+    text: str
+    lifts: str
+    since_ns: int
+
+
+class Breaker(msgspec.Struct):
+    """A breaker's memory. `release_ns`: when it lets go by itself; 0: only an operator resets it."""
+
+    tripped: bool = False
+    since_ns: int = 0
+    release_ns: int = 0
+    text: str = ""
+
+
+class Funding(msgspec.Struct):
+    rate: int
+    due_ns: int
+
+
+class SymbolState(msgspec.Struct):
+    """What the desk knows of one symbol's market. Prices are 0 and times 0 until something arrived."""
+
+    quote: Quote | None = None
+    last: int = 0  # newest price of any kind
+    last_ns: int = 0  # when the newest data arrived
+    health: FeedHealth = FeedHealth.LIVE
+    bar_start_ns: int = 0  # newest closed base bar
+    window: PhaseWindow = msgspec.field(default_factory=PhaseWindow)
+    funding: Funding | None = None
+
+    @property
+    def phase(self) -> MarketPhase:
+        return self.window.phase
+
+
+class Tally(msgspec.Struct):
+    """Sums and counts of one run; the report is made of these and the database must agree."""
+
+    starting_equity: int = 0
+    starting_unrealized: int = 0
+    realized: int = 0
+    fees: int = 0
+    funding: int = 0
+    orders: int = 0
+    fills: int = 0
+    rejects: int = 0
+    trades: int = 0
+    wins: int = 0
+    market_events: int = 0
+    errors: int = 0
+    gaps: int = 0
+    stale: int = 0
+    data_rejects: int = 0
+    operator_acts: int = 0
+    signals: int = 0
+    ended: dict[str, int] = msgspec.field(default_factory=lambda: {state.value: 0 for state in TerminalState})
+
+
+class EngineState(msgspec.Struct):
+    """The desk's books (which outlive a run) and the current run's counters."""
+
+    config: CoreConfig | None = None
+    run_id: str = ""
+    phase: SessionPhase = SessionPhase.INITIALIZING
+    seq: int = 0  # of the newest event of this run
+    at_ns: int = 0
+    decision_hash: bytes = bytes(32)
+    # the books
+    cash: int = 0
+    funded: bool = False  # the starting capital has been paid in
+    positions: dict[str, Position] = {}
+    holdings: dict[str, Holding] = {}
+    orders: dict[str, Order] = {}  # working ones only
+    ended_orders: dict[str, Order] = {}  # the newest few, for late fills
+    fills_seen: dict[str, None] = {}  # the newest few fill ids
+    live_signals: dict[str, LiveSignal] = {}
+    # safety
+    killed: bool = False
+    blocks: dict[str, Block] = {}
+    breakers: dict[BreakerName, Breaker] = {}
+    losses_in_row: int = 0
+    errors_counted: int = 0  # since the run or the day began, or an operator's reset
+    day: int = -1  # days since 1970, UTC
+    day_opening_equity: int = 0
+    day_peak_equity: int = 0
+    peak_equity: int = 0
+    entries_ns: list[int] = []  # when entries were sent, newest last, at most a minute old
+    # the market
+    symbols: dict[str, SymbolState] = {}
+    # for the run's report and the screen
+    tally: Tally = msgspec.field(default_factory=Tally)
+    recent_signals: list[SignalView] = []  # oldest first
+    equity_curve: list[int] = []  # oldest first
+    marked_ns: int = 0  # newest equity mark
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The whole core at one moment."""
+
+    state: EngineState
+    paper: PaperState
+    strategies: dict[str, bytes]  # encoded states by strategy id
+    builders: dict[str, dict[str, bytes]]
