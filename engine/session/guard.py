@@ -1,0 +1,106 @@
+"""The guard: a small thread outside the event loop that can stop the desk when nothing else can.
+
+It watches the kill file and the engine's beat, closes the gate, and ends a process whose loop is frozen. It measures
+its own lateness too: when the whole process was paused, it starts counting afresh instead of killing a healthy desk.
+Behind it stands `faulthandler`, for C code that holds the interpreter lock.
+"""
+
+import faulthandler
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final, TextIO
+
+from engine.session.clock import WallClock, block
+
+PERIOD_SECONDS: Final = 0.25
+LATE_NS: Final = 1_000_000_000  # the guard itself this late means the process was paused
+FROZEN_NS: Final = 30_000_000_000
+KILLED_SILENT_NS: Final = 2_000_000_000
+BEHIND_SECONDS: Final = 5  # how much later faulthandler fires than the guard
+
+log = logging.getLogger("watchdog")
+
+
+class Guard:
+    """Watches from outside the loop. `beat` is called by the loop; `on_kill` is called once, from this thread.
+
+    `kill_requested` says which kill file or variable stands (None: none). `last_words` runs before a hard exit.
+    """
+
+    def __init__(
+        self,
+        kill_requested: Callable[[], str | None],
+        on_kill: Callable[[str], None],
+        stacks: TextIO,
+        last_words: Callable[[], None],
+        frozen_ns: int = FROZEN_NS,
+    ) -> None:
+        self._kill_requested = kill_requested
+        self._on_kill = on_kill
+        self._stacks = stacks
+        self._last_words = last_words
+        self._frozen_ns = frozen_ns
+        self._clock = WallClock()
+        self._beat_ns = self._clock.mono_ns()
+        self._killed = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the watch; the process may now be as slow as it likes."""
+        self._ended.set()
+        faulthandler.cancel_dump_traceback_later()
+        self._thread.join(timeout=2)
+
+    def beat(self) -> None:
+        """The loop is alive."""
+        self._beat_ns = self._clock.mono_ns()
+
+    def killed(self) -> None:
+        """A kill is under way: from now on little silence is borne."""
+        self._killed = True
+
+    def _watch(self) -> None:
+        seen_ns = self._clock.mono_ns()
+        while not self._ended.is_set():
+            self._rearm_faulthandler()
+            block(PERIOD_SECONDS)
+            now_ns = self._clock.mono_ns()
+            if now_ns - seen_ns > PERIOD_SECONDS * 1_000_000_000 + LATE_NS:
+                self._beat_ns = now_ns  # the process was paused, not the loop
+            seen_ns = now_ns
+            self._check_kill()
+            limit = KILLED_SILENT_NS if self._killed else self._frozen_ns
+            if now_ns - self._beat_ns > limit and not self._ended.is_set():
+                self._end_frozen(now_ns - self._beat_ns)
+
+    def _rearm_faulthandler(self) -> None:
+        """Only while the loop beats: a thread that still runs must not keep a frozen loop alive."""
+        if self._clock.mono_ns() - self._beat_ns < 2 * PERIOD_SECONDS * 1_000_000_000:
+            faulthandler.dump_traceback_later(
+                self._frozen_ns / 1_000_000_000 + BEHIND_SECONDS, exit=True, file=self._stacks
+            )
+
+    def _check_kill(self) -> None:
+        if self._killed:
+            return
+        source = self._kill_requested()
+        if source is not None:
+            self._killed = True
+            self._on_kill(source)
+
+    def _end_frozen(self, silent_ns: int) -> None:
+        text = f"WATCHDOG_FATAL: Main loop frozen for {silent_ns / 1e9:.1f} s"
+        log.critical(text)
+        print(text, file=self._stacks)
+        faulthandler.dump_traceback(file=self._stacks, all_threads=True)
+        self._stacks.flush()
+        self._last_words()
+        sys.stdout.flush()
+        os._exit(1)

@@ -1,0 +1,167 @@
+"""From the core's state to what an observer sees: one immutable `DeskView`."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from engine.core import money
+from engine.core.engine import Engine
+from engine.core.orders import Order
+from engine.core.safety import Gauge
+from engine.core.state import Holding
+from engine.core.view import (
+    BlockView,
+    BreakerView,
+    DeskView,
+    FeedView,
+    HeartbeatView,
+    NoteView,
+    OrderView,
+    PositionView,
+    SignalView,
+)
+from engine.core.words import BreakerName
+
+
+class RunFacts(msgspec.Struct, frozen=True):
+    """What is fixed for a run, or changes rarely, beside the core: shown as it is."""
+
+    env: str
+    run_id: str
+    venue: str
+    broker: str
+    source: str
+    clock: str
+    seed: int
+    pid: int
+    duration_ns: int
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Where the session stands at the moment of a view."""
+
+    at_ns: int
+    started_ns: int
+    elapsed_ns: int
+    phase_text: str
+    heartbeat: HeartbeatView
+    notes: Sequence[NoteView]
+    journal_rows: int
+    journal_head: str
+
+
+def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
+    """The whole desk as of now. The engine's run has begun."""
+    state, desk, tally = engine.state, engine.desk, engine.state.tally
+    return DeskView(
+        env=run.env,
+        run_id=run.run_id,
+        phase=state.phase,
+        at_ns=progress.at_ns,
+        started_ns=progress.started_ns,
+        duration_ns=run.duration_ns,
+        elapsed_ns=progress.elapsed_ns,
+        venue=run.venue,
+        broker=run.broker,
+        source=run.source,
+        clock=run.clock,
+        seed=run.seed,
+        pid=run.pid,
+        phase_text=progress.phase_text,
+        starting_equity=tally.starting_equity,
+        equity=desk.equity,
+        cash=state.cash,
+        unrealized=desk.unrealized,
+        realized=tally.realized,
+        fees=tally.fees,
+        funding=tally.funding,
+        day_pnl=desk.equity - state.day_opening_equity,
+        drawdown=desk.drawdown(),
+        exposure=desk.exposure(),
+        heat=desk.heat(),
+        heat_limit=desk.config.limits.heat_max,
+        positions=tuple(_position(engine, holding) for holding in state.holdings.values()),
+        orders=tuple(_order(order) for order in state.orders.values()),
+        signals=dict(tally.ended),
+        signals_total=tally.signals,
+        signals_in_flight=len(state.live_signals),
+        recent_signals=_signals(engine),
+        breakers=tuple(_breaker(engine, gauge) for gauge in engine.safety.gauges()),
+        blocks=tuple(BlockView(reason, b.text, b.lifts, b.since_ns) for reason, b in state.blocks.items()),
+        kill_latched=state.killed,
+        feeds=tuple(
+            FeedView(symbol, s.health, s.last_ns, s.quote.bid if s.quote else 0, s.quote.ask if s.quote else 0)
+            for symbol, s in state.symbols.items()
+        ),
+        notes=tuple(progress.notes),
+        equity_curve=tuple(state.equity_curve),
+        heartbeat=progress.heartbeat,
+        trades=tally.trades,
+        wins=tally.wins,
+        market_events=tally.market_events,
+        journal_rows=progress.journal_rows,
+        journal_head=progress.journal_head,
+        market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
+    )
+
+
+def _position(engine: Engine, holding: Holding) -> PositionView:
+    desk = engine.desk
+    position = desk.state.positions[holding.symbol]
+    risk = desk.holding_risk(holding) if holding.stop else 0
+    return PositionView(
+        symbol=holding.symbol,
+        side=holding.side,
+        qty=position.qty,
+        entry=position.average_price,
+        mark=desk.mark(holding.symbol, position.qty),
+        unrealized=desk.unrealized_of(holding.symbol),
+        stop=holding.stop,
+        target=holding.target,
+        heat=money.div(risk, desk.equity) if desk.equity > 0 else money.SCALE,
+        opened_ns=holding.opened_ns,
+        strategy_id=holding.strategy_id,
+    )
+
+
+def _order(order: Order) -> OrderView:
+    return OrderView(
+        order_id=order.order_id,
+        symbol=order.symbol,
+        purpose=order.purpose.value,
+        state=order.state.value,
+        qty=order.qty,
+        filled_qty=order.filled_qty,
+        price=order.price,
+        placed_ns=order.placed_ns,
+    )
+
+
+def _signals(engine: Engine) -> tuple[SignalView, ...]:
+    """Newest first: those in flight, then the ended ones."""
+    state = engine.state
+    flying = [
+        SignalView(
+            s.signal_id, state.at_ns, s.strategy_id, s.proposal.symbol, s.proposal.side, None, None, s.proposal.text
+        )
+        for s in reversed(state.live_signals.values())
+    ]
+    return tuple(flying + state.recent_signals[:-31:-1])
+
+
+def _breaker(engine: Engine, gauge: Gauge) -> BreakerView:
+    breaker = engine.state.breakers.get(gauge.name)
+    tripped = breaker is not None and breaker.tripped
+    return BreakerView(
+        name=gauge.name.value,
+        label=gauge.label,
+        value=gauge.value,
+        limit=gauge.limit,
+        unit=gauge.unit,
+        used=money.div(gauge.value, gauge.limit) if gauge.limit else money.SCALE,
+        tripped=tripped,
+        action="shutdown"
+        if gauge.name in (BreakerName.TOTAL_DRAWDOWN, BreakerName.ERRORS)
+        else engine.desk.config.breaker_action,
+        lifts=engine.safety.release_text(gauge.name) if tripped else "",
+    )
