@@ -1,0 +1,135 @@
+"""An example of mean reversion. It shows how a strategy is written and makes no promise of profit.
+
+A price far from its average of the last minutes is expected to come back: when the touch leaves the band around the
+average, it rests a small order at the touch, against the move. It leaves once the price is back at the average and the
+way there has paid the costs; else its stop, its target or its longest stay end the position.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import pydantic
+
+from engine.core import money
+from engine.core.config import MINUTE, StrategySpec
+from engine.core.events import Bar, Quote
+from engine.core.strategy import ExitWish, Market, Proposal
+from engine.core.words import Side
+from engine.strategies.base import (
+    BASIS_POINTS,
+    BaseStrategy,
+    Bracket,
+    Window,
+    bracketed,
+    resting_price,
+    true_range,
+)
+
+NO_WISHES: Final[tuple[Proposal | ExitWish, ...]] = ()
+
+
+class ReversionParams(Bracket):
+    """`band_percent` is half the band in percent of the average true range, `gain_bp` what coming back must pay.
+
+    A maker entry and a taker exit cost about 15 bp; `gain_bp` below that would give away every good trade.
+    """
+
+    average_bars: int = pydantic.Field(default=60, ge=5, le=300)
+    band_percent: int = pydantic.Field(default=250, ge=50, le=2_000)
+    gain_bp: int = pydantic.Field(default=30, ge=15, le=500)
+    stop_bp: int = pydantic.Field(default=90, ge=10, le=500)
+    target_bp: int = pydantic.Field(default=100, ge=10, le=1_000)
+    retry_minutes: int = pydantic.Field(default=5, ge=1, le=24 * 60)
+    rest_minutes: int = pydantic.Field(default=120, ge=1, le=24 * 60)
+
+
+class Watched(msgspec.Struct):
+    """What is remembered of one symbol. `lower` and `upper` are 0 until enough bars are known.
+
+    Attributes:
+        side: 1 or -1 from a proposal until the symbol is found free again, else 0.
+        leave_at: In a position, the price that pays `gain_bp`.
+        held: Whether the proposal was seen to have led to a position.
+        quiet_until_ns: No proposal before that.
+    """
+
+    closes: Window
+    ranges: Window
+    last_close: int = 0
+    average: int = 0
+    lower: int = 0
+    upper: int = 0
+    side: int = 0
+    leave_at: int = 0
+    proposed_ns: int = 0
+    held: bool = False
+    quiet_until_ns: int = 0
+
+
+class ReversionState(msgspec.Struct):
+    symbols: dict[str, Watched] = {}
+
+
+class Reversion(BaseStrategy[ReversionState]):
+    """Example: rests against moves away from the average of recent minutes, leaves when the price is back."""
+
+    Params = ReversionParams
+    wants_quotes = True
+
+    def __init__(self, spec: StrategySpec, params: ReversionParams) -> None:
+        super().__init__(spec, params)
+        self.params = params
+        self.history = params.average_bars
+        bars = params.average_bars
+        self.state = ReversionState({symbol: Watched(Window(bars), Window(bars)) for symbol in spec.symbols})
+
+    def on_bar(self, bar: Bar, market: Market) -> Sequence[Proposal | ExitWish]:
+        """Move the band; see what became of the last proposal."""
+        watched = self.state.symbols[bar.symbol]
+        watched.closes.add(bar.close)
+        watched.ranges.add(true_range(bar, watched.last_close))
+        watched.last_close = bar.close
+        if watched.closes.is_full:
+            watched.average = watched.closes.mean
+            width = watched.ranges.mean * self.params.band_percent // 100
+            watched.lower, watched.upper = watched.average - width, watched.average + width
+        if watched.side and bar.at_ns - watched.proposed_ns >= MINUTE:
+            self._follow_up(watched, bar, market)
+        return NO_WISHES
+
+    def _follow_up(self, watched: Watched, bar: Bar, market: Market) -> None:
+        """Allow new proposals once the desk is done with the last: soon if nothing came of it, else later."""
+        if market.is_busy(bar.symbol):
+            watched.held = True
+            return
+        minutes = self.params.rest_minutes if watched.held else self.params.retry_minutes
+        watched.quiet_until_ns = bar.at_ns + minutes * MINUTE
+        watched.side, watched.held = 0, False
+
+    def on_quote(self, quote: Quote, market: Market) -> Sequence[Proposal | ExitWish]:
+        """Outside the band: propose. Back at the average with the costs earned: leave."""
+        watched = self.state.symbols[quote.symbol]
+        if watched.side > 0:
+            return self._leave(quote.symbol) if quote.bid >= max(watched.leave_at, watched.average) else NO_WISHES
+        if watched.side < 0:
+            return self._leave(quote.symbol) if quote.ask <= min(watched.leave_at, watched.average) else NO_WISHES
+        if not watched.lower or (watched.lower < quote.bid and quote.ask < watched.upper):
+            return NO_WISHES
+        if quote.at_ns < watched.quiet_until_ns or market.is_busy(quote.symbol):
+            return NO_WISHES
+        return (self._enter(quote, watched, market),)
+
+    def _leave(self, symbol: str) -> Sequence[ExitWish]:
+        return (ExitWish(symbol, "back at the average"),)
+
+    def _enter(self, quote: Quote, watched: Watched, market: Market) -> Proposal:
+        side = Side.LONG if quote.bid <= watched.lower else Side.SHORT
+        entry = resting_price(quote, side, market.tick(quote.symbol))
+        away = abs(entry - watched.average) * BASIS_POINTS * money.SCALE // watched.average
+        watched.side = side.sign
+        watched.leave_at = entry + side.sign * (entry * self.params.gain_bp // BASIS_POINTS)
+        watched.proposed_ns = quote.at_ns
+        where = "below" if side is Side.LONG else "above"
+        text = f"{money.text(away, 1)} bp {where} the average of {self.params.average_bars} bars"
+        return bracketed(quote.symbol, side, entry, market.tick(quote.symbol), self.params, text)
