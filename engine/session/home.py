@@ -204,7 +204,12 @@ def kill_requested(home: Home, variables: Mapping[str, str]) -> str | None:
         return "file"
     else:
         return "file"
-    return "environment" if variables.get(KILL_VARIABLE, "").strip().lower() in _KILL_WORDS else None
+    return "environment" if kill_variable_set(variables) else None
+
+
+def kill_variable_set(variables: Mapping[str, str]) -> bool:
+    """True if the kill variable stands at TRUE, 1, YES or ON, whatever the case."""
+    return variables.get(KILL_VARIABLE, "").strip().lower() in _KILL_WORDS
 
 
 def write_kill_file(home: Home, text: str) -> Path:

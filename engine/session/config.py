@@ -1,0 +1,238 @@
+"""The effective configuration of one environment: read, checked as a whole, explained, hashed, handed to the core.
+
+`load` opens the files of one tree and no other. It either gives a `Config` or raises `ConfigRefused` with every
+problem found; a tree of the other environment, or a file marked for it, is refused.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from engine.core.config import CoreConfig, Instrument, Limits, PaperModel, Sizing, StrategySpec
+from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
+from engine.session.layers import (
+    MARKER,
+    PREFIX,
+    ConfigRefused,
+    FileModel,
+    Override,
+    Problem,
+    Section,
+    Sources,
+    read_dotenv,
+)
+from engine.session.rules import (
+    check_desk,
+    check_marker,
+    check_risk,
+    check_variables,
+    choose_strategies,
+    limits_of,
+    read_strategies,
+    venue_section,
+)
+from engine.session.secret import Secret
+from engine.session.settings import DeskFile, RiskFile, StrategyEntry, ValidationFile, VenueFile
+
+SHIPPED: Final = Path(__file__).parents[2] / "config"
+
+PLAIN_VARIABLES: Final = {
+    f"{PREFIX}HOME": "folder of all desks; default .nightdesk in the working directory",
+    f"{PREFIX}ENV": "paper or live; default paper",
+    KILL_VARIABLE: "TRUE kills: no entry leaves the desk while it is set",
+    f"{PREFIX}SHARED": "recorded data for tests",
+    f"{PREFIX}BITUNIX_KEY": "key of the venue's signed interface; only read for --env live",
+    f"{PREFIX}BITUNIX_SECRET": "its secret",
+}
+"""Variables that are no key of a file, each with what it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueKeys:
+    """Credentials of a venue's signed interface."""
+
+    key: Secret
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """An effective configuration, checked. Frozen; `content_hash` is the same wherever the same values apply.
+
+    Attributes:
+        strategies: Those that run: the enabled ones of the file, or the one chosen by name.
+        origins: Where each `section.key` came from.
+        keys: The venue's credentials; None in paper and where none are set.
+        kill_variable: The kill variable stood in the environment or in `.env`.
+    """
+
+    env: str
+    tree: Path
+    desk: DeskFile
+    risk: RiskFile
+    validation: ValidationFile
+    venue: VenueFile
+    strategies: tuple[StrategyEntry, ...]
+    origins: Mapping[str, str]
+    kill_variable: bool = False
+    keys: VenueKeys | None = field(default=None, repr=False)
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of all effective values, without their origins, paths and secrets."""
+        canonical = json.dumps(self.values(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def values(self) -> dict[str, Any]:
+        """Every effective value by section and key, written as a file would write it."""
+        files: dict[str, FileModel] = {
+            "desk": self.desk,
+            "risk": self.risk,
+            "validation": self.validation,
+            "venue": self.venue,
+        }
+        shown: dict[str, Any] = {name: file.model_dump(mode="json") for name, file in files.items()}
+        shown["strategies"] = [entry.model_dump(mode="json", exclude={"about"}) for entry in self.strategies]
+        return shown
+
+    def snapshot(self) -> dict[str, Any]:
+        """What `config_snapshot.json` holds: values, where they came from, and the hash. No secret is in it."""
+        return {
+            "env": self.env,
+            "config_hash": self.content_hash,
+            "values": self.values(),
+            "origins": dict(self.origins),
+        }
+
+    @property
+    def limits(self) -> Limits:
+        return limits_of(self.risk)
+
+
+def load(
+    env: str,
+    *,
+    tree: Path | None = None,
+    overrides: Mapping[str, Override] | None = None,
+    variables: Mapping[str, str] | None = None,
+    dotenv: Path | None = None,
+    any_symbol: bool = False,
+) -> Config:
+    """Read and check the tree of `env`.
+
+    Args:
+        tree: A folder shaped like `config/paper`, or one that holds `paper/` and `live/`; default: the shipped ones.
+        overrides: Settings of the command line by `section.key`.
+        variables: The environment; default: this process's.
+        dotenv: A `.env` file; one that does not exist says nothing. Default: `.env` in the working directory.
+        any_symbol: Accept symbols beyond the venue's list, because a data file says which there are.
+
+    Raises:
+        ConfigRefused: with every problem found.
+    """
+    if env not in ENVS:
+        raise ConfigRefused([Problem("--env", MARKER, env, f"must be one of {', '.join(ENVS)}")])
+    problems: list[Problem] = []
+    folder = _tree(env, tree, problems)
+    path = dotenv or Path(".env")
+    given = os.environ if variables is None else variables
+    sources = Sources(overrides or {}, given, read_dotenv(path, problems), str(path))
+    if problems:
+        raise ConfigRefused(problems)
+
+    desk = Section("desk", DeskFile, folder / "desk.toml", "").settle(sources, problems)
+    risk = Section("risk", RiskFile, folder / "risk.toml", "RISK_").settle(sources, problems)
+    validation = Section("validation", ValidationFile, folder / "validation.toml", "VALIDATION_").settle(
+        sources, problems
+    )
+    section = venue_section(folder, desk, problems)
+    if section is None:
+        raise ConfigRefused(problems)
+    venue = section.settle(sources, problems)
+    strategies = read_strategies(folder / "strategies" / "default.json", env, problems)
+    settled = (desk, risk, validation, venue)
+    for part in settled:
+        check_marker(part, env, problems)
+    check_variables(sources, [part.section for part in settled], folder, PLAIN_VARIABLES, problems)
+    check_desk(desk, venue, any_symbol, problems)
+    check_risk(risk, problems)
+    chosen = choose_strategies(desk, strategies, problems)
+    if problems:
+        raise ConfigRefused(problems)
+
+    assert desk.file and risk.file and validation.file and venue.file  # what is missing is among the problems
+    merged = {**sources.dotenv, **sources.variables}
+    return Config(
+        env=env,
+        tree=folder,
+        desk=desk.file,
+        risk=risk.file,
+        validation=validation.file,
+        venue=venue.file,
+        strategies=chosen,
+        origins={f"{part.section.name}.{key}": origin for part in settled for key, origin in part.origins.items()},
+        kill_variable=kill_variable_set(merged),
+        keys=_keys(env, desk.file.venue, merged),
+    )
+
+
+def to_core(config: Config, instruments: Sequence[Instrument], strategies: Sequence[StrategySpec]) -> CoreConfig:
+    """All the core needs of `config`, for a run on `instruments` with `strategies` (their parameters validated).
+
+    Fees written in the venue's file take the place of those the instruments came with.
+    """
+    desk, risk = config.desk, config.risk
+    fees = {
+        name: fee
+        for name, fee in (("maker_fee", config.venue.maker_fee_percent), ("taker_fee", config.venue.taker_fee_percent))
+        if fee is not None
+    }
+    return CoreConfig(
+        env=config.env,
+        seed=desk.seed,
+        paper=desk.broker == "paper",
+        starting_equity=desk.starting_capital_usd,
+        instruments=tuple(msgspec.structs.replace(instrument, **fees) for instrument in instruments),
+        strategies=tuple(strategies),
+        limits=config.limits,
+        model=PaperModel(
+            latency_ns_min=desk.paper_latency_min,
+            latency_ns_max=desk.paper_latency_max,
+            slippage_min=desk.paper_slippage_min_percent,
+            slippage_max=desk.paper_slippage_max_percent,
+            participation_max=desk.paper_participation_max_percent,
+        ),
+        sizing=Sizing(risk_per_trade=risk.risk_per_trade_usd, notional_max=risk.entry_notional_max_usd),
+        entry_timeout_ns=desk.entry_timeout,
+        breaker_action=desk.breaker_action,
+        cooldown_ns=desk.cooldown,
+        kill_closes=desk.on_kill == "close",
+        config_hash=config.content_hash,
+    )
+
+
+def _tree(env: str, given: Path | None, problems: list[Problem]) -> Path:
+    """The folder of `env`'s files; a tree of the other environment is refused unread."""
+    root = SHIPPED if given is None else given.expanduser()
+    if (root / env).is_dir():
+        return root / env
+    if given is None or not root.is_dir():
+        problems.append(Problem(str(root), "", None, "no configuration here; --config DIR names another folder"))
+    elif root.resolve().name in ENVS and root.resolve().name != env:
+        problems.append(Problem(str(root), "", None, f"is the {root.resolve().name} tree; the environment is {env}"))
+    elif any((root / other).is_dir() for other in ENVS):
+        problems.append(Problem(str(root), "", None, f"holds no folder {env}"))
+    return root
+
+
+def _keys(env: str, venue: str, variables: Mapping[str, str]) -> VenueKeys | None:
+    """The venue's credentials from the environment, never in paper: what is not loaded cannot be used."""
+    stem = f"{PREFIX}{venue.upper()}_"
+    key, secret = variables.get(f"{stem}KEY", ""), variables.get(f"{stem}SECRET", "")
+    return VenueKeys(Secret(key), Secret(secret)) if env == "live" and key and secret else None

@@ -1,0 +1,221 @@
+"""The rules between settings: what no single key can know. Each adds to a list of problems and raises nothing."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from engine.core import money
+from engine.core.clean import clean
+from engine.core.config import Limits
+from engine.core.limits import FLOORS, HARD, looser_than_hard
+from engine.session.layers import (
+    MARKER,
+    PREFIX,
+    Problem,
+    Section,
+    Settled,
+    Sources,
+    nearest,
+    read_text,
+    rule_of,
+)
+from engine.session.settings import (
+    BUILT_IN,
+    LIMIT_OF,
+    PLAUSIBLE_SHARE,
+    DeskFile,
+    RiskFile,
+    StrategiesFile,
+    StrategyEntry,
+    VenueFile,
+    is_loopback,
+)
+
+DEFAULT_STRATEGY: Final = "default"
+_RANGES: Final = (
+    ("paper_latency_min", "paper_latency_max"),
+    ("paper_slippage_min_percent", "paper_slippage_max_percent"),
+)
+_NOT_YET: Final = "must stay {}: this version has no gate through which live orders could be released"
+
+
+def limits_of(risk: RiskFile) -> Limits:
+    """The core's limits as `risk.toml` sets them."""
+    return Limits(**{limit: getattr(risk, key) for key, limit in LIMIT_OF.items()})
+
+
+def check_marker(part: Settled[Any], env: str, problems: list[Problem]) -> None:
+    """A file of one environment may not sit in the tree of the other."""
+    found = part.given.get(MARKER)
+    if found is not None and found != env:
+        problems.append(part.problem(MARKER, f'must be "{env}": this tree belongs to that environment'))
+
+
+def check_variables(
+    sources: Sources,
+    sections: Sequence[Section[Any]],
+    folder: Path,
+    plain: Mapping[str, str],
+    problems: list[Problem],
+) -> None:
+    """A misspelt variable would silently leave a limit where it was, so an unknown one is refused."""
+    known = set(plain)
+    for section in (*sections, *(_venue(folder, name) for name in venue_names(folder))):
+        known.update(section.variables())
+    for where, found in (("environment", sources.variables), (sources.dotenv_name, sources.dotenv)):
+        for name in sorted(found):
+            if name.startswith(PREFIX) and name not in known:
+                problems.append(Problem(where, clean(name), None, "unknown variable" + nearest(name, sorted(known))))
+
+
+def venue_names(folder: Path) -> list[str]:
+    """The venues this tree has a file for."""
+    return sorted(path.stem for path in (folder / "venues").glob("*.toml"))
+
+
+def venue_section(folder: Path, desk: Settled[DeskFile], problems: list[Problem]) -> Section[VenueFile] | None:
+    """The section of the venue in use, or None with a problem added when the tree has no such venue."""
+    name = desk.given.get("venue", BUILT_IN)
+    known = venue_names(folder)
+    if isinstance(name, str) and name in known:
+        return _venue(folder, name)
+    rule = f"unknown venue{nearest(str(name), known)}; this tree has {', '.join(known) or 'none'}"
+    problems.append(desk.problem("venue", rule))
+    return None
+
+
+def _venue(folder: Path, name: str) -> Section[VenueFile]:
+    return Section("venue", VenueFile, folder / "venues" / f"{name}.toml", f"{name.upper().replace('-', '_')}_")
+
+
+def check_desk(desk: Settled[DeskFile], venue: Settled[VenueFile], any_symbol: bool, problems: list[Problem]) -> None:
+    """Symbols the venue knows, no live order by mistake, addresses that fit the environment, ranges in order."""
+    file = desk.file
+    if file is None:
+        return
+    if not file.dry_run:
+        problems.append(
+            desk.problem("dry_run", "must be true in paper" if file.env == "paper" else _NOT_YET.format("true"))
+        )
+    if file.live_trading_enabled:
+        rule = "must be false in paper" if file.env == "paper" else _NOT_YET.format("false")
+        problems.append(desk.problem("live_trading_enabled", rule))
+    if not file.symbols:
+        problems.append(desk.problem("symbols", "must name at least one symbol"))
+    for low, high in (
+        ("paper_latency_min", "paper_latency_max"),
+        ("paper_slippage_min_percent", "paper_slippage_max_percent"),
+    ):
+        if getattr(file, low) > getattr(file, high):
+            problems.append(desk.problem(low, f"must not be above {high}"))
+    if file.paper_participation_max_percent > money.SCALE:
+        problems.append(desk.problem("paper_participation_max_percent", "must be at most 100"))
+    if venue.file is not None:
+        _check_venue(desk, file, venue, venue.file, any_symbol, problems)
+
+
+def _check_venue(
+    desk: Settled[DeskFile],
+    file: DeskFile,
+    venue: Settled[VenueFile],
+    at: VenueFile,
+    any_symbol: bool,
+    problems: list[Problem],
+) -> None:
+    for symbol in () if any_symbol else file.symbols:
+        if symbol not in at.allowed_symbols:
+            rule = f"{clean(symbol, 40)} is not among the venue's allowed_symbols{nearest(symbol, at.allowed_symbols)}"
+            problems.append(desk.problem("symbols", rule))
+    if file.venue != BUILT_IN:
+        for key in ("rest_url", "public_url"):
+            if not getattr(at, key):
+                problems.append(venue.problem(key, "is required for this venue"))
+    if file.env == "paper":
+        if not is_loopback(at.private_url):
+            problems.append(venue.problem("private_url", "must be on this machine in paper: no path to live orders"))
+        elif file.broker == "venue" and not is_loopback(at.rest_url):
+            problems.append(desk.problem("broker", "must be paper where the venue is not on this machine"))
+
+
+def check_risk(risk: Settled[RiskFile], problems: list[Problem]) -> None:
+    """No limit looser than the hard one, none so small that percent and fraction were confused, sizes that fit."""
+    file = risk.file
+    if file is None:
+        return
+    key_of = {limit: key for key, limit in LIMIT_OF.items()}
+    hard = RiskFile(env=file.env).model_dump(mode="json")
+    for limit, _, _ in looser_than_hard(limits_of(file)):
+        key = key_of[limit]
+        word = "at least" if limit in FLOORS else "at most"
+        rule = f"must be {word} {hard[key]}: a hard limit in the program, which configuration may only tighten"
+        problems.append(risk.problem(key, rule))
+    for key, limit in LIMIT_OF.items():
+        if key.endswith("_percent") and getattr(file, key) * PLAUSIBLE_SHARE < getattr(HARD, limit):
+            problems.append(risk.problem(key, "is written in percent and implausibly small: 1 means 1 %"))
+    for smaller, larger in (
+        ("risk_per_trade_usd", "loss_per_trade_max_usd"),
+        ("entry_notional_max_usd", "order_notional_max_usd"),
+        ("loss_per_trade_max_usd", "daily_loss_max_usd"),
+    ):
+        if getattr(file, smaller) > getattr(file, larger):
+            problems.append(risk.problem(smaller, f"must not be above {larger}"))
+
+
+def read_strategies(path: Path, env: str, problems: list[Problem]) -> StrategiesFile | None:
+    """The strategies file, or None with problems added."""
+    text = read_text(path, problems)
+    if text is None:
+        return None
+    try:
+        raw = json.loads(text)
+        file = StrategiesFile.model_validate(raw)
+    except json.JSONDecodeError as broken:
+        problems.append(Problem(str(path), "", None, f"is not valid JSON: {broken}"))
+    except RecursionError:
+        problems.append(Problem(str(path), "", None, "is nested too deeply"))
+    except ValidationError as refused:
+        problems += [_strategy_problem(error, path) for error in refused.errors()]
+    else:
+        if file.env == env:
+            return file
+        problems.append(Problem(str(path), MARKER, file.env, f'must be "{env}": this tree belongs to that environment'))
+    return None
+
+
+def _strategy_problem(error: Any, path: Path) -> Problem:
+    key = ".".join(map(str, error["loc"]))
+    rule = rule_of(error)
+    if error["type"] == "extra_forbidden":
+        model = StrategyEntry if len(error["loc"]) > 1 else StrategiesFile
+        rule += nearest(str(error["loc"][-1]), model.model_fields)
+    value = error["input"] if isinstance(error["input"], str | int | float) else None
+    return Problem(str(path), clean(key), value, rule)
+
+
+def choose_strategies(
+    desk: Settled[DeskFile], file: StrategiesFile | None, problems: list[Problem]
+) -> tuple[StrategyEntry, ...]:
+    """The strategies to run: the enabled ones, or the one named by id, or a registered kind or `module:Class`."""
+    if desk.file is None or file is None:
+        return ()
+    name = desk.file.strategy
+    if name == DEFAULT_STRATEGY:
+        enabled = tuple(entry for entry in file.strategies if entry.enabled)
+        if not enabled:
+            problems.append(desk.problem("strategy", "every strategy of strategies/default.json is disabled"))
+        return enabled
+    for entry in file.strategies:
+        if entry.id == name:
+            return (entry,)
+    try:
+        stem = name.rpartition(":")[2].lower()
+        return (StrategyEntry(id=stem, kind=name),)
+    except ValidationError:
+        ids = [entry.id for entry in file.strategies]
+        problems.append(
+            desk.problem("strategy", "must be an id, a registered name or module:Class" + nearest(name, ids))
+        )
+        return ()

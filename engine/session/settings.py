@@ -1,0 +1,217 @@
+"""What each configuration file may say. Every default is the shipped one, and none is looser than a hard limit.
+
+A key names its unit where two are possible: `_usd` (account currency; USDT counts as USD), `_percent` (`"1"` is 1 %).
+"""
+
+import ipaddress
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, field_validator
+
+from engine.core.config import DAY, HOUR, MINUTE, SECOND
+from engine.core.limits import HARD
+from engine.session.fields import (
+    MILLISECOND,
+    Count,
+    Duration,
+    DurationOrUnlimited,
+    FeePercent,
+    Flag,
+    Money,
+    Names,
+    OptionalDate,
+    Percent,
+    Seed,
+)
+from engine.session.layers import FileModel
+
+Env = Literal["paper", "live"]
+BUILT_IN: Final = "sim"
+"""The venue that comes with the desk and is started as its child."""
+
+
+class DeskFile(FileModel):
+    """`desk.toml`: what runs, where, for how long, and what it does when something goes wrong."""
+
+    env: Env
+    venue: str = BUILT_IN
+    broker: Literal["paper", "venue"] = "paper"
+    dry_run: Flag = True
+    live_trading_enabled: Flag = False
+    symbols: Names = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
+    strategy: str = "default"
+    duration: DurationOrUnlimited = None
+    seed: Seed = 7
+    starting_capital_usd: Money = 10_000 * 100_000_000
+    paper_start_date: OptionalDate = None
+    min_history: Count = 100
+    entry_timeout: Duration = 30 * SECOND
+    stale_action: Literal["pause", "shutdown"] = "pause"
+    breaker_action: Literal["halt_day", "shutdown", "cooldown"] = "halt_day"
+    cooldown: Duration = 60 * MINUTE
+    on_kill: Literal["close", "keep"] = "close"
+    on_hangup: Literal["continue", "stop"] = "continue"
+    paper_latency_min: Duration = 60 * MILLISECOND
+    paper_latency_max: Duration = 140 * MILLISECOND
+    paper_slippage_min_percent: Percent = 50_000
+    paper_slippage_max_percent: Percent = 300_000
+    paper_participation_max_percent: Percent = 20_000_000
+
+
+class RiskFile(FileModel):
+    """`risk.toml`: the limits. Each may be tighter than its hard limit, never looser; `LIMIT_OF` pairs them."""
+
+    env: Env
+    position_notional_max_usd: Money = HARD.position_notional_max
+    order_notional_max_usd: Money = HARD.order_notional_max
+    leverage_max: Money = HARD.leverage_max
+    daily_loss_max_usd: Money = HARD.daily_loss_max
+    daily_loss_max_percent: Percent = HARD.daily_loss_fraction_max
+    daily_drawdown_max_percent: Percent = HARD.daily_drawdown_max
+    total_drawdown_max_percent: Percent = HARD.total_drawdown_max
+    consecutive_losses_max: Count = HARD.consecutive_losses_max
+    loss_per_trade_max_usd: Money = HARD.loss_per_trade_max
+    positions_max: Count = HARD.positions_max
+    positions_per_symbol_max: Count = HARD.positions_per_symbol_max
+    heat_max_percent: Percent = HARD.heat_max
+    reward_risk_min: Money = HARD.reward_risk_min
+    orders_per_minute_max: Count = HARD.orders_per_minute_max
+    errors_max: Count = HARD.errors_max
+    price_age_max: Duration = HARD.price_age_ns_max
+    price_collar_percent: Percent = HARD.price_collar
+    risk_per_trade_usd: Money = 2 * 100_000_000
+    entry_notional_max_usd: Money = 400 * 100_000_000
+
+
+LIMIT_OF: Final = {
+    "position_notional_max_usd": "position_notional_max",
+    "order_notional_max_usd": "order_notional_max",
+    "leverage_max": "leverage_max",
+    "daily_loss_max_usd": "daily_loss_max",
+    "daily_loss_max_percent": "daily_loss_fraction_max",
+    "daily_drawdown_max_percent": "daily_drawdown_max",
+    "total_drawdown_max_percent": "total_drawdown_max",
+    "consecutive_losses_max": "consecutive_losses_max",
+    "loss_per_trade_max_usd": "loss_per_trade_max",
+    "positions_max": "positions_max",
+    "positions_per_symbol_max": "positions_per_symbol_max",
+    "heat_max_percent": "heat_max",
+    "reward_risk_min": "reward_risk_min",
+    "orders_per_minute_max": "orders_per_minute_max",
+    "errors_max": "errors_max",
+    "price_age_max": "price_age_ns_max",
+    "price_collar_percent": "price_collar",
+}
+"""Key of `RiskFile` to field of `Limits`: every limit has exactly one key."""
+
+PLAUSIBLE_SHARE: Final = 50
+"""A percentage further below its hard limit than this was almost certainly written as a fraction."""
+
+
+class ValidationFile(FileModel):
+    """`validation.toml`: how long a passed validation counts."""
+
+    env: Env
+    expiry: Duration = 30 * DAY
+
+
+def _url(raw: str) -> str:
+    if not raw:
+        return raw
+    parts = urlsplit(raw)
+    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
+        raise ValueError("must be an http, https, ws or wss address")
+    if parts.username or parts.password or parts.query:
+        raise ValueError("must not carry a user, a password or a query")
+    if parts.scheme in ("http", "ws") and not is_loopback(raw):
+        raise ValueError("must be encrypted (https or wss) beyond this machine")
+    return raw
+
+
+Url = Annotated[str, AfterValidator(_url)]
+
+
+def is_loopback(url: str) -> bool:
+    """True if `url` is empty (the built-in venue's own address) or names this machine."""
+    host = urlsplit(url).hostname
+    if host is None or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class VenueFile(FileModel):
+    """`venues/<venue>.toml`: addresses, patience and fees of one venue.
+
+    Empty addresses mean the built-in venue, which tells its own when it starts. Fees left out are the venue's own.
+    """
+
+    env: Env
+    rest_url: Url = ""
+    public_url: Url = ""
+    private_url: Url = ""
+    connect_timeout: Duration = 10 * SECOND
+    request_timeout: Duration = 10 * SECOND
+    ping_interval: Duration = 15 * SECOND
+    reconnect_window: Duration = 600 * SECOND
+    maker_fee_percent: FeePercent | None = None
+    taker_fee_percent: FeePercent | None = None
+    allowed_symbols: Names = ()
+
+    @field_validator("maker_fee_percent", "taker_fee_percent")
+    @classmethod
+    def _plausible_fee(cls, fee: int | None) -> int | None:
+        if fee is not None and not -1_000_000 <= fee <= 1_000_000:
+            raise ValueError("must lie between -1 and 1 (percent of the traded amount)")
+        return fee
+
+    @field_validator("ping_interval", "connect_timeout", "request_timeout")
+    @classmethod
+    def _patient_but_not_forever(cls, ns: int) -> int:
+        if ns > HOUR:
+            raise ValueError("must be at most 1h")
+        return ns
+
+
+class StrategyEntry(FileModel):
+    """One strategy of `strategies/default.json`.
+
+    `kind` is a registered name or `module:Class`; `params` are checked by the strategy itself; no `symbols` means all.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    kind: str = Field(min_length=1, max_length=200)
+    enabled: bool = True
+    symbols: Names = ()
+    params: dict[str, int | str | bool] = Field(default_factory=dict)
+    about: str = ""
+
+    @field_validator("params", mode="before")
+    @classmethod
+    def _exact(cls, params: object) -> object:
+        if isinstance(params, dict):
+            for key, value in params.items():
+                if isinstance(value, float):
+                    raise ValueError(f'{key} must be exact: write it in quotes, like "{value:g}"')
+                if not isinstance(value, str | int):
+                    raise ValueError(f"{key} must be a whole number, a text or true/false")
+        return params
+
+
+class StrategiesFile(FileModel):
+    """`strategies/default.json`."""
+
+    env: Env
+    about: str = ""
+    strategies: tuple[StrategyEntry, ...] = Field(min_length=1, max_length=50)
+
+    @field_validator("strategies")
+    @classmethod
+    def _distinct(cls, entries: tuple[StrategyEntry, ...]) -> tuple[StrategyEntry, ...]:
+        ids = [entry.id for entry in entries]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two strategies have the same id")
+        return entries
