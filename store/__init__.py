@@ -1,1 +1,1 @@
-"""SQLite: journal, projections, snapshots, migrations, queries, export. The only place with SQL."""
+"""SQLite: the desk's journal, projections, snapshots, migrations and queries. The only place with SQL."""

@@ -1,0 +1,112 @@
+"""The store of one desk, whole: open it, commit through its journal, ask it what was, close it.
+
+store = open_store(home / "paper" / "desk.db", "paper", clock)
+core = restore(store.recovered)
+store.journal.commit(batch).result()
+store.close()
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+from engine.core.facts import AnyFact
+from engine.session.ports import Clock, Recovered
+from store import projections
+from store.backup import BackupMade, Restored, back_up, backup_path, can_restore, restore
+from store.chain import Verification
+from store.database import holds_desk, open_writer, translating
+from store.errors import Damaged
+from store.journal import InlineJournal, ThreadJournal
+from store.recovery import Inputs, RunStart, recover, run_facts, run_inputs, verify_file
+from store.writer import JournalWriter
+
+
+class Store:
+    """An open store. `recovered` is what the journal held when it was opened; `restored`: a backup had to help."""
+
+    def __init__(
+        self,
+        path: Path,
+        env: str,
+        connection: sqlite3.Connection,
+        writer: JournalWriter,
+        journal: ThreadJournal | InlineJournal,
+        recovered: Recovered,
+        restored: Restored | None,
+    ) -> None:
+        self.path = path
+        self.env = env
+        self.journal = journal
+        self.recovered = recovered
+        self.restored = restored
+        self._connection = connection
+        self._writer = writer
+
+    def record_report(self, run_id: str, report: str) -> Future[None]:
+        """Keep the final report (a JSON text) of a run, in the journal and in `runs`, behind all batches before it."""
+        return self.journal.perform(lambda: self._writer.write_report(run_id, report))
+
+    def rebuild_projections(self) -> Future[None]:
+        """Compute every table again from the journal, as its own unit."""
+        return self.journal.perform(lambda: projections.rebuild(self._connection, self.env.upper()))
+
+    def backup(self) -> BackupMade:
+        """Make `desk.db.bak` anew from any thread but the engine's; the writer goes on meanwhile."""
+        return back_up(self.path)
+
+    def run_inputs(self, run_id: str) -> tuple[RunStart | None, Inputs]:
+        """The state a run began with and its inputs after that, as (seq, event). Raises UnknownRun."""
+        return run_inputs(self.path, run_id)
+
+    def run_facts(self, run_id: str) -> Iterator[tuple[int, AnyFact]]:
+        """(seq of its cause, fact) of a run, in order. Raises UnknownRun when iterated."""
+        return run_facts(self.path, run_id)
+
+    def verify(self) -> Verification:
+        """Check the whole chain from the file alone."""
+        return verify_file(self.path)
+
+    def close(self) -> None:
+        """Write what waits, then let go of the file. Calling it again does nothing."""
+        self.journal.close()
+        self._connection.close()
+
+
+def open_store(path: Path, env: str, clock: Clock, *, threaded: bool = True, may_restore: bool = True) -> Store:
+    """The store at `path` for `env`, made where there is none. With `threaded` unset every commit runs inline.
+
+    Where the database is damaged or gone and a backup is there, the backup takes its place (`Store.restored`).
+
+    Raises:
+        WrongEnv, NewerSchema: the file belongs to another env or a newer program; it is left as it is.
+        Damaged: the database is damaged and no good backup helps.
+        Unwritable, DiskFull: it cannot be opened or written.
+    """
+    restored = None
+    may_restore = may_restore and can_restore(path)
+    if may_restore and not holds_desk(path):
+        restored = restore(path, env, clock.now_ns(), f"{path.name} is gone, {backup_path(path).name} is there")
+    try:
+        return _open(path, env, clock, threaded, restored)
+    except Damaged as error:
+        if restored is not None or not may_restore:
+            raise
+        restored = restore(path, env, clock.now_ns(), str(error))
+        return _open(path, env, clock, threaded, restored)
+
+
+def _open(path: Path, env: str, clock: Clock, threaded: bool, restored: Restored | None) -> Store:
+    connection = open_writer(path, env, clock.now_ns())
+    try:
+        with translating(path):
+            writer = JournalWriter(connection, clock)
+            if restored is not None:
+                writer.write_restored(restored.text)
+            recovered = recover(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    journal = ThreadJournal(writer) if threaded else InlineJournal(writer)
+    return Store(path, env, connection, writer, journal, recovered, restored)

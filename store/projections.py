@@ -1,0 +1,139 @@
+"""Projections: the tables people and reports read, computed row by row from the journal and from nothing else.
+
+Each journal row is projected in the transaction that writes it; doing the same over the whole journal again gives
+identical rows (`rebuild`). A fact that breaks a table's rule (a second outcome of one signal, a rejection without a
+reason, a fill booked twice) is refused by the schema, and with it the whole batch.
+"""
+
+import json
+import sqlite3
+from functools import cache
+from typing import Final, NamedTuple
+
+import msgspec
+
+from engine.core import money
+from engine.core.facts import AnyFact, FillBooked, OrderChanged, PhaseChanged
+from store.rows import FACT_KINDS, PROJECTED, Columns, row_of
+
+FINAL_PHASES: Final = ("COMPLETED", "FATAL_ERROR", "ALREADY_RUNNING", "CONFIG_VALIDATION_FAILED")
+
+
+class Place(NamedTuple):
+    """Where a fact stands: its journal row, its run, and the desk's mode."""
+
+    row: int
+    run: int
+    mode: str
+
+
+fact_decoder: Final = msgspec.json.Decoder(AnyFact)
+
+
+def project_fact(db: sqlite3.Connection, at: Place, fact: AnyFact) -> None:
+    """Bring the tables up to date with one fact."""
+    table, columns = row_of(fact)
+    columns |= {"row": at.row, "run": at.run, "mode": at.mode}
+    if isinstance(fact, OrderChanged) and _change_order(db, fact):
+        return
+    db.execute(_insert_into(table, tuple(columns)), tuple(columns.values()))
+    if isinstance(fact, FillBooked):
+        _book_position(db, at, fact)
+    elif isinstance(fact, PhaseChanged):
+        _enter_phase(db, at, fact)
+
+
+def project_note(db: sqlite3.Connection, at: Place, kind: str, at_ns: int, ref: str, body: str) -> None:
+    """Bring the tables up to date with one of the journal's own rows: a run's start, its input, its report."""
+    if kind == "run":
+        db.execute(
+            "INSERT INTO runs (run, run_id, mode, first_row, started_ns) VALUES (?, ?, ?, ?, ?)",
+            (at.run, ref, at.mode, at.row, at_ns),
+        )
+    elif kind == "run_started":
+        start = json.loads(body)
+        db.execute(
+            "UPDATE runs SET seed = ?, starting_equity = ?, config_hash = ? WHERE run = ?",
+            (start["seed"], start["starting_equity"], start["config_hash"], at.run),
+        )
+    elif kind == "report":
+        db.execute("UPDATE runs SET report = ? WHERE run_id = ?", (body, ref))
+
+
+def rebuild(db: sqlite3.Connection, mode: str) -> None:
+    """Compute every projection again from the journal, in one transaction."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for table in PROJECTED:
+            db.execute(_delete_from(table))
+        source = "SELECT id, run, kind, at_ns, ref, body FROM journal WHERE kind <> 'block' ORDER BY id"
+        for row, run, kind, at_ns, ref, body in db.execute(source):
+            if kind in FACT_KINDS:
+                project_fact(db, Place(row, run, mode), fact_decoder.decode(body))
+            else:
+                project_note(db, Place(row, run, mode), kind, at_ns, ref, body)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _change_order(db: sqlite3.Connection, f: OrderChanged) -> bool:
+    """Update an order that is known; False for a new one. What it was placed with stays as it was."""
+    changed = db.execute(
+        "UPDATE orders SET updated_ns = ?, state = ?, filled_qty = ?, average_price = ?, reason_code = ?, text = ?, "
+        "venue_order_id = iif(? = '', venue_order_id, ?) WHERE order_id = ?",
+        (
+            *(f.at_ns, f.state.value, money.text(f.filled_qty), money.text(f.average_price), f.reason_code, f.text),
+            *(f.venue_order_id, f.venue_order_id, f.order_id),
+        ),
+    )
+    return changed.rowcount == 1
+
+
+def _book_position(db: sqlite3.Connection, at: Place, f: FillBooked) -> None:
+    """The position after the fill. What closing released of the cost follows from the fact's own realized result."""
+    before = f.position_qty - f.qty
+    found = db.execute("SELECT cost FROM positions WHERE symbol = ?", (f.symbol,)).fetchone()
+    if f.position_qty == 0:
+        db.execute("DELETE FROM positions WHERE symbol = ?", (f.symbol,))
+    elif found is None or (before > 0) != (f.position_qty > 0):  # opened from flat, or turned over through flat
+        columns: Columns = {
+            "symbol": f.symbol,
+            "mode": at.mode,
+            "qty": money.text(f.position_qty),
+            "cost": money.text(money.mul(f.position_qty, f.price)),
+            "entry_price": money.text(f.price),
+            "opened_ns": f.at_ns,
+            "updated_ns": f.at_ns,
+            "signal_id": f.signal_id,
+            "strategy_id": f.strategy_id,
+        }
+        db.execute("DELETE FROM positions WHERE symbol = ?", (f.symbol,))
+        db.execute(_insert_into("positions", tuple(columns)), tuple(columns.values()))
+    else:
+        cost = money.parse(found[0]) + money.mul(f.qty, f.price) + f.realized
+        entry = money.div(cost, f.position_qty)
+        db.execute(
+            "UPDATE positions SET qty = ?, cost = ?, entry_price = ?, updated_ns = ? WHERE symbol = ?",
+            (money.text(f.position_qty), money.text(cost), money.text(entry), f.at_ns, f.symbol),
+        )
+
+
+def _enter_phase(db: sqlite3.Connection, at: Place, f: PhaseChanged) -> None:
+    ended_ns = f.at_ns if f.phase in FINAL_PHASES else None
+    db.execute("UPDATE runs SET phase = ?, ended_ns = ? WHERE run = ?", (f.phase, ended_ns, at.run))
+
+
+# Table and column names below come from `store.rows` alone; values always travel as parameters.
+
+
+@cache
+def _insert_into(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+
+
+@cache
+def _delete_from(table: str) -> str:
+    return f"DELETE FROM {table}"  # noqa: S608

@@ -1,0 +1,247 @@
+"""Each kind of fact as a row of its table: column by column, money as decimal text. Pure; the SQL is elsewhere."""
+
+from collections.abc import Callable
+from typing import Final
+
+from engine.core.facts import (
+    AnyFact,
+    BlockChanged,
+    BreakerChanged,
+    DayRolled,
+    EquityMarked,
+    ErrorCounted,
+    FeedNoted,
+    FillBooked,
+    FundingPaid,
+    KillChanged,
+    OperatorActed,
+    OrderChanged,
+    PhaseChanged,
+    SignalEnded,
+    SignalRaised,
+    TradeClosed,
+)
+from engine.core.money import text
+
+Value = str | int
+Columns = dict[str, Value]
+
+
+def row_of(fact: AnyFact) -> tuple[str, Columns]:
+    """The table a fact belongs to, and its columns there."""
+    table, columns = _TABLES[type(fact)]
+    return table, columns(fact)
+
+
+def _signal(f: SignalRaised) -> Columns:
+    return {
+        "signal_id": f.signal_id,
+        "raised_ns": f.at_ns,
+        "strategy_id": f.strategy_id,
+        "symbol": f.symbol,
+        "side": f.side.value,
+        "entry": text(f.entry),
+        "stop": text(f.stop),
+        "target": text(f.target),
+        "phase": f.phase,
+        "regime": f.regime,
+        "text": f.text,
+    }
+
+
+def _outcome(f: SignalEnded) -> Columns:
+    return {
+        "signal_id": f.signal_id,
+        "ended_ns": f.at_ns,
+        "state": f.state.value,
+        "reason_code": f.reason_code.value,
+        "text": f.text,
+        "value": text(f.value),
+        "limit_value": text(f.limit),
+        "filled_qty": text(f.filled_qty),
+    }
+
+
+def _order(f: OrderChanged) -> Columns:
+    return {
+        "order_id": f.order_id,
+        "signal_id": f.signal_id,
+        "placed_ns": f.at_ns,
+        "updated_ns": f.at_ns,
+        "strategy_id": f.strategy_id,
+        "symbol": f.symbol,
+        "purpose": f.purpose.value,
+        "kind": f.kind.value,
+        "tif": f.tif.value,
+        "qty": text(f.qty),
+        "price": text(f.price),
+        "reduce_only": int(f.reduce_only),
+        "state": f.state.value,
+        "filled_qty": text(f.filled_qty),
+        "average_price": text(f.average_price),
+        "reason_code": f.reason_code,
+        "text": f.text,
+        "venue_order_id": f.venue_order_id,
+    }
+
+
+def _fill(f: FillBooked) -> Columns:
+    return {
+        "fill_id": f.fill_id,
+        "order_id": f.order_id,
+        "signal_id": f.signal_id,
+        "filled_ns": f.at_ns,
+        "strategy_id": f.strategy_id,
+        "symbol": f.symbol,
+        "purpose": f.purpose.value,
+        "qty": text(f.qty),
+        "price": text(f.price),
+        "fee": text(f.fee),
+        "role": f.role,
+        "realized": text(f.realized),
+        "expected": text(f.expected),
+        "position_qty": text(f.position_qty),
+        "order_to_fill_ns": f.order_to_fill_ns,
+        "fee_source": f.fee_source,
+        "slippage_source": f.slippage_source,
+        "late": int(f.late),
+    }
+
+
+def _trade(f: TradeClosed) -> Columns:
+    return {
+        "trade_id": f.trade_id,
+        "signal_id": f.signal_id,
+        "strategy_id": f.strategy_id,
+        "symbol": f.symbol,
+        "side": f.side.value,
+        "qty": text(f.qty),
+        "entry_price": text(f.entry_price),
+        "exit_price": text(f.exit_price),
+        "entry_ns": f.entry_at_ns,
+        "exit_ns": f.at_ns,
+        "pnl": text(f.pnl),
+        "fees": text(f.fees),
+        "funding": text(f.funding),
+        "exit_reason": f.exit_reason.value,
+        "phase": f.phase,
+        "regime": f.regime,
+    }
+
+
+def _funding(f: FundingPaid) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "symbol": f.symbol,
+        "qty": text(f.qty),
+        "mark": text(f.mark),
+        "rate": text(f.rate),
+        "amount": text(f.amount),
+    }
+
+
+def _block(f: BlockChanged) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "reason": f.reason.value,
+        "active": int(f.active),
+        "text": f.text,
+        "lifts": f.lifts,
+        "actor": f.actor,
+    }
+
+
+def _breaker(f: BreakerChanged) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "name": f.name.value,
+        "tripped": int(f.tripped),
+        "value": text(f.value),
+        "limit_value": text(f.limit),
+        "text": f.text,
+        "action": f.action,
+    }
+
+
+def _kill(f: KillChanged) -> Columns:
+    return {"at_ns": f.at_ns, "latched": int(f.latched), "source": f.source, "actor": f.actor, "text": f.text}
+
+
+def _act(f: OperatorActed) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "act": f.act,
+        "source": f.source,
+        "actor": f.actor,
+        "text": f.text,
+        "accepted": int(f.accepted),
+        "before": f.before,
+        "after": f.after,
+    }
+
+
+def _phase(f: PhaseChanged) -> Columns:
+    return {"at_ns": f.at_ns, "previous": f.previous, "phase": f.phase, "text": f.text}
+
+
+def _mark(f: EquityMarked) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "equity": text(f.equity),
+        "cash": text(f.cash),
+        "unrealized": text(f.unrealized),
+        "realized": text(f.realized),
+        "fees": text(f.fees),
+        "funding": text(f.funding),
+        "exposure": text(f.exposure),
+        "heat": text(f.heat),
+        "drawdown": text(f.drawdown),
+    }
+
+
+def _day(f: DayRolled) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "day": f.day,
+        "opening_equity": text(f.opening_equity),
+        "ended_pnl": text(f.ended_pnl),
+    }
+
+
+def _note(f: FeedNoted) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "symbol": f.symbol,
+        "kind": f.kind,
+        "text": f.text,
+        "value": f.value,
+        "previous_ns": f.previous_ns,
+        "current_ns": f.current_ns,
+    }
+
+
+def _error(f: ErrorCounted) -> Columns:
+    return {"at_ns": f.at_ns, "place": f.where, "text": f.text, "fingerprint": f.fingerprint}
+
+
+_TABLES: Final[dict[type, tuple[str, Callable[..., Columns]]]] = {
+    SignalRaised: ("signals", _signal),
+    SignalEnded: ("outcomes", _outcome),
+    OrderChanged: ("orders", _order),
+    FillBooked: ("fills", _fill),
+    TradeClosed: ("trades", _trade),
+    FundingPaid: ("funding", _funding),
+    BlockChanged: ("block_changes", _block),
+    BreakerChanged: ("breaker_changes", _breaker),
+    KillChanged: ("kill_changes", _kill),
+    OperatorActed: ("operator_acts", _act),
+    PhaseChanged: ("phase_changes", _phase),
+    EquityMarked: ("equity_marks", _mark),
+    DayRolled: ("days", _day),
+    FeedNoted: ("feed_notes", _note),
+    ErrorCounted: ("errors", _error),
+}
+# "signal_raised", "order_changed" …: the journal's `kind` of each fact.
+FACT_KINDS: Final = frozenset(str(fact.__struct_config__.tag) for fact in _TABLES)  # type: ignore[attr-defined]
+# Every table that is computed from the journal; those that refer to others stand before them.
+PROJECTED: Final = ("outcomes", *(table for table, _ in _TABLES.values() if table != "outcomes"), "positions", "runs")

@@ -1,0 +1,263 @@
+"""The journal: whole batches in order, a chain from the first row, and a definite word after a failure."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.core.words import ReasonCode, TerminalState
+from engine.session.ports import Batch
+from store import writer as writer_module
+from store.desk import Store
+from store.errors import DiskFull, OutcomeUnknown, StoreError
+from tests.store.making import T0, batch, desk, ended, one_of_each, quotes, raised, round_trip
+
+
+@pytest.fixture(params=["inline", "threaded"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    store = desk(tmp_path, threaded=request.param == "threaded")
+    yield store
+    store.close()
+
+
+def rows(store: Store, sql: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(store.path)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_batch_is_one_block_and_a_row_a_fact(store: Store) -> None:
+    committed = store.journal.commit(batch(1, 10, round_trip(10))).result(5)
+    kinds = [kind for (kind,) in rows(store, "SELECT kind FROM journal ORDER BY id")]
+    assert kinds == [
+        *("run", "block", "signal_raised", "order_changed", "fill_booked", "fill_booked", "order_changed"),
+        *("signal_ended", "fill_booked", "trade_closed", "equity_marked"),
+    ]
+    assert committed.rows == len(kinds)
+    assert store.verify().head == committed.head
+
+
+def test_batches_commit_in_the_order_given(store: Store) -> None:
+    futures = [store.journal.commit(batch(1 + 5 * n, 5)) for n in range(200)]
+    heads = [future.result(5).rows for future in futures]
+    assert heads == sorted(heads)
+    assert [row for (row,) in rows(store, "SELECT seq FROM journal WHERE kind = 'block' ORDER BY id")] == [
+        1 + 5 * n for n in range(200)
+    ]
+
+
+def test_a_batch_out_of_sequence_is_refused_and_ends_the_journal(store: Store) -> None:
+    store.journal.commit(batch(1, 5)).result(5)
+    with pytest.raises(OutcomeUnknown, match="begins with input 7"):
+        store.journal.commit(batch(7, 5)).result(5)
+    with pytest.raises(OutcomeUnknown):
+        store.journal.commit(batch(6, 5)).result(5)
+    assert store.journal.failure is not None
+    assert store.verify().inputs == 5
+
+
+def test_a_fact_the_schema_refuses_takes_its_whole_batch_along(store: Store) -> None:
+    store.journal.commit(batch(1, 5, [(5, raised())])).result(5)
+    silent = ended(state=TerminalState.REJECTED_BY_HEAT, reason=ReasonCode.HEAT, text=" ")
+    with pytest.raises(OutcomeUnknown):
+        store.journal.commit(batch(6, 5, [(6, raised("s2")), (7, silent)])).result(5)
+    assert rows(store, "SELECT signal_id FROM signals") == [("s1",)]
+    assert store.verify().is_good
+
+
+@pytest.mark.parametrize("second", [raised(), ended()])
+def test_nothing_happens_to_a_signal_twice(store: Store, second: object) -> None:
+    store.journal.commit(batch(1, 1, [(1, raised()), (1, ended())])).result(5)
+    with pytest.raises(OutcomeUnknown, match="UNIQUE"):
+        store.journal.commit(batch(2, 1, [(2, second)])).result(5)  # type: ignore[list-item]
+
+
+def test_a_fill_is_booked_once(store: Store) -> None:
+    store.journal.commit(batch(1, 1, round_trip(1))).result(5)
+    with pytest.raises(OutcomeUnknown, match="UNIQUE"):
+        store.journal.commit(batch(2, 1, [(2, round_trip(1)[2][1])])).result(5)
+
+
+def test_the_latch_is_remembered_until_it_is_rearmed(tmp_path: Path) -> None:
+    for latched in (True, False, True):
+        store = desk(tmp_path, threaded=True)
+        store.journal.latch(latched, "operator").result(5)
+        store.close()
+        store = desk(tmp_path)
+        assert store.recovered.kill_latched is latched
+        store.close()
+
+
+def test_a_kill_the_core_recorded_latches_too_and_only_a_rearm_lifts_it(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 1, one_of_each(1))).result(5)
+    store.close()
+    store = desk(tmp_path)
+    assert store.recovered.kill_latched
+    store.journal.latch(False, "confirmed").result(5)
+    store.close()
+    store = desk(tmp_path)
+    assert not store.recovered.kill_latched
+    store.close()
+
+
+class HeldWriter:
+    """Holds the writer thread inside its first batch until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.entered = threading.Event()
+        self.go = threading.Event()
+        write = writer_module.JournalWriter.write
+
+        def held(writer: writer_module.JournalWriter, batches: list[Batch]) -> object:
+            self.entered.set()
+            assert self.go.wait(10)
+            return write(writer, batches)
+
+        monkeypatch.setattr(writer_module.JournalWriter, "write", held)
+
+
+def test_the_latch_goes_ahead_of_waiting_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = HeldWriter(monkeypatch)
+    store = desk(tmp_path, threaded=True)
+    store.journal.commit(batch(1, 1))
+    assert held.entered.wait(5)
+    last = [store.journal.commit(batch(2 + n, 1)) for n in range(5)][-1]
+    latch = store.journal.latch(True, "kill")
+    held.go.set()
+    latch.result(5)
+    last.result(5)
+    kinds = [kind for (kind,) in rows(store, "SELECT kind FROM journal ORDER BY id")]
+    assert kinds == ["run", "block", "latch", "block", "block", "block", "block", "block"]
+    store.close()
+    assert store.verify().is_good
+
+
+def test_commit_blocks_while_the_queue_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = HeldWriter(monkeypatch)
+    store = desk(tmp_path, threaded=True)
+    journal = store.journal
+    journal._queue_max = 2  # type: ignore[union-attr]
+    journal.commit(batch(1, 1))
+    assert held.entered.wait(5)
+    journal.commit(batch(2, 1))
+    journal.commit(batch(3, 1))
+    accepted = threading.Event()
+    fourth = batch(4, 1)
+
+    def commit_fourth() -> None:
+        journal.commit(fourth)
+        accepted.set()
+
+    other = threading.Thread(target=commit_fourth)
+    other.start()
+    assert not accepted.wait(0.05)
+    held.go.set()
+    other.join(5)
+    assert accepted.is_set()
+    store.close()
+    assert store.verify().inputs == 4
+
+
+def test_closing_writes_what_waits_and_refuses_more(tmp_path: Path) -> None:
+    store = desk(tmp_path, threaded=True)
+    futures = [store.journal.commit(batch(1 + n, 1)) for n in range(50)]
+    store.close()
+    assert all(future.result(0) for future in futures)
+    with pytest.raises(StoreError, match="closed"):
+        store.journal.commit(batch(51, 1))
+    store.close()
+
+
+def test_an_accepted_batch_cannot_be_cancelled(tmp_path: Path) -> None:
+    store = desk(tmp_path, threaded=True)
+    future = store.journal.commit(batch(1, 1))
+    assert not future.cancel()
+    store.close()
+    assert future.result(0).rows == 2
+
+
+def test_a_full_disk_fails_the_future_and_everything_after_it(store: Store) -> None:
+    store.journal.commit(batch(1, 10)).result(5)
+    connection = store._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages + 4}").fetchone()
+    facts = [(11, raised(f"s{n}")) for n in range(200)]
+    with pytest.raises(OutcomeUnknown) as caught:
+        store.journal.commit(batch(11, 10, facts)).result(5)
+    assert isinstance(caught.value.cause, DiskFull)
+    with pytest.raises(OutcomeUnknown):
+        store.journal.commit(batch(11, 10)).result(5)
+    assert isinstance(store.journal.failure, DiskFull)
+    assert store.verify().inputs == 10
+
+
+def test_the_latch_is_written_after_a_full_disk_once_there_is_room(store: Store) -> None:
+    store.journal.commit(batch(1, 10)).result(5)
+    connection = store._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone()
+    with pytest.raises(OutcomeUnknown):
+        store.journal.commit(batch(11, 10, [(11, raised(f"s{n}")) for n in range(200)])).result(5)
+    connection.execute(f"PRAGMA max_page_count = {pages + 100}").fetchone()
+    store.journal.latch(True, "kill on a full disk").result(5)
+    checked = store.verify()
+    assert checked.is_good
+    assert rows(store, "SELECT kind FROM journal ORDER BY id DESC LIMIT 1") == [("latch",)]
+
+
+def test_a_commit_that_raises_leaves_the_outcome_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 3)).result(5)
+    load = writer_module.JournalWriter._write_batch
+
+    def durable_and_yet_raising(writer: writer_module.JournalWriter, work: Batch) -> None:
+        load(writer, work)
+        writer._db.execute("COMMIT")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(writer_module.JournalWriter, "_write_batch", durable_and_yet_raising)
+    with pytest.raises(OutcomeUnknown):
+        store.journal.commit(batch(4, 3)).result(5)
+    monkeypatch.undo()
+    store.close()
+    store = desk(tmp_path)
+    assert store.recovered.next_seq == 7
+    assert store.verify().is_good
+    store.close()
+
+
+def test_a_report_is_kept_in_the_run_and_a_wrong_one_is_refused_alone(store: Store) -> None:
+    store.journal.commit(batch(1, 1)).result(5)
+    store.record_report("run-1", '{"net_pnl": "1.5"}').result(5)
+    assert rows(store, "SELECT report FROM runs") == [('{"net_pnl": "1.5"}',)]
+    for run_id, report in (("run-9", "{}"), ("run-1", "no json")):
+        with pytest.raises(StoreError):
+            store.record_report(run_id, report).result(5)
+    store.journal.commit(batch(2, 1)).result(5)
+    assert store.verify().is_good
+
+
+def test_the_same_batches_make_the_same_chain(tmp_path: Path) -> None:
+    heads = []
+    for name, threaded in (("a", False), ("b", True)):
+        (tmp_path / name).mkdir()
+        store = desk(tmp_path / name, threaded=threaded)
+        store.journal.commit(batch(1, 50, round_trip(50), snapshot=b"state"))
+        store.journal.commit(batch(51, quotes(51, 20)))
+        store.close()
+        heads.append(store.verify().head)
+    assert heads[0] == heads[1]
+
+
+def test_a_batch_without_inputs_keeps_its_facts_and_snapshot(store: Store) -> None:
+    store.journal.commit(Batch("run-1", 1, [], [], T0, b"at start")).result(5)
+    store.journal.commit(batch(1, 3)).result(5)
+    start, inputs = store.run_inputs("run-1")
+    assert start is not None
+    assert (start.state, start.seq) == (b"at start", 0)
+    assert list(inputs) == list(enumerate(quotes(1, 3), start=1))

@@ -1,0 +1,203 @@
+"""Recovery: the newest good snapshot, the inputs after it, and every run from its own start."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from store.desk import Store
+from store.errors import Damaged
+from store.recovery import UnknownRun
+from tests.store.making import batch, desk, one_of_each, quotes, round_trip, run_started
+
+
+def change(path: Path, *statements: str) -> None:
+    """Write into the file as nobody should."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for trigger in ("journal_is_never_changed", "journal_is_never_deleted", "journal_only_grows"):
+        connection.execute(f"DROP TRIGGER {trigger}")
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+def reopened(store: Store) -> Store:
+    store.close()
+    return desk(store.path.parent)
+
+
+def test_a_new_desk_remembers_nothing(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    remembered = store.recovered
+    assert (remembered.snapshot, remembered.next_seq, remembered.rows, list(remembered.tail)) == (None, 1, 0, [])
+    store.close()
+
+
+def test_without_a_snapshot_everything_is_tail(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 10)).result()
+    store.journal.commit(batch(11, 10)).result()
+    store = reopened(store)
+    assert store.recovered.next_seq == 21
+    assert list(store.recovered.tail) == quotes(1, 20)
+    assert list(store.recovered.tail) == quotes(1, 20)  # it may be read again
+    store.close()
+
+
+def test_a_snapshot_shortens_the_tail(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 10)).result()
+    store.journal.commit(batch(11, 10, snapshot=b"after 20")).result()
+    last = store.journal.commit(batch(21, 5, round_trip(22))).result()
+    store = reopened(store)
+    assert store.recovered.snapshot == b"after 20"
+    assert list(store.recovered.tail) == quotes(21, 5)
+    assert (store.recovered.rows, store.recovered.head) == (last.rows, last.head)
+    store.close()
+
+
+def test_a_damaged_snapshot_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 10, snapshot=b"after 10")).result()
+    store.journal.commit(batch(11, 10, snapshot=b"after 20")).result()
+    store.close()
+    change(store.path, "UPDATE snapshots SET state = x'00ff' WHERE seq = 20")
+    store = desk(tmp_path)
+    assert store.recovered.snapshot == b"after 10"
+    assert list(store.recovered.tail) == quotes(11, 10)
+    store.close()
+
+
+def test_few_snapshots_are_kept_but_every_runs_first(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    seq = 1
+    for run in ("a", "b"):
+        for n in range(8):
+            store.journal.commit(batch(seq, 2, run_id=run, snapshot=f"{run}{n}".encode())).result()
+            seq += 2
+    connection = sqlite3.connect(store.path)
+    kept = connection.execute("SELECT run, seq, is_start FROM snapshots ORDER BY row").fetchall()
+    connection.close()
+    assert kept == [(1, 2, 1), (2, 18, 1), (2, 28, 0), (2, 30, 0), (2, 32, 0)]
+    store.close()
+
+
+def test_each_run_gives_back_its_own_start_inputs_and_facts(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    first, second = round_trip(3), one_of_each(16)[9:]
+    store.journal.commit(batch(1, [run_started(), *quotes(2, 9)], first, "run-1", b"one")).result()
+    store.journal.commit(batch(11, 5, run_id="run-1", snapshot=b"two")).result()
+    store = reopened(store)
+    store.journal.commit(batch(16, [run_started("run-2")], [], "run-2", b"three")).result()
+    store.journal.commit(batch(17, 6, second, "run-2")).result()
+    start, inputs = store.run_inputs("run-1")
+    assert start is not None
+    assert (start.state, start.seq) == (b"one", 10)
+    assert list(inputs) == list(enumerate(quotes(11, 5), start=11))
+    assert list(store.run_facts("run-1")) == first
+    start, inputs = store.run_inputs("run-2")
+    assert start is not None
+    assert (start.state, start.seq) == (b"three", 16)
+    assert list(inputs) == list(enumerate(quotes(17, 6), start=17))
+    assert list(store.run_facts("run-2")) == second
+    store.close()
+
+
+def test_a_run_without_a_snapshot_gives_all_its_inputs(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 4, run_id="a")).result()
+    store.journal.commit(batch(5, 4, run_id="b")).result()
+    start, inputs = store.run_inputs("b")
+    assert start is None
+    assert list(inputs) == list(enumerate(quotes(5, 4), start=5))
+    store.close()
+
+
+def test_an_unknown_run_is_named(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    with pytest.raises(UnknownRun, match="'run-7'"):
+        store.run_inputs("run-7")
+    with pytest.raises(UnknownRun, match="'run-7'"):
+        list(store.run_facts("run-7"))
+    store.close()
+
+
+def test_a_run_goes_on_after_the_store_is_opened_again(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 4, snapshot=b"start")).result()
+    store = reopened(store)
+    store.journal.commit(batch(5, 4, snapshot=b"later")).result()
+    start, inputs = store.run_inputs("run-1")
+    assert start is not None
+    assert start.state == b"start"
+    assert len(list(inputs)) == 4
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "row", "reason"),
+    [
+        (
+            "UPDATE journal SET body = replace(body, '60000', '70000') WHERE kind = 'order_changed' AND id = 4",
+            4,
+            "hash",
+        ),
+        ("UPDATE journal SET at_ns = at_ns + 1 WHERE id = 6", 6, "hash"),
+        ("UPDATE journal SET symbol = 'X' WHERE id = 8", 8, "hash"),
+        ("UPDATE journal SET body = x'00' WHERE id = 5", 5, "wrong type"),
+        ("DELETE FROM journal WHERE id = 7", 8, "row 7 is missing"),
+        ("DELETE FROM journal WHERE id = 1", 2, "row 1 is missing"),
+        (
+            "UPDATE journal SET id = CASE id WHEN 5 THEN -6 WHEN 6 THEN -5 ELSE id END; "
+            "UPDATE journal SET id = -id WHERE id < 0",
+            5,
+            "hash",
+        ),
+        ("UPDATE desk SET desk_id = 'another'", 1, "hash"),
+    ],
+)
+def test_verify_names_the_first_row_that_was_tampered_with(tmp_path: Path, damage: str, row: int, reason: str) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 10, round_trip(2))).result()
+    store.journal.commit(batch(11, 10)).result()
+    assert store.verify().is_good
+    store.close()
+    drop = ["DROP TRIGGER desk_keeps_its_stamp"] if "desk_id" in damage else []
+    change(store.path, *drop, *damage.split("; "))
+    bad = store.verify().bad
+    assert bad is not None
+    assert bad.id == row
+    assert reason in bad.reason
+
+
+def test_a_tampered_row_behind_the_snapshot_keeps_the_desk_from_starting(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 10, snapshot=b"s")).result()
+    store.journal.commit(batch(11, 10, round_trip(12))).result()
+    store.close()
+    change(store.path, "UPDATE journal SET at_ns = 5 WHERE kind = 'fill_booked'")
+    with pytest.raises(Damaged, match="fill_booked"):
+        desk(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE journal SET at_ns = 0",
+        "DELETE FROM journal",
+        "INSERT OR REPLACE INTO journal SELECT 2, seq, inputs, run, kind, 0, symbol, ref, body, hash FROM journal "
+        "WHERE id = 2",
+        "INSERT INTO journal SELECT 99, seq, inputs, run, kind, 0, symbol, ref, body, hash FROM journal WHERE id = 2",
+        "UPDATE desk SET env = 'live'",
+        "DELETE FROM desk",
+    ],
+)
+def test_the_record_refuses_to_be_changed(tmp_path: Path, statement: str) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 10, round_trip(2))).result()
+    connection = sqlite3.connect(store.path)  # not even our own settings stand between
+    with pytest.raises(sqlite3.IntegrityError, match=r"never|only added"):
+        connection.execute(statement)
+    connection.close()
+    store.close()
+    assert store.verify().is_good
