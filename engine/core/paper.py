@@ -207,27 +207,27 @@ class PaperBroker:
                 ReasonCode.BELOW_MIN_NOTIONAL,
                 f"notional {money.text(value)} is below {money.text(instrument.min_notional)}",
             )
-        exposure, limit = self._exposure_after(order, price), self.equity() * LEVERAGE_MAX
+        held = self.state.ledger.qty(order.symbol)
+        added = abs(held + order.qty) - abs(held)
+        if added <= 0:
+            return None  # getting out stays possible
+        exposure = self._exposure() + notional(instrument, added, price)
+        limit = self.equity() * LEVERAGE_MAX
         if exposure > limit:
             return ReasonCode.MARGIN, f"exposure {money.text(exposure)} would pass {money.text(limit)}"
         return None
 
-    def _exposure_after(self, order: Submit, price: int) -> int:
-        """Gross value of all positions and entry orders if `order` fills too; what it would close counts once."""
+    def _exposure(self) -> int:
+        """Gross value of all positions, and of all working orders that are not reduce-only as if they filled."""
         total = 0
-        for symbol, instrument in self._instruments.items():
-            held = self.state.ledger.qty(symbol)
-            working = self._working.get(symbol, {})
-            if not held and not working and symbol != order.symbol:
-                continue
-            mark = self._market.mark(symbol)
-            total += abs(notional(instrument, held, mark))
-            for other in working.values():
-                if not other.order.reduce_only:
-                    total += notional(instrument, other.rest, other.order.price or mark)
-        held = self.state.ledger.qty(order.symbol)
-        added = max(0, abs(held + order.qty) - abs(held))
-        return total + notional(self._instruments[order.symbol], added, price)
+        for symbol, position in self.state.ledger.positions.items():
+            total += abs(notional(self._instruments[symbol], position.qty, self._market.mark(symbol)))
+        for symbol, orders in self._working.items():
+            for working in orders.values():
+                if not working.order.reduce_only:
+                    price = working.order.price or self._market.mark(symbol)
+                    total += notional(self._instruments[symbol], working.rest, price)
+        return total
 
 
 def _form_refusal(order: Submit, instrument: Instrument) -> tuple[ReasonCode, str] | None:
