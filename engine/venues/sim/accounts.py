@@ -130,7 +130,7 @@ class Account:
         self.pushes: list[tuple[str, VenueOrder | str]] = []
         self._broker = PaperBroker(instruments, model, seed, opening_state(cash))
         self._by_client: dict[str, VenueOrder] = {}
-        self._funding: dict[str, FundingRate] = {}
+        self._funding: dict[tuple[str, int], FundingRate] = {}
         self._next_id = first_id
 
     @property
@@ -226,7 +226,7 @@ class Account:
         """Match against one market event."""
         if isinstance(event, FundingRate):
             self._settle_due(event.at_ns)
-            self._funding[event.symbol] = event
+            self._funding[event.symbol, event.due_ns] = event
         else:
             self._apply(self._broker.on_market(event))
 
@@ -237,10 +237,10 @@ class Account:
         self._settle_due(at_ns)
 
     def _settle_due(self, at_ns: int) -> None:
-        for symbol, funding in list(self._funding.items()):
-            if funding.due_ns > at_ns:
+        for (symbol, due_ns), funding in list(self._funding.items()):
+            if due_ns > at_ns:
                 continue
-            del self._funding[symbol]
+            del self._funding[symbol, due_ns]
             mark, note = self._mark(symbol), self.notes.get(symbol)
             if note is None or mark == 0:
                 continue

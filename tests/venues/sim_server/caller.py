@@ -96,7 +96,8 @@ class Caller:
         self.ws = f"ws://127.0.0.1:{venue.ws_port}"
         self._nonce = 0
 
-    async def get(self, path: str, *, signed: bool = False, **query: str) -> Any:
+    async def get(self, path: str, query: dict[str, str] | None = None, *, signed: bool = False, **more: str) -> Any:
+        query = {**(query or {}), **more}
         headers = self.signed(query, b"") if signed else {}
         async with self.session.get(self.url + _whole(path), params=query, headers=headers) as reply:
             assert reply.status == 200
