@@ -1,0 +1,106 @@
+"""History before the first decision: fetched with patience, holes named and asked for once more."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Protocol
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from engine.core.events import Bar, GapDetected
+from engine.venues.errors import AuthFailed, RuleRefused, VenueClosed, VenueError
+
+ATTEMPTS: Final = 5
+BACKOFF_S: Final = (0.5, 8.0)
+
+
+class HistoryFeed(Protocol):
+    """What seeding needs of a feed."""
+
+    async def history(self, symbol: str, span_ns: int, count: int) -> list[Bar]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try: its number from 1, of how many, and how it ended (None: well)."""
+
+    symbol: str
+    number: int
+    of: int
+    problem: VenueError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """Seeded history: bars oldest first, and the holes in them that a second look did not fill."""
+
+    bars: Sequence[Bar]
+    gaps: Sequence[GapDetected]
+
+    @property
+    def usable(self) -> Sequence[Bar]:
+        """The bars after the last hole: what indicators may be built on."""
+        if not self.gaps:
+            return self.bars
+        return [bar for bar in self.bars if bar.start_ns >= self.gaps[-1].curr_ns]
+
+
+async def seed_history(
+    feed: HistoryFeed,
+    symbol: str,
+    span_ns: int,
+    count: int,
+    on_attempt: Callable[[Attempt], None],
+    *,
+    attempts: int = ATTEMPTS,
+    backoff_s: tuple[float, float] = BACKOFF_S,
+) -> Seed:
+    """The newest `count` closed bars in at most `attempts` tries in all, the waits between them growing.
+
+    `on_attempt` is told of every try. A refusal that trying again cannot change is raised at once.
+
+    Raises:
+        VenueError: of the last attempt.
+    """
+
+    def tell(state: RetryCallState) -> None:
+        problem = state.outcome.exception() if state.outcome is not None else None
+        told = problem if isinstance(problem, VenueError) else None
+        on_attempt(Attempt(symbol, state.attempt_number, attempts, told))
+
+    first_s, longest_s = backoff_s
+    retrying = AsyncRetrying(
+        stop=stop_after_attempt(attempts),
+        wait=wait_exponential_jitter(initial=first_s, max=longest_s, jitter=first_s),
+        retry=retry_if_exception(_may_pass),
+        after=tell,
+        reraise=True,
+    )
+    bars: list[Bar] = await retrying(feed.history, symbol, span_ns, count)
+    number = int(retrying.statistics["attempt_number"])
+    on_attempt(Attempt(symbol, number, attempts, None))
+    if gaps_in(bars):
+        try:
+            bars = _merged(bars, await feed.history(symbol, span_ns, count))[-count:]
+        except VenueError as problem:
+            on_attempt(Attempt(symbol, number + 1, attempts, problem))
+    return Seed(bars, gaps_in(bars))
+
+
+def gaps_in(bars: Sequence[Bar]) -> list[GapDetected]:
+    """The holes between bars sorted by start, oldest first."""
+    return [
+        GapDetected(later.symbol, later.at_ns, missing, earlier.start_ns, later.start_ns)
+        for earlier, later in pairwise(bars)
+        if (missing := (later.start_ns - earlier.start_ns) // earlier.span_ns - 1) > 0
+    ]
+
+
+def _merged(first: Sequence[Bar], second: Sequence[Bar]) -> list[Bar]:
+    """Both, each start once, the newer look at it winning."""
+    by_start = {bar.start_ns: bar for bar in (*first, *second)}
+    return [by_start[start] for start in sorted(by_start)]
+
+
+def _may_pass(problem: BaseException) -> bool:
+    return isinstance(problem, VenueError) and not isinstance(problem, AuthFailed | RuleRefused | VenueClosed)
