@@ -29,9 +29,9 @@ class Parameters(pydantic.BaseModel):
 class Bracket(Parameters):
     """Parameters of an entry's way out: stop and target as distances from the entry, and a longest stay."""
 
-    stop_bp: int = pydantic.Field(default=60, ge=10, le=500)
-    target_bp: int = pydantic.Field(default=75, ge=10, le=1_000)
-    hold_minutes: int = pydantic.Field(default=180, ge=1, le=24 * 60)
+    stop_bp: int = pydantic.Field(default=120, ge=10, le=500)
+    target_bp: int = pydantic.Field(default=130, ge=10, le=1_000)
+    hold_minutes: int = pydantic.Field(default=240, ge=1, le=24 * 60)
 
     @pydantic.model_validator(mode="after")
     def _reward_covers_risk(self) -> "Bracket":

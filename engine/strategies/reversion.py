@@ -33,15 +33,15 @@ class ReversionParams(Bracket):
     """`band_percent` is half the band in percent of the average true range, `gain_bp` what coming back must pay.
 
     A maker entry and a taker exit cost about 15 bp; `gain_bp` below that would give away every good trade.
+    `rest_minutes` pass after a position, `retry_minutes` after a proposal that led to none, twice as many after each
+    further one.
     """
 
     average_bars: int = pydantic.Field(default=60, ge=5, le=300)
-    band_percent: int = pydantic.Field(default=250, ge=50, le=2_000)
-    gain_bp: int = pydantic.Field(default=30, ge=15, le=500)
-    stop_bp: int = pydantic.Field(default=90, ge=10, le=500)
-    target_bp: int = pydantic.Field(default=100, ge=10, le=1_000)
+    band_percent: int = pydantic.Field(default=200, ge=50, le=2_000)
+    gain_bp: int = pydantic.Field(default=25, ge=15, le=500)
     retry_minutes: int = pydantic.Field(default=5, ge=1, le=24 * 60)
-    rest_minutes: int = pydantic.Field(default=120, ge=1, le=24 * 60)
+    rest_minutes: int = pydantic.Field(default=240, ge=1, le=24 * 60)
 
 
 class Watched(msgspec.Struct):
@@ -51,6 +51,7 @@ class Watched(msgspec.Struct):
         side: 1 or -1 from a proposal until the symbol is found free again, else 0.
         leave_at: In a position, the price that pays `gain_bp`.
         held: Whether the proposal was seen to have led to a position.
+        misses: Proposals in a row that led to none.
         quiet_until_ns: No proposal before that.
     """
 
@@ -64,6 +65,7 @@ class Watched(msgspec.Struct):
     leave_at: int = 0
     proposed_ns: int = 0
     held: bool = False
+    misses: int = 0
     quiet_until_ns: int = 0
 
 
@@ -103,8 +105,9 @@ class Reversion(BaseStrategy[ReversionState]):
         if market.is_busy(bar.symbol):
             watched.held = True
             return
-        minutes = self.params.rest_minutes if watched.held else self.params.retry_minutes
-        watched.quiet_until_ns = bar.at_ns + minutes * MINUTE
+        watched.misses = 0 if watched.held else watched.misses + 1
+        retry_minutes = self.params.retry_minutes << watched.misses - 1 if watched.misses else self.params.rest_minutes
+        watched.quiet_until_ns = bar.at_ns + min(retry_minutes, self.params.rest_minutes) * MINUTE
         watched.side, watched.held = 0, False
 
     def on_quote(self, quote: Quote, market: Market) -> Sequence[Proposal | ExitWish]:

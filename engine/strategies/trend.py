@@ -23,11 +23,8 @@ class TrendParams(Bracket):
     span_minutes: int = pydantic.Field(default=5, ge=1, le=24 * 60)
     fast_bars: int = pydantic.Field(default=6, ge=2, le=200)
     slow_bars: int = pydantic.Field(default=24, ge=3, le=300)
-    breakout_bars: int = pydantic.Field(default=12, ge=2, le=300)
-    stop_bp: int = pydantic.Field(default=80, ge=10, le=500)
-    target_bp: int = pydantic.Field(default=100, ge=10, le=1_000)
-    hold_minutes: int = pydantic.Field(default=240, ge=1, le=24 * 60)
-    rest_minutes: int = pydantic.Field(default=120, ge=1, le=24 * 60)
+    breakout_bars: int = pydantic.Field(default=24, ge=2, le=300)
+    rest_minutes: int = pydantic.Field(default=360, ge=1, le=24 * 60)
 
     @pydantic.model_validator(mode="after")
     def _fast_is_faster(self) -> "TrendParams":
