@@ -1,0 +1,167 @@
+"""A desk in JSON, as `nightdesk status --json` and the control socket give it. Amounts are decimal strings."""
+
+from hashlib import blake2b
+from typing import Any, Final
+
+from engine.core import money
+from engine.core.view import BreakerView, DeskView, OrderView, PositionView
+from engine.core.words import BlockReason
+
+STOPPED: Final = "STOPPED"
+GATE_LEVEL: Final = "DENIED"
+"""The live gate's level where nothing has been validated: no live order is allowed."""
+
+_TOKEN_BYTES: Final = 4
+_SECOND_NS: Final = 1_000_000_000
+
+
+def status_json(view: DeskView) -> dict[str, Any]:
+    """The whole desk for a script: plain JSON values, amounts and ratios as decimal text, times in seconds."""
+    return {
+        "state": view.phase.value,
+        "env": view.env,
+        "run_id": view.run_id,
+        "pid": view.pid,
+        "phase_text": view.phase_text,
+        "elapsed_seconds": view.elapsed_ns / _SECOND_NS,
+        "duration_seconds": view.duration_ns / _SECOND_NS or None,
+        "venue": view.venue,
+        "broker": view.broker,
+        "source": view.source,
+        "clock": view.clock,
+        "seed": view.seed,
+        "kill_latched": view.kill_latched,
+        "blocks": [{"reason": b.reason, "text": b.text, "lifts": b.lifts, "since_ns": b.since_ns} for b in view.blocks],
+        "equity": money.text(view.equity),
+        "starting_equity": money.text(view.starting_equity),
+        "cash": money.text(view.cash),
+        "unrealized": money.text(view.unrealized),
+        "realized": money.text(view.realized),
+        "fees": money.text(view.fees),
+        "funding": money.text(view.funding),
+        "day_pnl": money.text(view.day_pnl),
+        "drawdown": money.text(view.drawdown),
+        "exposure": money.text(view.exposure),
+        "heat": {"value": money.text(view.heat), "limit": money.text(view.heat_limit)},
+        "positions": [_position(position) for position in view.positions],
+        "orders": [_order(order) for order in view.orders],
+        "breakers": [_breaker(breaker) for breaker in view.breakers],
+        "signals": {"total": view.signals_total, "in_flight": view.signals_in_flight, **view.signals},
+        "trades": view.trades,
+        "market_events": view.market_events,
+        "heartbeat": _heartbeat(view),
+        "feed_age_seconds": _feed_age(view),
+        "feeds": [
+            {"symbol": f.symbol, "health": f.health.value, "age_seconds": _age(view, f.last_ns)} for f in view.feeds
+        ],
+        "gate_level": GATE_LEVEL,
+        "journal": {"rows": view.journal_rows, "head": view.journal_head},
+    }
+
+
+def stopped_json(env: str, *, kill_latched: bool, kill_file: bool) -> dict[str, Any]:
+    """The same keys for an environment in which no desk runs; what only a running desk knows is null or empty."""
+    blocks = (
+        [{"reason": "kill", "text": "the kill switch is latched", "lifts": "nightdesk rearm"}] if kill_latched else []
+    )
+    if kill_file:
+        blocks.append({"reason": "kill", "text": "the kill file stands", "lifts": "remove it, then nightdesk rearm"})
+    return {
+        "state": STOPPED,
+        "env": env,
+        "run_id": None,
+        "pid": None,
+        "elapsed_seconds": 0.0,
+        "kill_latched": kill_latched or kill_file,
+        "blocks": blocks,
+        "equity": None,
+        "heat": None,
+        "positions": [],
+        "breakers": [],
+        "signals": {},
+        "heartbeat": None,
+        "feed_age_seconds": None,
+        "gate_level": GATE_LEVEL,
+    }
+
+
+def rearm_token(env: str, latched_ns: int) -> str:
+    """What an operator repeats to clear this very latch: eight letters and digits that another kill would change."""
+    return blake2b(f"rearm {env} {latched_ns}".encode(), digest_size=_TOKEN_BYTES).hexdigest()
+
+
+def latched_ns(view: DeskView) -> int | None:
+    """When the standing kill was latched; None if nothing is latched."""
+    if not view.kill_latched:
+        return None
+    return next((block.since_ns for block in view.blocks if block.reason == BlockReason.KILL), 0)
+
+
+def _position(position: PositionView) -> dict[str, Any]:
+    return {
+        "symbol": position.symbol,
+        "side": position.side.value,
+        "qty": money.text(position.qty),
+        "entry": money.text(position.entry),
+        "mark": money.text(position.mark),
+        "unrealized": money.text(position.unrealized),
+        "stop": money.text(position.stop),
+        "target": money.text(position.target),
+        "heat": money.text(position.heat),
+        "opened_ns": position.opened_ns,
+        "strategy_id": position.strategy_id,
+    }
+
+
+def _order(order: OrderView) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "symbol": order.symbol,
+        "purpose": order.purpose,
+        "state": order.state,
+        "qty": money.text(order.qty),
+        "filled_qty": money.text(order.filled_qty),
+        "price": money.text(order.price) if order.price else None,
+    }
+
+
+def _breaker(breaker: BreakerView) -> dict[str, Any]:
+    is_count = breaker.unit == "count"
+    return {
+        "name": breaker.name,
+        "value": breaker.value if is_count else money.text(breaker.value),
+        "limit": breaker.limit if is_count else money.text(breaker.limit),
+        "unit": breaker.unit,
+        "used": money.text(breaker.used),
+        "tripped": breaker.tripped,
+        "action": breaker.action,
+        "lifts": breaker.lifts,
+    }
+
+
+def _heartbeat(view: DeskView) -> dict[str, Any]:
+    beat = view.heartbeat
+    return {
+        "count": beat.count,
+        "age_seconds": _age(view, beat.last_ns),
+        "max_gap_seconds": beat.max_gap_ns / _SECOND_NS,
+        "late_p99_us": beat.late_p99_us,
+        "loop_lag_p99_us": beat.loop_lag_p99_us,
+        "commit_p99_us": beat.commit_p99_us,
+        "decision_p99_us": beat.decision_p99_us,
+        "queue_depth": beat.queue_depth,
+        "dropped_ticks": beat.dropped_ticks,
+        "gap_count": beat.gap_count,
+        "stale_events": beat.stale_events,
+        "error_count": beat.error_count,
+        "rss_mb": round(beat.rss_bytes / 1_000_000, 1),
+    }
+
+
+def _feed_age(view: DeskView) -> float | None:
+    """Seconds since the newest market data of any symbol; None before the first."""
+    return _age(view, max((feed.last_ns for feed in view.feeds), default=0))
+
+
+def _age(view: DeskView, at_ns: int) -> float | None:
+    return max(view.at_ns - at_ns, 0) / _SECOND_NS if at_ns else None

@@ -1,0 +1,468 @@
+"""The control socket: what a desk answers, what it refuses, and that nothing sent to it hurts it."""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.events import Act, FeedHealth, SessionPhase
+from engine.core.view import (
+    BlockView,
+    BreakerView,
+    CommandReceipt,
+    DeskView,
+    FeedView,
+    HeartbeatView,
+    PositionView,
+)
+from engine.core.words import Side, TerminalState
+from engine.session import control, remote
+from engine.session.control import CONNECTIONS_MAX, REQUEST_BYTES_MAX, ControlServer, Refusal
+from engine.session.home import Home
+from engine.session.lock import DeskLock, Holder
+from engine.session.ports import CommandRequest
+from engine.session.remote import Connection, NotRunning, RemoteDesk, Unconfirmed
+from engine.session.status import latched_ns, rearm_token, status_json, stopped_json
+
+E8 = 100_000_000
+NOW_NS = 1_795_244_902_000_000_000
+
+
+def a_view(**changes: Any) -> DeskView:
+    """A running desk with one position, one tripped breaker and one block."""
+    view = DeskView(
+        env="paper",
+        run_id="20261121-070822",
+        phase=SessionPhase.RUNNING,
+        at_ns=NOW_NS,
+        started_ns=NOW_NS - 90 * 10**9,
+        duration_ns=600 * 10**9,
+        elapsed_ns=90 * 10**9,
+        venue="sim",
+        broker="paper",
+        source="generated",
+        clock="wall",
+        seed=7,
+        pid=os.getpid(),
+        phase_text="",
+        starting_equity=10_000 * E8,
+        equity=9_990 * E8 + 12_345_678,
+        cash=9_990 * E8,
+        unrealized=12_345_678,
+        realized=-10 * E8,
+        fees=E8,
+        funding=0,
+        day_pnl=-10 * E8,
+        drawdown=100_000,
+        exposure=400 * E8,
+        heat=20_000,
+        heat_limit=1_000_000,
+        positions=(
+            PositionView(
+                "BTCUSDT", Side.SHORT, -4_000, 60_000 * E8, 60_001 * E8, 1, 61_000 * E8, 0, 9, NOW_NS, "trend"
+            ),
+        ),
+        orders=(),
+        signals={state.value: 0 for state in TerminalState} | {"EXECUTED": 3},
+        signals_total=4,
+        signals_in_flight=1,
+        recent_signals=(),
+        breakers=(BreakerView("consecutive_losses", "losses", 5, 5, "count", E8, True, "halt_day", "midnight UTC"),),
+        blocks=(BlockView("operator", "paused by ada", "resume", NOW_NS - 5),),
+        kill_latched=False,
+        feeds=(FeedView("BTCUSDT", FeedHealth.LIVE, NOW_NS - 400_000_000, 1, 2),),
+        notes=(),
+        equity_curve=(),
+        heartbeat=HeartbeatView(count=90, last_ns=NOW_NS - 10**9, rss_bytes=70_000_000),
+        trades=3,
+        wins=1,
+        market_events=1234,
+        journal_rows=55,
+        journal_head="ab" * 32,
+    )
+    return msgspec.structs.replace(view, **changes)
+
+
+def killed(**changes: Any) -> DeskView:
+    return a_view(kill_latched=True, blocks=(BlockView("kill", "killed", "rearm", NOW_NS - 7),), **changes)
+
+
+class FakeDesk:
+    """A desk that remembers what it was asked. `answers` False: it takes commands and gives no receipt."""
+
+    def __init__(self, view: DeskView | None = None, *, answers: bool = True) -> None:
+        self.now = view
+        self.answers = answers
+        self.asked: list[CommandRequest] = []
+        self.stops: list[tuple[str, bool]] = []
+        self.over = False
+
+    def view(self) -> DeskView | None:
+        return self.now
+
+    def command(self, request: CommandRequest) -> Future[CommandReceipt]:
+        self.asked.append(request)
+        future: Future[CommandReceipt] = Future()
+        if self.answers:
+            future.set_result(CommandReceipt(True, f"{request.act} done", 12, ("o-1",)))
+        return future
+
+    def stop(self, reason: str, *, keep_positions: bool = False) -> None:
+        self.stops.append((reason, keep_positions))
+
+    def ended(self) -> bool:
+        return self.over
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path, desk: FakeDesk, **kwargs: Any) -> AsyncIterator[tuple[Home, ControlServer]]:
+    home = Home.at(tmp_path, "paper")
+    home.create()
+    lock = DeskLock.acquire(home.lock, Holder(os.getpid(), NOW_NS, "run", str(home.socket)))
+    server = ControlServer(home, desk, kwargs.pop("variables", {}))
+    await server.start()
+    try:
+        yield home, server
+    finally:
+        await server.close()
+        lock.release()
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(ConnectionError):  # the desk hung up first
+        await writer.wait_closed()
+
+
+async def lines(home: Home, *requests: bytes, count: int = 1) -> list[dict[str, Any]]:
+    """Send raw bytes, read `count` answers (fewer if the desk hangs up)."""
+    reader, writer = await asyncio.open_unix_connection(str(home.socket), limit=2**20)
+    for request in requests:
+        writer.write(request)
+    answers = []
+    for _ in range(count):
+        line = await asyncio.wait_for(reader.readline(), 5)
+        if not line:
+            break
+        answers.append(json.loads(line))
+    await hang_up(writer)
+    return answers
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - the condition belongs to another thread or task
+            await asyncio.sleep(0.002)
+
+
+def request(op: str, **fields: Any) -> bytes:
+    return json.dumps({"protocol": control.PROTOCOL, "op": op, **fields}).encode() + b"\n"
+
+
+# --- status ---
+
+
+def test_a_status_has_what_scripts_rely_on_and_its_amounts_are_decimal_text() -> None:
+    status = json.loads(json.dumps(status_json(a_view())))
+    promised = (
+        "state env run_id pid elapsed_seconds kill_latched blocks equity heat positions breakers signals heartbeat"
+    )
+    assert set(promised.split()) | {"feed_age_seconds", "gate_level"} <= set(status)
+    assert (status["state"], status["env"], status["elapsed_seconds"]) == ("RUNNING", "paper", 90.0)
+    assert (status["equity"], status["heat"]) == ("9990.12345678", {"value": "0.0002", "limit": "0.01"})
+    assert status["positions"][0]["qty"] == "-0.00004" and status["feed_age_seconds"] == 0.4
+    assert status["blocks"][0]["reason"] == "operator" and status["blocks"][0]["lifts"] == "resume"
+    assert (status["breakers"][0]["value"], status["breakers"][0]["used"]) == (5, "1")
+    assert status["signals"]["EXECUTED"] == 3 and status["signals"]["total"] == 4
+
+
+def test_the_status_of_a_stopped_desk_has_the_same_promised_keys() -> None:
+    stopped = stopped_json("paper", kill_latched=True, kill_file=True)
+    assert set(stopped) <= set(status_json(a_view()))
+    assert stopped["state"] == "STOPPED" and stopped["kill_latched"] and len(stopped["blocks"]) == 2
+
+
+def test_a_feed_that_never_spoke_has_no_age() -> None:
+    assert status_json(a_view(feeds=()))["feed_age_seconds"] is None
+
+
+def test_a_token_belongs_to_one_latch_of_one_environment() -> None:
+    assert latched_ns(a_view()) is None and latched_ns(killed()) == NOW_NS - 7
+    assert len({rearm_token("paper", 1), rearm_token("paper", 2), rearm_token("live", 1)}) == 3
+
+
+# --- the server ---
+
+
+async def test_the_socket_is_private_and_gone_after_the_end(tmp_path: Path) -> None:
+    async with serving(tmp_path, FakeDesk(a_view())) as (home, _):
+        assert stat.S_IMODE(home.socket.stat().st_mode) == 0o600
+        assert stat.S_IMODE(home.socket.parent.stat().st_mode) == 0o700
+    assert not home.socket.exists()
+
+
+async def test_a_socket_left_by_a_dead_desk_is_replaced(tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "paper")
+    home.create()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(home.socket))
+    async with serving(tmp_path, FakeDesk(a_view())) as (home, _):
+        assert (await lines(home, request("status")))[0]["ok"]
+
+
+async def test_a_deep_home_is_served_on_its_short_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = tmp_path / "r"
+    runtime.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    async with serving(tmp_path / ("deep" * 30), FakeDesk(a_view())) as (home, _):
+        found = await asyncio.to_thread(remote.status, home)
+    assert found["state"] == "RUNNING" and not home.socket.is_relative_to(home.dir)
+
+
+async def test_status_is_answered_as_often_as_it_is_asked(tmp_path: Path) -> None:
+    async with serving(tmp_path, FakeDesk(a_view())) as (home, _):
+        answers = await lines(home, request("status"), request("status"), count=2)
+    assert [answer["status"]["run_id"] for answer in answers] == ["20261121-070822"] * 2
+
+
+async def test_a_desk_that_is_starting_says_so(tmp_path: Path) -> None:
+    async with serving(tmp_path, FakeDesk()) as (home, server):
+        assert (await lines(home, request("status")))[0]["error"] == "not_ready"
+    assert server.refused == {Refusal.NOT_READY: 1}
+
+
+async def test_a_command_is_taken_then_receipted_with_the_user_the_kernel_names(tmp_path: Path) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, _):
+        answers = await lines(home, request("command", act="pause", reason="lunch\x1b[2J\nbreak"), count=2)
+    assert answers[0] == {"ok": True}
+    assert answers[1]["receipt"]["text"] == "pause done" and answers[1]["receipt"]["took_us"] == 12
+    (asked,) = desk.asked
+    assert (asked.act, asked.source, asked.reason) == (Act.PAUSE, "cli", "lunch break") and asked.actor
+
+
+@pytest.mark.parametrize("act", ["block", "unblock", "close-all", "nonsense", ""])
+async def test_acts_of_the_session_itself_cannot_be_asked_for(tmp_path: Path, act: str) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, _):
+        assert (await lines(home, request("command", act=act)))[0]["error"] == "unknown_act"
+    assert desk.asked == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\n",
+        b"not json\n",
+        b"[]\n",
+        b'{"op": 5}\n',
+        b'{"protocol": 1, "op": "status", "extra": 1}\n',
+        b"\xff\xfe\xfd\n",
+        b'{"op": "status", "protocol": 1e99}\n',
+        b"[" * 20_000 + b"\n",
+        b'{"a":' * 9_000 + b"\n",
+    ],
+)
+async def test_what_is_no_request_is_refused_counted_and_survived(tmp_path: Path, raw: bytes) -> None:
+    async with serving(tmp_path, FakeDesk(a_view())) as (home, server):
+        answers = await lines(home, raw, count=2)
+        assert [answer["error"] for answer in answers] == ["malformed"]
+        assert server.refused == {Refusal.MALFORMED: 1}
+        assert (await lines(home, request("status")))[0]["ok"]
+
+
+async def test_an_oversized_request_is_refused_and_the_connection_ends(tmp_path: Path) -> None:
+    async with serving(tmp_path, FakeDesk(a_view())) as (home, server):
+        answers = await lines(home, b"x" * (REQUEST_BYTES_MAX + 10) + b"\n")
+        assert answers[0]["error"] == "too_large" and server.refused == {Refusal.TOO_LARGE: 1}
+        assert (await lines(home, request("status")))[0]["ok"]
+
+
+async def test_an_unknown_op_is_refused_and_the_conversation_goes_on(tmp_path: Path) -> None:
+    async with serving(tmp_path, FakeDesk(a_view())) as (home, _):
+        answers = await lines(home, request("dance"), request("status"), count=2)
+    assert (answers[0]["error"], answers[1]["ok"]) == ("unknown_op", True)
+
+
+async def test_another_protocol_version_may_look_and_kill_and_nothing_else(tmp_path: Path) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, _):
+        wrong = [request("command", act=act, protocol=99) for act in ("pause", "resume", "rearm")]
+        wrong += [request("view", protocol=99), request("stop", protocol=99)]
+        assert {answer["error"] for answer in await lines(home, *wrong, count=5)} == {"wrong_protocol"}
+        assert (await lines(home, request("status", protocol=0)))[0]["ok"]
+        assert (await lines(home, request("command", act="kill", protocol=99)))[0] == {"ok": True}
+    assert [asked.act for asked in desk.asked] == [Act.KILL] and desk.stops == []
+
+
+async def test_stop_reaches_the_desk(tmp_path: Path) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, _):
+        await asyncio.to_thread(remote.stop, home.socket, keep_positions=True)
+    assert desk.stops == [("operator_stop", True)]
+
+
+async def test_connections_are_bounded_and_come_free_again(tmp_path: Path) -> None:
+    async with serving(tmp_path, FakeDesk(a_view())) as (home, server):
+        held = [await asyncio.open_unix_connection(str(home.socket)) for _ in range(CONNECTIONS_MAX)]
+        for _, writer in held:
+            writer.write(request("status"))
+        for reader, _ in held:
+            assert json.loads(await reader.readline())["ok"]
+        assert (await lines(home, request("status")))[0]["error"] == "busy"
+        for _, writer in held:
+            await hang_up(writer)
+        await until(lambda: not server._serving)
+        assert (await lines(home, request("status")))[0]["ok"] and server.refused == {Refusal.BUSY: 1}
+
+
+async def test_a_connection_that_asks_nothing_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "IDLE_SECONDS", 0.05)
+    async with serving(tmp_path, FakeDesk(a_view())) as (home, _):
+        assert await lines(home) == []
+
+
+async def test_a_reader_that_takes_nothing_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(control, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(control, "VIEW_EVERY_MS", (0, 0, 0))
+    desk = FakeDesk(a_view())
+
+    def flood() -> bool:
+        desk.now = a_view(equity_curve=tuple(range(10_000)))
+        return True
+
+    async with serving(tmp_path, desk) as (home, server):
+        with socket.socket(socket.AF_UNIX) as deaf:
+            deaf.connect(str(home.socket))
+            deaf.sendall(request("view"))
+            await until(lambda: server._serving)
+            await until(lambda: flood() and not server._serving)
+
+
+# --- rearm ---
+
+
+async def test_rearm_needs_the_token_of_the_latch(tmp_path: Path) -> None:
+    desk = FakeDesk(killed())
+    async with serving(tmp_path, desk) as (home, _):
+        token = (await lines(home, request("status")))[0]["status"]["rearm_token"]
+        refused = (await lines(home, request("command", act="rearm", reason="ok", confirm="deadbeef")))[0]
+        assert refused["error"] == "not_confirmed" and desk.asked == []
+        answers = await lines(home, request("command", act="rearm", reason="ok", confirm=token), count=2)
+    assert answers[1]["receipt"]["accepted"] and [asked.act for asked in desk.asked] == [Act.REARM]
+
+
+@pytest.mark.parametrize("source", ["file", "environment"])
+async def test_rearm_is_refused_while_what_killed_still_stands(tmp_path: Path, source: str) -> None:
+    desk = FakeDesk(killed())
+    variables = {"NIGHTDESK_KILL_SWITCH": "TRUE"} if source == "environment" else {}
+    async with serving(tmp_path, desk, variables=variables) as (home, _):
+        if source == "file":
+            home.kill_file.touch()
+        token = rearm_token("paper", NOW_NS - 7)
+        refused = (await lines(home, request("command", act="rearm", reason="ok", confirm=token)))[0]
+    assert refused["error"] == "still_killed" and "remove it first" in refused["text"] and desk.asked == []
+
+
+# --- the other side ---
+
+
+async def test_no_desk_no_answer_and_the_words_say_where(tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "paper")
+    with pytest.raises(NotRunning, match="no desk is running"):
+        remote.status(home)
+    with pytest.raises(NotRunning, match="no desk answers at"):
+        Connection(home.socket)
+
+
+async def test_a_desk_that_hangs_before_taking_a_command_is_told_from_one_that_took_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "RECEIPT_SECONDS", 60.0)
+    monkeypatch.setattr(remote, "RECEIPT_SECONDS", -0.9)
+    monkeypatch.setattr(control, "CLOSE_SECONDS", 0.05)
+    kill = CommandRequest(Act.KILL, "cli", "ada")
+    desk = FakeDesk(a_view(), answers=False)
+    async with serving(tmp_path, desk) as (home, _):
+        with pytest.raises(Unconfirmed, match="took the command"):
+            await asyncio.to_thread(remote.command, home.socket, kill)
+    assert [asked.act for asked in desk.asked] == [Act.KILL]
+    with socket.socket(socket.AF_UNIX) as frozen:
+        frozen.bind(str(tmp_path / "frozen.sock"))
+        frozen.listen()
+        with pytest.raises(NotRunning, match=r"did not answer within 0\.05 s"):
+            await asyncio.to_thread(remote.command, tmp_path / "frozen.sock", kill, seconds=0.05)
+
+
+async def test_a_receipt_that_never_comes_is_said_by_the_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "RECEIPT_SECONDS", 0.02)
+    async with serving(tmp_path, FakeDesk(a_view(), answers=False)) as (home, _):
+        answers = await lines(home, request("command", act="pause"), count=2)
+    assert answers[1]["error"] == "timeout"
+
+
+async def test_a_remote_desk_shows_views_sends_commands_and_sees_the_end(tmp_path: Path) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, _):
+        far = RemoteDesk(home.socket, every_ms=50)
+        await asyncio.to_thread(far.start)
+        await until(lambda: far.view() == a_view())
+        desk.now = killed(equity=1)
+        await until(lambda: far.view() == killed(equity=1))
+        receipt = far.command(CommandRequest(Act.REARM, "tui", "ada", "checked"))
+        await until(receipt.done)
+        assert receipt.result() == CommandReceipt(True, "rearm done", 12, ("o-1",))
+        assert [asked.source for asked in desk.asked] == ["tui"]
+        assert not far.ended()
+        desk.over = True
+        await until(far.ended)
+        assert far.lost == ""
+        far.close()
+
+
+async def test_a_remote_desk_notices_that_the_desk_is_gone(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen()
+    far = RemoteDesk(tmp_path / "s")
+    far.start()
+    connection, _ = listener.accept()
+    connection.recv(1000)
+    connection.sendall(b'{"ok": true}\n')
+    connection.close()
+    listener.close()
+    await until(far.ended)
+    assert "hung up" in far.lost
+    far.close()
+
+
+async def test_closing_a_remote_desk_ends_its_thread(tmp_path: Path) -> None:
+    async with serving(tmp_path, FakeDesk(a_view())) as (home, _):
+        far = RemoteDesk(home.socket)
+        await asyncio.to_thread(far.start)
+        await until(lambda: far.view() is not None)
+        far.close()
+        await until(lambda: not any(thread.name == "views" for thread in threading.enumerate()))
+
+
+async def test_those_who_watch_are_told_of_an_orderly_end(tmp_path: Path) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, server):
+        far = RemoteDesk(home.socket, every_ms=5_000)
+        await asyncio.to_thread(far.start)
+        await until(lambda: far.view() is not None)
+        await server.close()
+        await until(far.ended)
+        assert far.lost == ""
+        far.close()
