@@ -1,0 +1,52 @@
+"""The order state machine: what is listed happens, what is not listed raises."""
+
+import itertools
+
+import pytest
+
+from engine.core.orders import ENDED, TRANSITIONS, IllegalTransition, Order, Trigger
+from engine.core.words import OrderKind, OrderState, Purpose, TimeInForce
+from tests.rig import SYMBOL, d
+
+
+def order(state: OrderState = OrderState.NEW, filled: str = "0") -> Order:
+    made = Order(
+        "run1-1-1", "s", "x", SYMBOL, Purpose.ENTRY, OrderKind.LIMIT, TimeInForce.GTC, d(2), d(100), False, d(100), 0
+    )
+    made.state, made.filled_qty, made.filled_value = state, d(filled), d(filled) * 100
+    return made
+
+
+@pytest.mark.parametrize(("state", "trigger"), list(itertools.product(OrderState, Trigger)))
+def test_a_pair_moves_as_the_table_says_or_raises(state: OrderState, trigger: Trigger) -> None:
+    moved = order(state)
+    if (state, trigger) in TRANSITIONS:
+        assert moved.move(trigger) is state
+        assert moved.state is TRANSITIONS[state, trigger]
+    else:
+        with pytest.raises(IllegalTransition):
+            moved.move(trigger)
+        assert moved.state is state
+
+
+def test_nothing_leads_out_of_an_ended_state() -> None:
+    assert not [state for state, _ in TRANSITIONS if state in ENDED]
+
+
+def test_an_unknown_order_never_ends_by_time_only_by_evidence() -> None:
+    moved = order(OrderState.UNKNOWN)
+    moved.move(Trigger.CANCEL_SENT)
+    moved.move(Trigger.CANCEL_REFUSED)
+    assert moved.state is OrderState.UNKNOWN
+
+
+def test_a_refused_cancel_returns_to_what_the_fills_say() -> None:
+    untouched, touched = order(OrderState.PENDING_CANCEL), order(OrderState.PENDING_CANCEL, "1")
+    untouched.move(Trigger.CANCEL_REFUSED)
+    touched.move(Trigger.CANCEL_REFUSED)
+    assert (untouched.state, touched.state) == (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
+
+
+def test_the_average_price_is_value_over_quantity() -> None:
+    assert order(filled="0").average_price == 0
+    assert order(filled="1").average_price == d(100)

@@ -1,0 +1,118 @@
+"""A core in the hand: plain values in, facts out, and a strategy that says what the test tells it to."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from engine.core import money
+from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, Limits, PaperModel, Sizing
+from engine.core.engine import Engine
+from engine.core.events import AnyEvent, Act, Bar, Command, PhaseEntered, Quote, RunStarted, SessionPhase
+from engine.core.facts import AnyEffect, AnyFact
+from engine.core.strategy import ExitWish, Market, Proposal
+from engine.core.words import Side
+
+START_NS = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z
+SYMBOL = "BTCUSDT"
+
+
+def d(text: str | int) -> int:
+    """A decimal as a scaled integer."""
+    return money.parse(str(text))
+
+
+def instrument(symbol: str = SYMBOL, **changes: int) -> Instrument:
+    return msgspec.structs.replace(
+        Instrument(symbol, tick=d("0.1"), lot=d("0.001"), min_qty=d("0.001"), max_qty=d("1000")), **changes
+    )
+
+
+class Told(msgspec.Struct):
+    """What a scripted strategy remembers: nothing but how much it has seen."""
+
+    seen: int = 0
+
+
+class Scripted:
+    """Proposes what the test puts into `wishes` (or what a snapshot-safe plan says) at the next quote."""
+
+    def __init__(self, symbols: tuple[str, ...] = (SYMBOL,)) -> None:
+        self.strategy_id = "scripted"
+        self.symbols = symbols
+        self.span_ns = MINUTE
+        self.history = 0
+        self.wants_quotes = True
+        self.state: msgspec.Struct = Told()
+        self.wishes: list[Proposal | ExitWish] = []
+
+    def on_bar(self, bar: Bar, market: Market) -> Sequence[Proposal | ExitWish]:
+        return ()
+
+    def on_quote(self, quote: Quote, market: Market) -> Sequence[Proposal | ExitWish]:
+        assert isinstance(self.state, Told)
+        self.state.seen += 1
+        told, self.wishes = self.wishes, []
+        return told
+
+
+class Rig:
+    """One engine with a scripted strategy, RUNNING, its symbols seeded with sixty quiet bars."""
+
+    def __init__(self, symbols: tuple[str, ...] = (SYMBOL,), running: bool = True, **config: Any) -> None:
+        self.strategy = Scripted(symbols)
+        self.engine = Engine(lambda _: (self.strategy,))
+        self.facts: list[AnyFact | AnyEffect] = []
+        self.now_ns = START_NS
+        settings: dict[str, Any] = {
+            "env": "paper",
+            "seed": 1,
+            "paper": True,
+            "starting_equity": d(10_000),
+            "instruments": tuple(instrument(symbol) for symbol in symbols),
+            "strategies": (),
+            "limits": Limits(),
+            "model": PaperModel(),
+            "sizing": Sizing(risk_per_trade=d(10), notional_max=d(5_000)),
+        }
+        self.config = CoreConfig(**(settings | config))
+        self.send(RunStarted(self.now_ns, "run1", self.config))
+        for symbol in symbols:
+            for k in range(60):
+                start = self.now_ns - (60 - k) * MINUTE
+                price = d(100) + (k % 2) * d("0.1")
+                self.send(Bar(symbol, self.now_ns, start, MINUTE, price, price, price, price, d(10), backfilled=True))
+        if running:
+            self.send(PhaseEntered(self.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+
+    def send(self, event: AnyEvent) -> list[AnyFact | AnyEffect]:
+        """Handle one event; what it led to, also kept in `facts`."""
+        out = self.engine.handle(event)
+        self.facts += out
+        return list(out)
+
+    def quote(self, bid: str, ask: str, *, symbol: str = SYMBOL, qty: str = "50", seconds: float = 1) -> list[Any]:
+        """Let time pass, then a quote arrive."""
+        self.now_ns += int(seconds * SECOND)
+        return self.send(Quote(symbol, self.now_ns, self.now_ns, d(bid), d(ask), d(qty), d(qty)))
+
+    def command(self, act: Act, reason: str = "", subject: str = "") -> list[Any]:
+        self.now_ns += 1_000_000
+        return self.send(Command(self.now_ns, act, "cli", "tester", reason, subject))
+
+    def propose(self, entry: str = "0", stop: str = "99", target: str = "103", **changes: Any) -> list[Any]:
+        """Propose a LONG (by default) at the next quote of 100.0/100.1, one second on."""
+        symbol = changes.pop("symbol", SYMBOL)
+        side = changes.pop("side", Side.LONG)
+        bid, ask = changes.pop("bid", "100"), changes.pop("ask", "100.1")
+        self.strategy.wishes = [Proposal(symbol, side, d(entry), d(stop), d(target), "because", **changes)]
+        return self.quote(bid, ask, symbol=symbol)
+
+    def enter(self, **changes: Any) -> None:
+        """Open a position at market and let it fill."""
+        self.propose(**changes)
+        self.quote(changes.get("bid", "100"), changes.get("ask", "100.1"), symbol=changes.get("symbol", SYMBOL))
+
+    def of(self, kind: type) -> list[Any]:
+        """The facts and effects of one kind so far."""
+        return [item for item in self.facts if isinstance(item, kind)]
