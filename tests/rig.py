@@ -8,7 +8,7 @@ import msgspec
 from engine.core import money
 from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, Limits, PaperModel, Sizing
 from engine.core.engine import Engine
-from engine.core.events import AnyEvent, Act, Bar, Command, PhaseEntered, Quote, RunStarted, SessionPhase
+from engine.core.events import Act, AnyEvent, Bar, Command, PhaseEntered, Quote, RunStarted, SessionPhase
 from engine.core.facts import AnyEffect, AnyFact
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import Side
@@ -104,9 +104,9 @@ class Rig:
         """Propose a LONG (by default) at the next quote of 100.0/100.1, one second on."""
         symbol = changes.pop("symbol", SYMBOL)
         side = changes.pop("side", Side.LONG)
-        bid, ask = changes.pop("bid", "100"), changes.pop("ask", "100.1")
+        bid, ask, qty = changes.pop("bid", "100"), changes.pop("ask", "100.1"), changes.pop("qty", "50")
         self.strategy.wishes = [Proposal(symbol, side, d(entry), d(stop), d(target), "because", **changes)]
-        return self.quote(bid, ask, symbol=symbol)
+        return self.quote(bid, ask, symbol=symbol, qty=qty)
 
     def enter(self, **changes: Any) -> None:
         """Open a position at market and let it fill."""

@@ -15,7 +15,13 @@ from engine.core.view import CommandReceipt, DeskView
 class Clock(Protocol):
     """The only source of time outside the core. `now_ns` is UTC wall (or venue) time, `mono_ns` never steps."""
 
-    kind: str  # wall | scaled | virtual
+    @property
+    def kind(self) -> str:
+        """wall, scaled or virtual."""
+
+    @property
+    def speed(self) -> int:
+        """How many times as fast as real time; 0: as fast as it can."""
 
     def now_ns(self) -> int: ...
 
