@@ -1,0 +1,320 @@
+"""The console: shows a desk and carries an operator's wishes to it. It never touches the engine otherwise.
+
+The desk runs elsewhere (another thread, another process); here it is a `Desk`, asked for its newest view a few times a
+second. Nothing in this process waits for the terminal, and nothing here waits for the desk.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Final, NamedTuple
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.drivers.headless_driver import HeadlessDriver
+
+from console.actions import ACTIONS
+from console.errands import Errands
+from console.frame import BEAT_SECONDS, Pace, alarm_of
+from console.palette import palette_for
+from console.questions import KEEP, KILL, LEAVE, STOP, kill_question, stop_question
+from console.screens.desk import DeskScreen
+from console.screens.help import HelpScreen
+from console.screens.question import Question, QuestionScreen
+from console.terminal import PatientDriver
+from console.text import Seen
+from engine.core.events import Act
+from engine.core.view import DeskView
+from engine.session.ports import Desk
+
+
+class Left(StrEnum):
+    """How the console was left."""
+
+    ENDED = "ended"  # the session is over
+    CLOSED = "closed"  # the operator left; the desk goes on
+    HUNG_UP = "hung_up"  # the terminal is gone; the desk goes on
+    TERMINATED = "terminated"  # asked to by a signal
+    FAILED = "failed"  # a fault of the console; the desk goes on
+
+
+class Departure(NamedTuple):
+    """How the console was left; `fault` is the traceback of a `FAILED` one, without the values of any variable."""
+
+    left: Left
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """What the console is given beside the desk.
+
+    Attributes:
+        actor: Who sits here, for the audit.
+        kill_fallback: Writes the kill file and says where; called when a kill is not answered within 250 ms.
+        on_hangup: Called when the terminal is gone, before the console leaves.
+        on_terminate: Called on SIGTERM, before the console leaves; the default asks the desk to stop.
+        owns_desk: False for a visitor, whose `q` closes the console and leaves the desk alone.
+    """
+
+    actor: str
+    kill_fallback: Callable[[], str] | None = None
+    on_hangup: Callable[[], None] | None = None
+    on_terminate: Callable[[], None] | None = None
+    owns_desk: bool = True
+
+
+class NoTerminal(Exception):
+    """Standard input or output is no terminal, so there is nothing to draw on; `--headless` needs none."""
+
+
+def run_console(desk: Desk, bridge: Bridge) -> Departure:
+    """Show `desk` until the operator leaves, the session ends, or the terminal is gone. Call on the main thread.
+
+    Raises:
+        NoTerminal: standard input or output is not a terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise NoTerminal("the console needs a terminal on standard input and output; use --headless without one")
+    app = ConsoleApp(desk, bridge, driver_class=PatientDriver)
+    kept = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        asyncio.run(_run(app))
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+    return app.departure
+
+
+async def _run(app: "ConsoleApp") -> None:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, app.terminal_gone)
+    loop.add_signal_handler(signal.SIGTERM, app.terminated)
+    loop.add_signal_handler(signal.SIGINT, app.action_interrupt)
+    await app.run_async(mouse=False)
+
+
+_SIGNALS: Final = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
+
+
+class ConsoleApp(App[None], inherit_bindings=False):
+    """The Textual app: keys to commands, views to lines, one frame clock."""
+
+    CSS_PATH = "console.tcss"
+    TITLE = "Nightdesk"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(",".join(action.keys), action.name, action.label, key_display=action.key, system=not action.shown)
+        for action in ACTIONS
+    ]
+
+    def __init__(
+        self,
+        desk: Desk,
+        bridge: Bridge,
+        *,
+        driver_class: type[Driver] | None = None,
+        mono_ns: Callable[[], int] = time.monotonic_ns,
+        beats: bool = True,
+    ) -> None:
+        """`beats`: False leaves every frame to the caller of `beat` (tests)."""
+        palette, own_colours = palette_for(os.environ)
+        super().__init__(driver_class=driver_class, ansi_color=own_colours)
+        self._desk = desk
+        self._bridge = bridge
+        self._mono_ns = mono_ns
+        self._beats = beats
+        self._palette = palette
+        self._pace = Pace()
+        self._view: DeskView | None = None
+        self._view_ns = mono_ns()
+        self._latched_before: bool | None = None
+        self._alarm: tuple[object, ...] = ()
+        self._soon = False
+        self._frozen = False
+        self._desk_screen = DeskScreen(palette)
+        self._errands = Errands(desk, mono_ns, bridge.actor, bridge.kill_fallback, self._draw_soon_from_thread)
+        self.departure = Departure(Left.CLOSED)
+
+    def get_default_screen(self) -> DeskScreen:
+        return self._desk_screen
+
+    def on_mount(self) -> None:
+        if self._beats:
+            self.set_interval(BEAT_SECONDS, self.beat)
+        self.beat()
+
+    def on_resize(self) -> None:
+        self.draw()
+
+    # --- frames ---
+
+    def beat(self) -> None:
+        """Look at the desk; draw if a frame is due. Leave when the session is over."""
+        self._errands.look_in()
+        self._look()
+        alarm = alarm_of(self._view)
+        urgent = self._soon or alarm != self._alarm
+        if self._pace.due(self._mono_ns(), urgent=urgent, waiting=self._output_waits()):
+            self._soon, self._alarm = False, alarm
+            self.draw()
+            self._freeze_once()
+        if self._desk.ended() and not self._killed_here():
+            self._leave(Departure(Left.ENDED))
+
+    def draw(self) -> None:
+        """Show what is known now, on the screen that is open."""
+        if not self.is_running or not self.screen_stack:
+            return
+        seen = self._seen()
+        self._desk_screen.show(seen, self._errands.notice())
+        if isinstance(self.screen, QuestionScreen):
+            self.screen.show(seen, waiting=self._output_waits())
+        elif isinstance(self.screen, HelpScreen):
+            self.screen.show()
+
+    def _look(self) -> None:
+        view = self._desk.view()
+        if view is None:
+            return
+        if self._view is None or view.at_ns != self._view.at_ns:
+            self._view_ns = self._mono_ns()
+        if self._latched_before is None:
+            self._latched_before = view.kill_latched
+        self._view = view
+
+    def _seen(self) -> Seen | None:
+        return None if self._view is None else Seen(self._view, self._mono_ns() - self._view_ns)
+
+    def _killed_here(self) -> bool:
+        """Whether a kill fell in this run: its screen stays until the operator leaves."""
+        latched = self._view is not None and self._view.kill_latched and not self._latched_before
+        return latched or self._errands.killed
+
+    def _output_waits(self) -> bool:
+        return isinstance(self._driver, PatientDriver) and self._driver.busy
+
+    def _freeze_once(self) -> None:
+        """After the first frame the heap is full of what lives as long as the process: never scan it again."""
+        if not self._frozen and self._beats and not isinstance(self._driver, HeadlessDriver):
+            self._frozen = True
+            gc.collect()
+            gc.freeze()
+
+    def _draw_soon(self) -> None:
+        self._soon = True
+        if self._beats:
+            self.call_next(self.beat)
+
+    def _draw_soon_from_thread(self) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._draw_soon)
+
+    # --- the operator's wishes ---
+
+    def action_pause(self) -> None:
+        self._send(Act.PAUSE, "operator pressed p")
+
+    def action_resume(self) -> None:
+        self._send(Act.RESUME, "operator pressed r")
+
+    def action_help(self) -> None:
+        if isinstance(self.screen, HelpScreen):
+            self.pop_screen()
+        else:
+            self.push_screen(HelpScreen(self._palette))
+        self._draw_soon()
+
+    def action_interrupt(self) -> None:
+        self._errands.remark("! ctrl+c does nothing here: q stops, K kills")
+        self._draw_soon()
+
+    def action_kill(self) -> None:
+        self._ask(kill_question(self._view), self._kill_answered)
+
+    def action_stop(self) -> None:
+        if self._desk.ended() or not self._bridge.owns_desk:
+            self._leave(Departure(Left.ENDED if self._desk.ended() else Left.CLOSED))
+            return
+        self._ask(stop_question(self._view), self._stop_answered)
+
+    def _send(self, act: Act, reason: str) -> None:
+        self._errands.send(act, reason)
+        self._draw_soon()
+
+    def _ask(self, question: Question, answered: Callable[[str | None], None]) -> None:
+        if isinstance(self.screen, QuestionScreen):
+            return  # one question at a time: a key held down must not stack them
+        self.push_screen(QuestionScreen(question, self._palette, self._mono_ns), answered)
+        self.call_later(self.draw)
+
+    def _kill_answered(self, name: str | None) -> None:
+        if name == KILL.name:
+            self._send(Act.KILL, "operator pressed K, then y")
+        self._draw_soon()
+
+    def _stop_answered(self, name: str | None) -> None:
+        if name in (STOP.name, KEEP.name):
+            self._desk.stop("operator", keep_positions=name == KEEP.name)
+            self._errands.remark("~ stop sent: the session ends in order")
+        elif name == LEAVE.name:
+            self._leave(Departure(Left.CLOSED))
+        self._draw_soon()
+
+    # --- ways out ---
+
+    def terminal_gone(self) -> None:
+        """The terminal was closed, or SIGHUP came."""
+        if self.departure.left is not Left.HUNG_UP:
+            self._tell(self._bridge.on_hangup)
+            self._leave(Departure(Left.HUNG_UP))
+
+    def terminal_ready(self) -> None:
+        """The terminal may have missed output: send the whole screen again."""
+        if self.is_running and self.screen_stack:
+            self.screen.refresh(layout=True)
+            self._soon = True
+
+    def terminated(self) -> None:
+        """SIGTERM came."""
+        self._tell(self._bridge.on_terminate or (lambda: self._desk.stop("SIGTERM")))
+        self._leave(Departure(Left.TERMINATED))
+
+    def _tell(self, hook: Callable[[], None] | None) -> None:
+        if hook is not None:
+            hook()
+
+    def _leave(self, departure: Departure) -> None:
+        if not self._exit:
+            self.departure = departure
+            self.exit()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A fault of the console ends the console alone. Its traceback is kept without the values of variables, which
+        may be secrets, and is not drawn over the operator's screen."""
+        if self.departure.left is not Left.FAILED:
+            self.departure = Departure(Left.FAILED, "".join(traceback.format_exception(error)))
+            self._exception = error
+            self._exception_event.set()
+        self._return_code = 1
+        self._close_messages_no_wait()
+
+    def _fatal_error(self) -> None:
+        error = sys.exc_info()[1]
+        self._handle_exception(error if isinstance(error, Exception) else RuntimeError("the console failed"))
+
+    def panic(self, *renderables: Any) -> None:
+        """Textual's way to end with something to print; nothing is printed over a terminal that may be gone."""
+        self._fatal_error()
+
+
+__all__ = ["Bridge", "ConsoleApp", "Departure", "Left", "NoTerminal", "run_console"]

@@ -1,0 +1,1 @@
+"""The panels of the console: pure functions from a view to lines of text. No Textual, no clock, no state."""

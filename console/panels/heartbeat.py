@@ -1,0 +1,94 @@
+"""Is it alive: the desk's beat, the age of its data, the lag of its loop, the cost of its journal."""
+
+from console.text import FRESH_NS, Line, Seen, Span, Tone, count_of, fit, heading, micros, said, sign, stretch
+from engine.core.events import FeedHealth
+from engine.core.view import FeedView
+
+LABEL = 8
+WIDE = 40
+LAG_NEAR_US = 50_000
+LAG_FULL_US = 250_000
+MEGABYTE = 1_000_000
+
+
+def title(seen: Seen, width: int) -> Line:
+    tone, age = beat(seen)
+    return heading("Heartbeat", (sign(tone), Span(f" {age}", tone)), width)
+
+
+def rows(seen: Seen, width: int) -> list[Line]:
+    """One line for each sign of life, the most telling first."""
+    view, pulse = seen.view, seen.view.heartbeat
+    lag = _lag_tone(pulse.loop_lag_p99_us)
+    p99, gap = ("p99 ", "worst ") if width >= WIDE else ("", "")
+    lost = pulse.dropped_ticks + pulse.gap_count + pulse.stale_events
+    return [
+        _feed(seen, width),
+        _row("loop lag", f"{p99}{micros(pulse.loop_lag_p99_us)}, max {micros(pulse.loop_lag_max_us)}", width, lag),
+        _row("beats", f"{pulse.count:,}, {gap}gap {stretch(pulse.max_gap_ns)}", width, _gap_tone(pulse.max_gap_ns)),
+        _row("errors", f"{pulse.error_count:,}", width, Tone.WARN if pulse.error_count else Tone.GOOD),
+        _row("data", _data(seen, width), width, Tone.WARN if lost else Tone.GOOD),
+        _row("commit", f"{p99}{micros(pulse.commit_p99_us)}, {pulse.queue_depth:,} wait", width, Tone.GOOD),
+        _row("decision", f"{p99}{_decision(pulse.decision_p99_us)}", width, Tone.GOOD),
+        _row("memory", f"{pulse.rss_bytes // MEGABYTE:,} MB", width, Tone.GOOD),
+        _row("journal", f"{view.journal_rows:,} rows, head {view.journal_head[:8]}", width, Tone.GOOD),
+        _row("market", count_of(view.market_events, "event"), width, Tone.GOOD),
+        _row("process", f"{view.pid}, {said(view.clock, 8)} clock, seed {view.seed}", width, Tone.GOOD),
+    ]
+
+
+def beat(seen: Seen) -> tuple[Tone, str]:
+    """How old the last beat is, and what that means."""
+    last = seen.view.heartbeat.last_ns
+    if not last:
+        return Tone.WARN, "no beat yet"
+    age = seen.now_ns - last
+    if age < FRESH_NS:
+        return Tone.GOOD, "beating"
+    return (Tone.BAD if age >= 5 * FRESH_NS else Tone.WARN), f"last beat {stretch(age)} ago"
+
+
+def _feed(seen: Seen, width: int) -> Line:
+    """The whole feed in a line: how many symbols are live, and the oldest data by name."""
+    feeds = seen.view.feeds
+    if not feeds:
+        return _row("feed", "no symbol yet", width, Tone.WARN)
+    live = sum(feed.health is FeedHealth.LIVE for feed in feeds)
+    worst = max(feeds, key=lambda feed: (feed.health is not FeedHealth.LIVE, _age(seen, feed), feed.symbol))
+    tone = Tone.GOOD if live == len(feeds) else Tone.BAD if not live else Tone.WARN
+    age = _age(seen, worst)
+    if not worst.last_ns:
+        oldest = f"{said(worst.symbol, 12)} silent"
+    elif age >= FRESH_NS:
+        oldest = f"{said(worst.symbol, 12)} {stretch(age)}"
+    else:
+        oldest = "fresh"
+    return _row("feed", f"{live}/{len(feeds)} {'live, ' if width >= WIDE else ''}{oldest}", width, tone)
+
+
+def _age(seen: Seen, feed: FeedView) -> int:
+    return seen.now_ns - feed.last_ns
+
+
+def _data(seen: Seen, width: int) -> str:
+    pulse = seen.view.heartbeat
+    if width < WIDE:
+        return f"{count_of(pulse.gap_count, 'gap')}, {pulse.dropped_ticks} lost"
+    return f"{count_of(pulse.gap_count, 'gap')}, {pulse.dropped_ticks} dropped, {pulse.stale_events} stale"
+
+
+def _decision(us: int) -> str:
+    return f"{us} us" if us < 1_000 else micros(us)
+
+
+def _lag_tone(us: int) -> Tone:
+    return Tone.BAD if us >= LAG_FULL_US else Tone.WARN if us >= LAG_NEAR_US else Tone.GOOD
+
+
+def _gap_tone(ns: int) -> Tone:
+    return Tone.WARN if ns >= 2 * FRESH_NS else Tone.GOOD
+
+
+def _row(label: str, text: str, width: int, tone: Tone) -> Line:
+    body = Span(fit(text, width - LABEL - 4), Tone.PLAIN if tone is Tone.GOOD else tone)
+    return (sign(tone), Span(" "), Span(fit(label, LABEL), Tone.DIM), Span(" "), body)

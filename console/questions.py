@@ -1,0 +1,57 @@
+"""The two questions the desk's page can ask: kill and stop. What each will do, in the figures of the moment."""
+
+from typing import Final
+
+from console.panels.status import ENDED, env_badge
+from console.screens.question import Answer, Question
+from console.text import Seen, Tone, count_of
+from engine.core.events import SessionPhase
+from engine.core.view import DeskView
+
+KILL: Final = Answer("kill", ("y", "Y"), "y", "KILL: stop all trading now")
+STOP: Final = Answer("stop", ("y", "Y"), "y", "Stop: close positions and end the session")
+KEEP: Final = Answer("keep", ("o", "O"), "o", "Stop, but leave the positions open")
+LEAVE: Final = Answer("leave", ("l", "L"), "l", "Leave this screen; the session goes on ending")
+
+
+def kill_question(view: DeskView | None) -> Question:
+    name = env_badge(view).text.strip() if view is not None else "unseen"
+    return Question(f"KILL the desk: {name}", Tone.BAD, _kill_says, (KILL,))
+
+
+def stop_question(view: DeskView | None) -> Question:
+    """Stop the session, or, while it is ending anyway, leave the screen."""
+    name = env_badge(view).text.strip() if view is not None else "unseen"
+    answers = (LEAVE,) if view is not None and is_ending(view) else (STOP, KEEP)
+    return Question(f"Stop the session: {name}", Tone.WARN, _stop_says, answers)
+
+
+def is_ending(view: DeskView) -> bool:
+    return view.phase in (SessionPhase.SHUTTING_DOWN, *ENDED)
+
+
+def _kill_says(seen: Seen | None) -> list[str]:
+    if seen is None:
+        return ["Nothing is known of the desk yet. Its gate closes and the kill is latched."]
+    view = seen.view
+    fate = "closed, reduce-only" if view.kill_closes else "KEPT as configured, without working stops"
+    return [
+        f"Run {view.run_id} on the {view.env.upper()} desk:",
+        "1. No order passes any more.",
+        f"2. {count_of(len(view.orders), 'working order')} cancelled.",
+        f"3. {count_of(len(view.positions), 'open position')} {fate}.",
+        "4. The kill is latched: the session ends, and entries stay refused until nightdesk rearm.",
+    ]
+
+
+def _stop_says(seen: Seen | None) -> list[str]:
+    if seen is None:
+        return ["Nothing is known of the desk yet."]
+    view = seen.view
+    if is_ending(view):
+        return [f"The session is ending: {view.phase_text or 'in order'}."]
+    held, working = count_of(len(view.positions), "open position"), count_of(len(view.orders), "working order")
+    return [
+        f"Run {view.run_id} on the {view.env.upper()} desk has {held} and {working}.",
+        "Orders are cancelled and the report is written either way.",
+    ]

@@ -1,0 +1,25 @@
+"""The desk: one board, all panels."""
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from console.board import Board, Palette
+from console.page import desk_page
+from console.text import Seen, Span
+
+
+class DeskScreen(Screen[None], inherit_bindings=False):
+    """Everything about one desk on one page."""
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self.board = Board(palette)
+
+    def compose(self) -> ComposeResult:
+        yield self.board
+
+    def show(self, seen: Seen | None, notice: Span | None) -> None:
+        """Show what is known now."""
+        width, height = self.app.size
+        if width and height:
+            self.board.show(desk_page(seen, width, height, notice))

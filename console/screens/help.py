@@ -1,0 +1,56 @@
+"""Every key and every sign, from the tables that drive them."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from console.actions import ACTIONS, footer
+from console.board import Board, Palette
+from console.text import BLANK, Line, Span, Tone, cut_line, heading, wrap
+
+SIGNS = (
+    ("ok", Tone.GOOD, "all is well"),
+    ("!", Tone.WARN, "look at it: near a limit, or something is missing"),
+    ("x", Tone.BAD, "not right: tripped, refused, lost, stale"),
+    ("~", Tone.WARN, "under way"),
+)
+KEY_WIDTH = 10
+
+
+def help_page(width: int, height: int) -> list[Line]:
+    """The help as exactly `height` lines of `width` cells."""
+    lines: list[Line] = [heading("Keys", (), width)]
+    for action in ACTIONS:
+        lines.extend(_entry(Span(f" {action.key} ", Tone.KEY), action.help, width))
+    lines.extend([BLANK, heading("Signs", (), width)])
+    for mark, tone, meaning in SIGNS:
+        lines.extend(_entry(Span(f" {mark} ", tone), meaning, width))
+    lines.extend([BLANK, (Span(" Esc ", Tone.KEY), Span(" back to the desk; p and K work here too", Tone.DIM))])
+    lines = [*lines[: height - 1], *[BLANK] * (height - 1 - len(lines)), footer(width)]
+    return [cut_line(line, width) for line in lines]
+
+
+def _entry(key: Span, text: str, width: int) -> list[Line]:
+    blanks = " " * (KEY_WIDTH - len(key.text))
+    texts = wrap(text, max(width - KEY_WIDTH - 1, 1))
+    return [(key, Span(blanks + line)) if at == 0 else (Span(" " * KEY_WIDTH + line),) for at, line in enumerate(texts)]
+
+
+class HelpScreen(Screen[None], inherit_bindings=False):
+    """Goes back on Esc; the app's own keys keep working."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,enter", "dismiss", "Back")]
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self.board = Board(palette)
+
+    def compose(self) -> ComposeResult:
+        yield self.board
+
+    def show(self) -> None:
+        width, height = self.app.size
+        if width and height:
+            self.board.show(help_page(width, height))

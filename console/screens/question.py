@@ -1,0 +1,123 @@
+"""A question before something that cannot be undone. The harmless answer is chosen; only its own key does harm.
+
+What was typed before the question could be read is thrown away: the dangerous keys are armed a moment after the
+question has left for the terminal, and never while output is still waiting for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import ModalScreen
+
+from console.board import Board, Palette
+from console.text import BLANK, SECOND, Line, Seen, Span, Tone, cut_line, wrap
+
+ARMED_AFTER_NS: Final = 300_000_000
+OPEN_NS: Final = 15 * SECOND
+WIDTH: Final = 64
+CANCELS: Final = frozenset({"escape", "enter", "n", "N", "q", "ctrl+c"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One dangerous answer: its keys as Textual names them, how it is written, and what it is called."""
+
+    name: str
+    keys: tuple[str, ...]
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`says` gives its sentences from what is known now; each is one paragraph."""
+
+    title: str
+    tone: Tone
+    says: Callable[[Seen | None], list[str]]
+    answers: tuple[Answer, ...]
+
+
+def question_lines(question: Question, seen: Seen | None, width: int, left_ns: int, early: bool) -> list[Line]:
+    """The question as a box of `width` cells: what will happen, the answers, the time left."""
+    inner = width - 4
+    body: list[Line] = [BLANK]
+    for sentence in question.says(seen):
+        body.extend((Span(text),) for text in wrap(sentence, inner))
+    body.append(BLANK)
+    body.append((Span(" Enter  Cancel ", Tone.CHOSEN), Span("  nothing happens", Tone.DIM)))
+    body.extend(
+        (Span(f" {answer.key} ", Tone.KEY), Span(f" {answer.label}", question.tone)) for answer in question.answers
+    )
+    if early:
+        keys = " or ".join(answer.key for answer in question.answers)
+        body.append((Span(f"that key came too early and was ignored: press {keys} again", Tone.WARN),))
+    else:
+        body.append((Span(f"closes by itself in {-(-left_ns // SECOND)} s", Tone.DIM),))
+    return _boxed(question.title, question.tone, body, width)
+
+
+def _boxed(title: str, tone: Tone, body: list[Line], width: int) -> list[Line]:
+    named = f" {title} "
+    top: Line = (Span("┏━", tone), Span(named, tone), Span("━" * max(width - 3 - len(named), 0) + "┓", tone))
+    bottom: Line = (Span("┗" + "━" * (width - 2) + "┛", tone),)
+    sides = [(Span("┃ ", tone), *cut_line(line, width - 4), Span(" ┃", tone)) for line in body]
+    return [cut_line(top, width), *sides, bottom]
+
+
+class QuestionScreen(ModalScreen[str | None], inherit_bindings=False):
+    """Asks one `Question`; ends with the name of the answer, or None for the harmless one."""
+
+    def __init__(self, question: Question, palette: Palette, mono_ns: Callable[[], int]) -> None:
+        super().__init__()
+        self._question = question
+        self._mono_ns = mono_ns
+        self._opened_ns = mono_ns()
+        self._painted_ns: int | None = None
+        self._early = False
+        self._answered = False
+        self.board = Board(palette)
+
+    def compose(self) -> ComposeResult:
+        yield self.board
+
+    def show(self, seen: Seen | None, *, waiting: bool) -> None:
+        """Show the question with fresh figures. `waiting`: the terminal has not read all output yet."""
+        now_ns = self._mono_ns()
+        left_ns = self._opened_ns + OPEN_NS - now_ns
+        if left_ns <= 0:
+            self._answer(None)
+            return
+        if self._painted_ns is None and self.board.cells_drawn and not waiting:
+            self._painted_ns = now_ns
+        width = min(WIDTH, self.app.size.width)
+        lines = question_lines(self._question, seen, width, left_ns, self._early)
+        self.board.styles.width, self.board.styles.height = width, min(len(lines), self.app.size.height)
+        self.board.show(lines[-self.app.size.height :])
+
+    @property
+    def armed(self) -> bool:
+        """Whether the dangerous answers count yet."""
+        return self._painted_ns is not None and self._mono_ns() - self._painted_ns >= ARMED_AFTER_NS
+
+    def on_key(self, event: events.Key) -> None:
+        """Every key ends here: nothing typed at a question may reach the desk below it."""
+        event.stop()
+        event.prevent_default()
+        if event.key in CANCELS:
+            self._answer(None)
+            return
+        for answer in self._question.answers:
+            if event.key in answer.keys:
+                if self.armed:
+                    self._answer(answer.name)
+                else:
+                    self._early = True
+
+    def _answer(self, name: str | None) -> None:
+        if not self._answered:
+            self._answered = True
+            self.dismiss(name)
