@@ -14,10 +14,9 @@ from typing import Any, Final
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from engine.core.config import SECOND
-from engine.venues.bitunix import codes
 from engine.venues.bitunix.pace import TokenBucket
 from engine.venues.bitunix.rest import Clock
 from engine.venues.errors import AuthFailed, NotSent, UnknownOutcome, VenueError, VenueGone
@@ -105,7 +104,7 @@ class Link:
         except TimeoutError as problem:
             await self._drop_socket()
             raise NotSent(f"{self._url}: no greeting within {self._times.timeout_s:g} s") from problem
-        except (ConnectionClosed, VenueError, OSError) as problem:
+        except (WebSocketException, VenueError, OSError) as problem:
             await self._drop_socket()
             raise _translated(self._url, problem) from problem
 
@@ -160,7 +159,7 @@ class Link:
     async def _reconnect(self) -> None:
         began_s = self._now_s()
         first_s, longest_s = self._times.backoff_s
-        backoff = wait_exponential_jitter(initial=first_s, max=longest_s, jitter=first_s)
+        backoff = wait_exponential_jitter(multiplier=first_s, max=longest_s, jitter=first_s)
 
         def wait(state: RetryCallState) -> float:
             left_s = began_s + self._times.window_s - self._now_s()
@@ -250,9 +249,5 @@ def _translated(url: str, problem: BaseException) -> VenueError:
             return problem
         case ConnectionClosed():
             return UnknownOutcome(f"{url}: connection lost: {problem}")
-        case InvalidStatus():
-            return codes.by_status(problem.response.status_code, f"{url} refused the connection")
-        case InvalidURI() | InvalidHandshake() | WebSocketException():
-            return NotSent(f"{url}: {problem}")
-        case _:
+        case _:  # refused, unreachable, or no WebSocket there
             return NotSent(f"{url}: {problem or type(problem).__name__}")

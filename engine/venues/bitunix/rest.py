@@ -212,7 +212,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(raw)
 
 
-_backoff: Final = wait_exponential_jitter(initial=0.25, max=4.0, jitter=0.25)
+_backoff: Final = wait_exponential_jitter(multiplier=0.25, max=4.0, jitter=0.25)
 
 
 def _wait(state: RetryCallState) -> float:

@@ -71,7 +71,7 @@ async def seed_history(
     first_s, longest_s = backoff_s
     retrying = AsyncRetrying(
         stop=stop_after_attempt(attempts),
-        wait=wait_exponential_jitter(initial=first_s, max=longest_s, jitter=first_s),
+        wait=wait_exponential_jitter(multiplier=first_s, max=longest_s, jitter=first_s),
         retry=retry_if_exception(_may_pass),
         after=tell,
         reraise=True,

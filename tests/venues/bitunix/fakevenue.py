@@ -93,6 +93,11 @@ class FakeVenue:
             for message in messages:
                 await connection.send(message if isinstance(message, str) else json.dumps(message))
 
+    async def settled(self) -> None:
+        """Until every client has what was sent before: each answers a protocol ping after it."""
+        for connection in list(self.sockets):
+            await (await connection.ping())
+
     def cut(self) -> None:
         """Cut every socket without a word."""
         for connection in list(self.sockets):
