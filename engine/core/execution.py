@@ -11,7 +11,7 @@ import msgspec
 
 from engine.core import draw, money
 from engine.core.config import SECOND, Instrument, PaperModel
-from engine.core.events import Bar, BrokerEvent, Fill, OrderCanceled, Role, Trade
+from engine.core.events import Bar, Book, BrokerEvent, Fill, OrderCanceled, Quote, Role, Trade
 from engine.core.facts import Submit
 from engine.core.liquidity import UNKNOWN_QUEUE, Level, MarketMemory
 from engine.core.paper_ledger import PaperLedger, notional
@@ -73,18 +73,24 @@ class Execution:
 
     # --- against quotes and books ---
 
-    def on_ladder(self, symbol: str, at_ns: int, venue_ns: int, only: WorkingOrder | None = None) -> list[BrokerEvent]:
-        """Hold working orders of `symbol` (or `only` one) against what is displayed at `at_ns`."""
+    def on_touch(self, event: Quote | Book) -> list[BrokerEvent]:
+        """Hold the working orders of a symbol against what `event` shows anew."""
+        bottom, bid, ask, top = self._market.reach(event)
         answers: list[BrokerEvent] = []
-        orders = [only] if only is not None else _by_priority(self._working[symbol])
-        for working in orders:
-            if not self._works(working):
-                continue  # ended by a fill of another order before it
-            ladder = self._market.ladder(symbol, working.sign, at_ns)
-            if ladder is None:
-                return answers
-            answers += self._meet(working, ladder, at_ns, venue_ns)
+        for working in _by_priority(self._working[event.symbol]):
+            price = working.order.price
+            if working.met and price and (price > top if working.order.qty < 0 else price < bottom):
+                continue  # out of sight: nothing to trade with, nothing to learn
+            if working.met and working.ahead >= 0 and (price > bid if working.order.qty < 0 else price < ask):
+                continue  # resting in its queue, and the other side is not there
+            if self._works(working):  # a fill of another order may have ended it
+                answers += self.arrive(working, event.at_ns, event.venue_ns)
         return answers
+
+    def arrive(self, working: WorkingOrder, at_ns: int, venue_ns: int) -> list[BrokerEvent]:
+        """Hold one order against what is displayed at `at_ns`; without fresh quotes or books it waits for some."""
+        ladder = self._market.ladder(working.order.symbol, working.sign, at_ns)
+        return [] if ladder is None else self._meet(working, ladder, at_ns, venue_ns)
 
     def _meet(self, working: WorkingOrder, ladder: list[Level], at_ns: int, venue_ns: int) -> list[BrokerEvent]:
         order, first = working.order, not working.met

@@ -59,6 +59,15 @@ class MarketMemory(msgspec.Struct):
                 return 0  # nobody waits between two visible levels, or in front of the best
         return UNKNOWN_QUEUE
 
+    def reach(self, event: Quote | Book) -> tuple[int, int, int, int]:
+        """Deepest visible bid, best bid, best ask, deepest visible ask, now that `event` has come."""
+        if isinstance(event, Book):
+            return event.bids[-1][0], event.bids[0][0], event.asks[0][0], event.asks[-1][0]
+        book = self.books.get(event.symbol)
+        if book is None:
+            return event.bid, event.bid, event.ask, event.ask
+        return min(event.bid, book.bids[-1][0]), event.bid, event.ask, max(event.ask, book.asks[-1][0])
+
     def consume(self, symbol: str, sign: int, price: int, qty: int) -> None:
         """An own taker of `sign` took `qty` at `price`."""
         taken = self.consumed.setdefault(symbol, {})

@@ -108,7 +108,7 @@ class PaperBroker:
             if symbol in market.consumed:
                 market.renew(event)
             if symbol in self._working:
-                answers += self._execution.on_ladder(symbol, event.at_ns, event.venue_ns)
+                answers += self._execution.on_touch(event)
         elif isinstance(event, Trade):
             market.trades[symbol] = event
             if symbol in self._working:
@@ -118,7 +118,7 @@ class PaperBroker:
             if symbol in market.consumed:
                 market.renew(event)
             if symbol in self._working:
-                answers += self._execution.on_ladder(symbol, event.at_ns, event.venue_ns)
+                answers += self._execution.on_touch(event)
         elif not event.backfilled:
             market.bars[symbol] = event
             if symbol in self._working:
@@ -182,7 +182,7 @@ class PaperBroker:
         answers: list[BrokerEvent] = [OrderAccepted(order.order_id, at_ns, f"paper-{number}")]
         if order.reduce_only and not self._execution.reducible(working):
             return answers + self._execution.end(working, at_ns, "reduce_only")
-        return answers + self._execution.on_ladder(order.symbol, at_ns, at_ns, only=working)
+        return answers + self._execution.arrive(working, at_ns, at_ns)
 
     # --- checks on arrival ---
 
