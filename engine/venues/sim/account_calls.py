@@ -6,7 +6,7 @@ from typing import Final
 from engine.core import money
 from engine.core.config import DAY, Instrument
 from engine.core.words import OrderKind, TimeInForce
-from engine.venues.sim import objects
+from engine.venues.sim import objects, wire
 from engine.venues.sim.accounts import Ask, VenueOrder
 from engine.venues.sim.faults import Faults
 from engine.venues.sim.rest import Call, Lost, Route
@@ -14,6 +14,7 @@ from engine.venues.sim.wire import MS, Json, Refusal
 
 PAGE_DEFAULT: Final = 10
 PAGE_MAX: Final = 100
+FAR_MS: Final = 10**14
 CANCELED_KEPT_NS: Final = 3 * DAY
 """How long history shows orders that were cancelled without a fill."""
 
@@ -53,11 +54,11 @@ class AccountCalls:
         return [objects.position(account, held) for held in account.books.positions if symbol in ("", held)]
 
     def change_leverage(self, call: Call) -> Json:
-        symbol, leverage = str(call.body.get("symbol", "")), str(call.body.get("leverage", ""))
-        if not (leverage.isascii() and leverage.isdigit()):
+        symbol, leverage = str(call.body.get("symbol", "")), wire.digits(call.body.get("leverage", ""))
+        if leverage is None:
             raise Refusal(20005)
-        call.owner().set_leverage(symbol, int(leverage))
-        return [{"marginCoin": "USDT", "symbol": symbol, "leverage": int(leverage)}]
+        call.owner().set_leverage(symbol, leverage)
+        return [{"marginCoin": "USDT", "symbol": symbol, "leverage": leverage}]
 
     def change_position_mode(self, call: Call) -> Json:
         """Only ONE_WAY exists here; HEDGE is refused as a parameter."""
@@ -187,15 +188,9 @@ def _matches(call: Call, order: VenueOrder) -> bool:
 
 
 def _within(call: Call, at_ns: int) -> bool:
-    start, end = call.query.get("startTime", ""), call.query.get("endTime", "")
-    if not (start + end + "0").isdigit():
-        raise Refusal(10002)
-    return (not start or at_ns >= int(start) * MS) and (not end or at_ns < (int(end) + 1) * MS)
+    return call.number("startTime", 0) * MS <= at_ns < (call.number("endTime", FAR_MS) + 1) * MS
 
 
 def _paging(call: Call) -> tuple[int, int]:
     """(skip, limit) of a call."""
-    skip, limit = call.query.get("skip", "0"), call.query.get("limit", str(PAGE_DEFAULT))
-    if not (skip + limit).isdigit():
-        raise Refusal(10002)
-    return int(skip), min(int(limit), PAGE_MAX)
+    return call.number("skip", 0), min(call.number("limit", PAGE_DEFAULT), PAGE_MAX)

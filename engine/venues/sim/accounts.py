@@ -4,6 +4,7 @@ One account per API key, position mode ONE_WAY, margin in USDT. What an order as
 it, with the venue's codes; what becomes of it is the paper broker's answer, applied to the order and pushed.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
@@ -36,6 +37,9 @@ PRICE_PROTECT: Final = money.parse("0.05")
 """An order price may be this far from the last price, as a fraction."""
 
 CLIENT_ID_MAX: Final = 64
+ORDERS_KEPT: Final = 20_000
+TRADES_KEPT: Final = 50_000
+"""A venue that runs for weeks forgets its oldest ended orders and fills, as real ones do."""
 
 
 class Status(StrEnum):
@@ -122,7 +126,7 @@ class Account:
         self.instruments = instruments
         self.orders: dict[str, VenueOrder] = {}
         self.working: dict[str, VenueOrder] = {}
-        self.trades: list[VenueTrade] = []
+        self.trades: deque[VenueTrade] = deque(maxlen=TRADES_KEPT)
         self.leverage: dict[str, int] = {}
         self.notes: dict[str, PositionNote] = {}
         self.books = PaperLedger(cash)
@@ -164,6 +168,7 @@ class Account:
         self.orders[order.order_id] = self.working[order.order_id] = order
         if ask.client_id:
             self._by_client[ask.client_id] = order
+        self._forget()
         self._broker.submit(
             Submit(order.order_id, ask.symbol, ask.qty, ask.kind, ask.effect, ask.price, ask.reduce_only), at_ns
         )
@@ -350,6 +355,15 @@ class Account:
         needed = value // self.leverage.get(ask.symbol, LEVERAGE_DEFAULT) + money.mul(value, instrument.taker_fee)
         if needed > self.available():
             raise Refusal(20003)
+
+    def _forget(self) -> None:
+        """Let go of the oldest ended order once there are too many."""
+        if len(self.orders) <= ORDERS_KEPT:
+            return
+        oldest = next((order for order in self.orders.values() if not order.works), None)
+        if oldest is not None:
+            del self.orders[oldest.order_id]
+            self._by_client.pop(oldest.client_id, None)
 
     def _mark(self, symbol: str) -> int:
         return self._broker.state.market.mark(symbol)

@@ -24,6 +24,11 @@ class VenueClock:
         """Where the market is."""
         return self.origin_ns + (time.monotonic_ns() - self.started_ns) * self.speed
 
+    def pair(self) -> tuple[int, int]:
+        """Venue time, and the monotonic time it belongs to."""
+        mono_ns = time.monotonic_ns()
+        return self.origin_ns + (mono_ns - self.started_ns) * self.speed, mono_ns
+
     def shown_ns(self) -> int:
         """What the venue says the time is: in frames, in the Date header, when it checks a timestamp."""
         return self.now_ns() + self.skew_ns

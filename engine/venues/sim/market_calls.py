@@ -56,9 +56,9 @@ class MarketCalls:
         span_ns = wire.REST_SPANS.get(call.query.get("interval", ""))
         if span_ns is None:
             raise Refusal(10008, f"{call.query.get('interval', '')[:20]} does not comply with the rule")
-        limit = min(_number(call, "limit", KLINES_DEFAULT), KLINES_MAX)
+        limit = min(call.number("limit", KLINES_DEFAULT), KLINES_MAX)
         now_ns = self._now_ns()
-        start_ns, end_ns = _number(call, "startTime", 0) * MS, _number(call, "endTime", now_ns // MS) * MS
+        start_ns, end_ns = call.number("startTime", 0) * MS, call.number("endTime", now_ns // MS) * MS
         candles = self._closed(symbol, span_ns, min(end_ns + 1, now_ns), limit)
         open_one = self._tapes[symbol].open_candle(span_ns, now_ns)
         if open_one is not None and start_ns <= open_one.start_ns <= end_ns and _follows(candles, open_one):
@@ -139,15 +139,6 @@ class MarketCalls:
 
 def _follows(candles: list[Candle], open_one: Candle) -> bool:
     return not candles or candles[-1].start_ns < open_one.start_ns
-
-
-def _number(call: Call, name: str, default: int) -> int:
-    raw = call.query.get(name, "")
-    if not raw:
-        return default
-    if not (raw.isascii() and raw.isdigit()) or len(raw) > 15:
-        raise Refusal(10002)
-    return int(raw)
 
 
 def _candle(candle: Candle) -> Record:

@@ -46,11 +46,8 @@ class Private:
         """The key an argument proves to own; empty when it does not."""
         key, nonce, claimed = (str(arg.get(name, "")) for name in ("apiKey", "nonce", "sign"))
         stamp = str(arg.get("timestamp", ""))
-        secret = self._secrets.get(key)
-        if secret is None or not (stamp.isascii() and stamp.isdigit()):
-            return ""
-        at_ms = int(stamp) * 1_000 if int(stamp) < SECONDS_MAX else int(stamp)
-        if not self._is_timely(at_ms * MS):
+        secret, at = self._secrets.get(key), wire.digits(stamp)
+        if secret is None or at is None or not self._is_timely((at * 1_000 if at < SECONDS_MAX else at) * MS):
             return ""
         return key if matches(claimed, signature(secret, key, nonce, stamp, (), b"")) else ""
 

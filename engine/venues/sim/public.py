@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from engine.core import money
-from engine.core.config import SECOND
+from engine.core.config import HOUR, SECOND
 from engine.core.events import Book, MarketEvent, Quote
 from engine.venues.sim import wire
 from engine.venues.sim.faults import Faults
@@ -23,6 +23,8 @@ DEPTH_S_MIN: Final = 0.005
 EVERY_S: Final = {"price": 0.5, "kline": 0.5, "ticker": 1.45, "tickers": 1.0}
 QUIET_NS: Final = 2 * SECOND
 """A book that has not changed for so long is not pushed again: a halted market is silent."""
+
+FUNDING_SPAN_NS: Final = 8 * HOUR
 
 KLINES: Final = {
     f"{kind}_kline_{name}": span_ns for kind in ("market", "mark") for name, span_ns in wire.STREAM_SPANS.items()
@@ -176,7 +178,7 @@ class Public:
                 row = _ticker(tape, now_ns)
                 return wire.message({"ch": channel, "symbol": symbol, "ts": ts_ms, "data": row}) if row else b""
             case "price":
-                return _price(tape, ts_ms) if tape.last else b""
+                return _price(tape, now_ns, ts_ms) if tape.last else b""
         return b""
 
     def _tickers(self, client: Client, now_ns: int, shown_ns: int) -> list[bytes]:
@@ -219,14 +221,19 @@ def _ticker(tape: Tape, now_ns: int) -> dict[str, str] | None:
     return {"s": tape.symbol, **{name: money.text(value) for name, value in figures.items()}, "r": money.text(rise)}
 
 
-def _price(tape: Tape, ts_ms: int) -> bytes:
-    """Mark and index (here both the last price), the last settled funding rate in percent, settlement times."""
-    due_ns = tape.funding.due_ns if tape.funding else 0
+def _price(tape: Tape, now_ns: int, ts_ms: int) -> bytes:
+    """Mark and index (here both the last price), the last settled funding rate in percent, settlement times.
+
+    A market that knows no funding settles nothing, at the usual hours.
+    """
+    span_ns = tape.funding_span_ns or FUNDING_SPAN_NS
+    due_ns = tape.funding.due_ns if tape.funding else now_ns - now_ns % span_ns + span_ns
+    coming = tape.funding.rate if tape.funding else 0
     data = {
         "ip": money.text(tape.last),
         "mp": money.text(tape.last),
-        "fr": money.text(tape.settled_rate * 100),
-        "ft": wire.iso(tape.settled_ns or due_ns - tape.funding_span_ns),
+        "fr": money.text((tape.settled_rate if tape.settled_ns else coming) * 100),
+        "ft": wire.iso(tape.settled_ns or due_ns - span_ns),
         "nft": wire.iso(due_ns),
     }
     return wire.message({"ch": "price", "symbol": tape.symbol, "ts": ts_ms, "data": data})

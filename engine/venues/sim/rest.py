@@ -15,12 +15,12 @@ from aiohttp import web
 from engine.venues.sim import wire
 from engine.venues.sim.accounts import Account
 from engine.venues.sim.faults import Faults
+from engine.venues.sim.options import RATE_PER_SECOND
 from engine.venues.sim.signing import matches, signature
 from engine.venues.sim.wire import MS, Json, Refusal
 
 PREFIX: Final = "/api/v1/futures"
 BODY_BYTES_MAX: Final = 64 * 2**10
-RATE_PER_SECOND: Final = 10
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -33,6 +33,14 @@ class Call(msgspec.Struct, frozen=True):
     def owner(self) -> Account:
         assert self.account is not None, "a signed call reached its handler without an account"
         return self.account
+
+    def number(self, name: str, default: int) -> int:
+        """A number in the query. Raises `Refusal` 10002 when it is none."""
+        raw = self.query.get(name, "")
+        number = wire.digits(raw) if raw else default
+        if number is None:
+            raise Refusal(10002)
+        return number
 
 
 class Lost(Exception):
@@ -103,8 +111,8 @@ class Rest:
         )
         if not key:
             raise Refusal(10003)
-        secret = self._secrets.get(key)
-        if secret is None or not (stamp.isascii() and stamp.isdigit()) or not self._is_timely(int(stamp) * MS):
+        secret, at_ms = self._secrets.get(key), wire.digits(stamp)
+        if secret is None or at_ms is None or not self._is_timely(at_ms * MS):
             raise Refusal(10007)
         if not matches(claimed, signature(secret, key, nonce, stamp, request.query.items(), body)):
             raise Refusal(10007)
@@ -126,8 +134,8 @@ def _decoded(body: bytes) -> Mapping[str, object]:
     if not body:
         return {}
     try:
-        value = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+        value = wire.decoded(body)
+    except ValueError as error:
         raise Refusal(10002) from error
     if not isinstance(value, dict):
         raise Refusal(10002)

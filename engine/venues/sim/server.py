@@ -25,10 +25,11 @@ from engine.venues.sim.clock import VenueClock, wall_ns
 from engine.venues.sim.control import Control
 from engine.venues.sim.faults import Faults
 from engine.venues.sim.market_calls import MarketCalls
+from engine.venues.sim.options import RATE_PER_SECOND
 from engine.venues.sim.play import Market, Play
 from engine.venues.sim.private import Private
 from engine.venues.sim.public import Public
-from engine.venues.sim.rest import BODY_BYTES_MAX, RATE_PER_SECOND, Rest
+from engine.venues.sim.rest import BODY_BYTES_MAX, Rest
 from engine.venues.sim.sockets import IDLE_S, Client, Connection, Sockets
 from engine.venues.sim.sockets import Request as SocketRequest
 from engine.venues.sim.tape import Tape
@@ -41,6 +42,7 @@ TIMELY_NS: Final = 60 * SECOND
 """A signed timestamp may be this far from the venue's time, times the speed of a fast market."""
 
 TICK_S: Final = 0.010
+LOAD_TICK_S: Final = 0.002
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
@@ -141,8 +140,8 @@ class Sockets:
 
 def _decoded(raw: str | bytes) -> Request | None:
     try:
-        value = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+        value = wire.decoded(raw)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 

@@ -90,6 +90,20 @@ def reply(data: Json | None, code: int = 0, message: str = "Success") -> bytes:
     return _encode({"code": code, "data": data, "msg": message})
 
 
+def decoded(raw: str | bytes) -> object:
+    """What JSON text says. Raises `ValueError` for anything else, however it is damaged."""
+    try:
+        return msgspec.json.decode(raw)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def digits(raw: object) -> int | None:
+    """A plain number of at most 15 digits, given as text or as a number; None for anything else."""
+    text = str(raw)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
+
+
 def framed(payload: bytes) -> bytes:
     """`payload` as one whole unmasked text frame, so that one encoding serves every subscriber."""
     size = len(payload)
