@@ -56,7 +56,7 @@ def open_writer(path: Path, env: str, now_ns: int) -> sqlite3.Connection:
             path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         try:
-            version = 0 if is_new else _identify(connection, path, env)
+            version = 0 if is_new else _identified(connection, path, env)
             for name, wanted in _PRAGMAS.items():
                 _set(connection, name, wanted)
             if 0 < version < migrations.known_version():
@@ -141,6 +141,16 @@ def _create(path: Path) -> bool:
         sync_file(path)
     wal = path.with_name(path.name + "-wal")
     return not holds_desk(wal)
+
+
+def _identified(connection: sqlite3.Connection, path: Path, env: str) -> int:
+    """As `_identify`; that one of its plain questions cannot even be asked means that the file is damaged."""
+    try:
+        return _identify(connection, path, env)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+            raise Damaged(f"{path}: {error}") from error
+        raise
 
 
 def _identify(connection: sqlite3.Connection, path: Path, env: str) -> int:

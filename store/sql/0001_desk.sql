@@ -163,6 +163,7 @@ CREATE TABLE fills (
 ) STRICT;
 CREATE INDEX fills_by_run ON fills (run, row);
 CREATE INDEX fills_by_row ON fills (row);
+CREATE INDEX fills_by_id ON fills (fill_id);
 CREATE INDEX fills_by_signal ON fills (signal_id);
 
 -- What is open now. `cost` is what the open quantity cost, signed like it; `entry_price` is their quotient.

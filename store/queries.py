@@ -1,0 +1,222 @@
+"""Reading the desk's memory from elsewhere: the console, the command line, exports. Never blocks the desk.
+
+    async with open_queries(path) as queries:
+        summary = await queries.run_summary()
+
+Lists come newest first, at most `limit` (up to `PAGE_MAX`) at a time; the next page is asked for with `before` set to
+the last record's `row`. Every query has two seconds, because a reader left open keeps the WAL from shrinking.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
+
+import aiosqlite
+
+from engine.core import money
+from engine.core.words import TerminalState
+from store import statements
+from store.database import BUSY_MS, open_reader
+from store.errors import StoreError, translated
+from store.records import (
+    DayRecord,
+    EventRecord,
+    FillRecord,
+    MarkRecord,
+    Money,
+    OrderRecord,
+    PositionRecord,
+    Record,
+    RunRecord,
+    RunSummary,
+    SignalRecord,
+    TraceRecord,
+    TradeRecord,
+)
+from store.recovery import UnknownRun
+
+PAGE_MAX: Final = 1_000
+READ_SECONDS_MAX: Final = 2.0
+_NEWEST: Final = 2**63 - 1
+
+R = TypeVar("R", bound=Record)
+
+
+class QueryTooLong(StoreError):
+    """A query was stopped because it held the database for too long; ask for less."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the query took longer than {READ_SECONDS_MAX:g} s and was stopped")
+
+
+@asynccontextmanager
+async def open_queries(path: Path) -> AsyncIterator["Queries"]:
+    """Queries on the database at `path`, closed at the end whatever happens: left open, it would hang the process.
+
+    Raises:
+        Unwritable: there is no such file, or it may not be read.
+    """
+    open_reader(path).close()  # says what is wrong; when aiosqlite itself fails to open, its thread outlives the loop
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    try:
+        async with aiosqlite.connect(uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None) as connection:
+            await connection.execute_fetchall("PRAGMA query_only = 1")
+            yield Queries(connection)
+    except sqlite3.Error as error:
+        raise translated(error, str(path)) from error
+
+
+class Queries:
+    """The documented questions. Each runs on an index."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._db = connection
+        self._one_moment = asyncio.Lock()
+
+    async def runs(self, limit: int = 100, before: int = _NEWEST) -> list[RunRecord]:
+        """`before` is a run's number here."""
+        return await self._list(RunRecord, statements.RUNS, before, _capped(limit))
+
+    async def run(self, run_id: str = "") -> RunRecord:
+        """A run, or the newest. Raises UnknownRun."""
+        found = await self._list(RunRecord, statements.RUN, run_id) if run_id else await self.runs(1)
+        if not found:
+            raise UnknownRun(run_id)
+        return found[0]
+
+    async def signals(self, limit: int = 50, before: int = _NEWEST) -> list[SignalRecord]:
+        return await self._list(SignalRecord, statements.SIGNALS, before, _capped(limit))
+
+    async def orders(self, limit: int = 50, before: int = _NEWEST) -> list[OrderRecord]:
+        return await self._list(OrderRecord, statements.ORDERS, before, _capped(limit))
+
+    async def fills(self, limit: int = 50, before: int = _NEWEST) -> list[FillRecord]:
+        return await self._list(FillRecord, statements.FILLS, before, _capped(limit))
+
+    async def trades(self, limit: int = 50, before: int = _NEWEST) -> list[TradeRecord]:
+        return await self._list(TradeRecord, statements.TRADES, before, _capped(limit))
+
+    async def marks(self, limit: int = 120, before: int = _NEWEST) -> list[MarkRecord]:
+        """The account as it was marked."""
+        return await self._list(MarkRecord, statements.MARKS, before, _capped(limit))
+
+    async def positions(self) -> list[PositionRecord]:
+        return await self._list(PositionRecord, statements.POSITIONS)
+
+    async def days(self) -> list[DayRecord]:
+        """Daily performance, oldest first."""
+        return await self._list(DayRecord, statements.DAYS)
+
+    async def trace(self, any_id: str) -> list[TraceRecord]:
+        """All that belongs to the signal behind an id of a signal, order, fill or trade, in the order it happened."""
+        found: dict[int, TraceRecord] = {}
+        for (signal_id,) in await self._rows(statements.SIGNAL_OF, any_id, any_id, any_id, any_id):
+            found |= {record.row: record for record in await self._list(TraceRecord, statements.TRACE, signal_id)}
+        return [found[row] for row in sorted(found)]
+
+    async def events(
+        self,
+        *,
+        kind: str = "",
+        symbol: str = "",
+        ref: str = "",
+        since_ns: int = 0,
+        until_ns: int = _NEWEST,
+        limit: int = 100,
+        before: int = _NEWEST,
+    ) -> list[EventRecord]:
+        """Journal rows without the blocks of inputs; `since_ns` included, `until_ns` not."""
+        given = zip(statements.EVENT_FILTERS, (ref, symbol, kind), strict=True)
+        filters: list[tuple[str, object]] = [(sql, value) for sql, value in given if value]
+        # With nothing but a time to go by, the plus keeps SQLite from walking the whole journal by its id.
+        number = "j.id" if filters else "+j.id"
+        if since_ns or until_ns != _NEWEST:
+            filters += [("j.at_ns >= ?", since_ns), ("j.at_ns < ?", until_ns)]
+        else:
+            number = "j.id"
+        where = " AND ".join(["j.kind <> 'block'", *(sql for sql, _ in filters)])
+        sql = f"{statements.EVENTS} WHERE {number} < ? AND {where} ORDER BY {number} DESC LIMIT ?"
+        return await self._list(EventRecord, sql, before, *(value for _, value in filters), _capped(limit))
+
+    async def run_summary(self, run_id: str = "") -> RunSummary:
+        """The figures of a run, or of the newest, computed from its rows at one moment. Raises UnknownRun."""
+        async with self._one_moment:
+            await self._rows("BEGIN")
+            try:
+                return await self._sum_up(await self.run(run_id))
+            finally:
+                await self._rows("ROLLBACK")
+
+    async def _sum_up(self, run: RunRecord) -> RunSummary:
+        starting, equity = await self._equity(run.run)
+        fills = await self._rows(statements.RUN_FILLS, run.run)
+        trades = [money.parse(pnl) for (pnl,) in await self._rows(statements.RUN_TRADES, run.run)]
+        funding = await self._rows(statements.RUN_FUNDING, run.run)
+        ended = dict(await self._rows(statements.RUN_OUTCOMES, run.run))
+        (orders, rejected, errors, raised), *_ = await self._rows(statements.RUN_COUNTS, *(run.run,) * 4)
+        return RunSummary(
+            run_id=run.run_id,
+            mode=run.mode,
+            phase=run.phase,
+            started_ns=run.started_ns,
+            ended_ns=run.ended_ns,
+            starting_equity=starting,
+            equity=equity,
+            realized=sum(money.parse(realized) for _, realized in fills),
+            fees=sum(money.parse(fee) for fee, _ in fills),
+            funding=sum(money.parse(amount) for (amount,) in funding),
+            trades=len(trades),
+            wins=sum(pnl > 0 for pnl in trades),
+            trades_pnl=sum(trades),
+            orders=orders,
+            orders_rejected=rejected,
+            fills=len(fills),
+            errors=errors,
+            signals_total=raised,
+            signals_in_flight=raised - sum(ended.values()),
+            signals={state.value: ended.get(state.value, 0) for state in TerminalState},
+        )
+
+    async def _equity(self, run: int) -> tuple[int, int]:
+        """Equity at the start of a run and at its newest mark."""
+        (configured, first_row), *_ = await self._rows(statements.RUN_START, run)
+        before = await self._rows(statements.MARK_BEFORE, first_row)
+        starting = money.parse(before[0][0] if before else configured or "0")
+        newest = await self._rows(statements.RUN_MARK, run)
+        return starting, money.parse(newest[0][0]) if newest else starting
+
+    async def _list(self, kind: type[R], sql: str, *values: object) -> list[R]:
+        parses = _parsers(kind)
+        rows = await self._rows(sql, *values)
+        return [kind(*map(_parsed, row, parses)) for row in rows]
+
+    async def _rows(self, sql: str, *values: object) -> list[Any]:
+        try:
+            async with asyncio.timeout(READ_SECONDS_MAX):
+                rows: Iterable[Any] = await self._db.execute_fetchall(sql, values)
+                return list(rows)
+        except TimeoutError:
+            await self._db.interrupt()  # it still runs on its thread
+            raise QueryTooLong from None
+
+
+def _capped(limit: int) -> int:
+    return max(0, min(limit, PAGE_MAX))
+
+
+def _parsed(value: Any, is_money: bool) -> Any:
+    return money.parse(value) if is_money and value is not None else value
+
+
+@cache
+def _parsers(kind: type[Record]) -> tuple[bool, ...]:
+    """For each field of a record: is it money?"""
+    return tuple(_is_money(hint) for hint in get_type_hints(kind, include_extras=True).values())
+
+
+def _is_money(hint: Any) -> bool:
+    return hint == Money or (get_origin(hint) is not None and Money in get_args(hint))

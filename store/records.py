@@ -1,0 +1,202 @@
+"""What queries give: rows as frozen values. Money, prices and quantities are scaled integers again, times UTC ns."""
+
+from typing import Annotated
+
+import msgspec
+
+Money = Annotated[int, "decimal text in the table"]
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Base of all records; a query's columns are named like its fields and stand in their order."""
+
+
+class RunRecord(Record, frozen=True):
+    """One start of the desk; `ended_ns` None: it runs, or did not end in order. `report` is JSON."""
+
+    run: int
+    run_id: str
+    mode: str
+    started_ns: int
+    ended_ns: int | None
+    phase: str
+    seed: int | None
+    config_hash: str
+    report: str | None
+
+
+class SignalRecord(Record, frozen=True):
+    """A signal and how it ended; `state` None while it is in flight."""
+
+    row: int
+    signal_id: str
+    raised_ns: int
+    strategy_id: str
+    symbol: str
+    side: str
+    entry: Money
+    stop: Money
+    target: Money
+    text: str
+    state: str | None
+    reason_code: str | None
+    outcome: str | None
+    value: Money | None
+    limit_value: Money | None
+    filled_qty: Money | None
+    ended_ns: int | None
+
+
+class OrderRecord(Record, frozen=True):
+    row: int
+    order_id: str
+    signal_id: str
+    placed_ns: int
+    updated_ns: int
+    symbol: str
+    purpose: str
+    kind: str
+    qty: Money
+    price: Money
+    state: str
+    filled_qty: Money
+    average_price: Money
+    reason_code: str
+    text: str
+
+
+class FillRecord(Record, frozen=True):
+    row: int
+    fill_id: str
+    order_id: str
+    signal_id: str
+    filled_ns: int
+    symbol: str
+    purpose: str
+    qty: Money
+    price: Money
+    fee: Money
+    role: str
+    realized: Money
+    expected: Money
+    late: int
+
+
+class TradeRecord(Record, frozen=True):
+    row: int
+    trade_id: str
+    signal_id: str
+    strategy_id: str
+    symbol: str
+    side: str
+    qty: Money
+    entry_price: Money
+    exit_price: Money
+    entry_ns: int
+    exit_ns: int
+    pnl: Money
+    fees: Money
+    funding: Money
+    exit_reason: str
+
+
+class PositionRecord(Record, frozen=True):
+    symbol: str
+    side: str
+    qty: Money
+    entry_price: Money
+    cost: Money
+    opened_ns: int
+    updated_ns: int
+    signal_id: str
+    strategy_id: str
+
+
+class MarkRecord(Record, frozen=True):
+    row: int
+    at_ns: int
+    equity: Money
+    cash: Money
+    unrealized: Money
+    realized: Money
+    fees: Money
+    funding: Money
+    exposure: Money
+    heat: Money
+    drawdown: Money
+
+
+class DayRecord(Record, frozen=True):
+    """One UTC day's closed trades; `day` is YYYY-MM-DD."""
+
+    day: str
+    mode: str
+    trades: int
+    wins: int
+    losses: int
+    pnl: Money
+    fees: Money
+    best_trade: Money
+    worst_trade: Money
+
+
+class TraceRecord(Record, frozen=True):
+    """One step of a signal's life: `what` is signal, order, fill, outcome or trade, `parent_id` what it rests on."""
+
+    row: int
+    at_ns: int
+    what: str
+    id: str
+    parent_id: str
+    symbol: str
+    state: str
+    qty: str
+    price: str
+    text: str
+
+
+class EventRecord(Record, frozen=True):
+    """One row of the journal. `body` is the fact as JSON, its money in units of 1e-8."""
+
+    id: int
+    seq: int
+    run_id: str | None
+    kind: str
+    at_ns: int
+    symbol: str
+    ref: str
+    body: str
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """A run in figures, each computed from the rows, exactly.
+
+    `starting_equity` is the last mark before the run, or the configured capital of a new desk; `equity` the last mark
+    of the run. `signals` counts those raised in the run by how they ended (all six states present), whenever they did:
+    `signals_total` = the sum of `signals` + `signals_in_flight`.
+    """
+
+    run_id: str
+    mode: str
+    phase: str
+    started_ns: int
+    ended_ns: int | None
+    starting_equity: int
+    equity: int
+    realized: int
+    fees: int
+    funding: int
+    trades: int
+    wins: int
+    trades_pnl: int
+    orders: int
+    orders_rejected: int
+    fills: int
+    errors: int
+    signals_total: int
+    signals_in_flight: int
+    signals: dict[str, int]
+
+    @property
+    def net_pnl(self) -> int:
+        return self.equity - self.starting_equity

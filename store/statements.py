@@ -1,0 +1,68 @@
+"""Every statement the queries send, by name. Lists take (before row, limit); those on a run take its number."""
+
+from typing import Final
+
+RUNS: Final = (
+    "SELECT run, run_id, mode, started_ns, ended_ns, phase, seed, config_hash, report FROM runs WHERE run < ? "
+    "ORDER BY run DESC LIMIT ?"
+)
+RUN: Final = (
+    "SELECT run, run_id, mode, started_ns, ended_ns, phase, seed, config_hash, report FROM runs WHERE run_id = ?"
+)
+SIGNALS: Final = (
+    "SELECT s.row, s.signal_id, s.raised_ns, s.strategy_id, s.symbol, s.side, s.entry, s.stop, s.target, s.text, "
+    "o.state, o.reason_code, o.text, o.value, o.limit_value, o.filled_qty, o.ended_ns "
+    "FROM signals AS s LEFT JOIN outcomes AS o ON o.signal_id = s.signal_id WHERE s.row < ? ORDER BY s.row DESC LIMIT ?"
+)
+ORDERS: Final = (
+    "SELECT row, order_id, signal_id, placed_ns, updated_ns, symbol, purpose, kind, qty, price, state, filled_qty, "
+    "average_price, reason_code, text FROM orders WHERE row < ? ORDER BY row DESC LIMIT ?"
+)
+FILLS: Final = (
+    "SELECT row, fill_id, order_id, signal_id, filled_ns, symbol, purpose, qty, price, fee, role, realized, expected, "
+    "late FROM fills WHERE row < ? ORDER BY row DESC LIMIT ?"
+)
+TRADES: Final = (
+    "SELECT row, trade_id, signal_id, strategy_id, symbol, side, qty, entry_price, exit_price, entry_ns, exit_ns, pnl, "
+    "fees, funding, exit_reason FROM trades WHERE row < ? ORDER BY row DESC LIMIT ?"
+)
+MARKS: Final = (
+    "SELECT row, at_ns, equity, cash, unrealized, realized, fees, funding, exposure, heat, drawdown FROM equity_marks "
+    "WHERE row < ? ORDER BY row DESC LIMIT ?"
+)
+POSITIONS: Final = (
+    "SELECT symbol, side, qty, entry_price, cost, opened_ns, updated_ns, signal_id, strategy_id FROM open_positions "
+    "ORDER BY symbol"
+)
+DAYS: Final = (
+    "SELECT day, mode, trades, wins, losses, pnl, fees, best_trade, worst_trade FROM daily_performance ORDER BY day"
+)
+SIGNAL_OF: Final = (
+    "SELECT signal_id FROM signals WHERE signal_id = ? UNION SELECT signal_id FROM orders WHERE order_id = ? "
+    "UNION SELECT signal_id FROM fills WHERE fill_id = ? UNION SELECT signal_id FROM trades WHERE trade_id = ?"
+)
+TRACE: Final = (
+    "SELECT row, at_ns, what, id, parent_id, symbol, state, qty, price, text FROM signal_trace WHERE signal_id = ? "
+    "ORDER BY row"
+)
+EVENTS: Final = (
+    "SELECT j.id, j.seq, r.run_id, j.kind, j.at_ns, j.symbol, j.ref, j.body FROM journal AS j "
+    "LEFT JOIN runs AS r ON r.run = j.run"
+)
+# The empty text is excluded in so many words: only then does SQLite use the index, which leaves it out.
+EVENT_FILTERS: Final = ("j.ref = ? AND j.ref <> ''", "j.symbol = ? AND j.symbol <> ''", "j.kind = ?")
+RUN_START: Final = "SELECT starting_equity, first_row FROM runs WHERE run = ?"
+RUN_MARK: Final = "SELECT equity FROM equity_marks WHERE run = ? ORDER BY row DESC LIMIT 1"
+MARK_BEFORE: Final = "SELECT equity FROM equity_marks WHERE row < ? ORDER BY row DESC LIMIT 1"
+RUN_FILLS: Final = "SELECT fee, realized FROM fills WHERE run = ? ORDER BY row"
+RUN_TRADES: Final = "SELECT pnl FROM trades WHERE run = ? ORDER BY row"
+RUN_FUNDING: Final = "SELECT amount FROM funding WHERE run = ? ORDER BY row"
+RUN_OUTCOMES: Final = (
+    "SELECT o.state, count(*) FROM signals AS s JOIN outcomes AS o ON o.signal_id = s.signal_id WHERE s.run = ? "
+    "GROUP BY o.state"
+)
+RUN_COUNTS: Final = (
+    "SELECT (SELECT count(*) FROM orders WHERE run = ?), "
+    "(SELECT count(*) FROM orders WHERE run = ? AND state = 'REJECTED'), "
+    "(SELECT count(*) FROM errors WHERE run = ?), (SELECT count(*) FROM signals WHERE run = ?)"
+)

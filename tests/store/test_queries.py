@@ -1,0 +1,184 @@
+"""Queries: exact figures, newest first, on an index, and never in the desk's way."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.core.facts import AnyFact
+from engine.core.money import parse
+from engine.core.words import ReasonCode, TerminalState
+from store import queries, statements
+from store.desk import Store
+from store.errors import Unwritable
+from store.queries import QueryTooLong, open_queries
+from store.recovery import UnknownRun
+from tests.store.making import T0, batch, desk, ended, mark, one_of_each, order, raised, round_trip, run_started
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A desk with one traded run, then a second one with a rejected signal and one in flight."""
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, [run_started()], one_of_each(1), snapshot=b"s")).result()
+    no = ended("s2", TerminalState.REJECTED_BY_HEAT, ReasonCode.HEAT, "4.1 % of 4 %", "ETHUSDT")
+    facts: list[tuple[int, AnyFact]] = [
+        (2, raised("s2", "ETHUSDT", T0 + 70)),
+        (2, no),
+        (3, raised("s3")),
+        (3, order("o3", signal_id="s3")),
+    ]
+    store.journal.commit(batch(2, 9, [*facts, (4, mark("10200"))], "run-2")).result()
+    yield store
+    store.close()
+
+
+async def test_a_run_is_summed_up_from_its_rows(store: Store) -> None:
+    async with open_queries(store.path) as reader:
+        first, second = await reader.run_summary("run-1"), await reader.run_summary()
+    assert (first.starting_equity, first.equity, first.net_pnl) == (parse("10000"), parse("10197.6"), parse("197.6"))
+    assert (first.fees, first.realized, first.funding) == (parse("4.8"), parse("200"), parse("1.2"))
+    assert (first.trades, first.wins, first.trades_pnl, first.fills) == (1, 1, parse("197.6"), 4)
+    assert (first.signals_total, first.signals["EXECUTED"], first.signals_in_flight) == (1, 1, 0)
+    assert second.run_id == "run-2"
+    assert (second.starting_equity, second.equity) == (parse("10197.6"), parse("10200"))
+    assert (second.signals_total, second.signals["REJECTED_BY_HEAT"], second.signals_in_flight) == (2, 1, 1)
+    assert list(second.signals) == [state.value for state in TerminalState]
+    assert (second.orders, second.errors, second.mode, second.phase) == (1, 0, "PAPER", "")
+
+
+async def test_lists_come_newest_first_page_by_page(store: Store) -> None:
+    async with open_queries(store.path) as reader:
+        assert [signal.signal_id for signal in await reader.signals()] == ["s3", "s2", "s1"]
+        page = await reader.signals(2)
+        assert [signal.signal_id for signal in await reader.signals(2, before=page[-1].row)] == ["s1"]
+        assert page[1].state == "REJECTED_BY_HEAT"
+        assert (page[1].value, page[1].limit_value, page[0].state) == (parse("0.5"), parse("1"), None)
+        assert [order.order_id for order in await reader.orders()] == ["o3", "o1"]
+        assert [fill.fill_id for fill in await reader.fills(3)] == ["f9", "f3", "f2"]
+        assert [trade.pnl for trade in await reader.trades()] == [parse("197.6")]
+        assert [mark.equity for mark in await reader.marks()] == [parse("10200"), parse("10197.6")]
+        assert [run.run_id for run in await reader.runs()] == ["run-2", "run-1"]
+        assert [(held.side, held.qty) for held in await reader.positions()] == [("SHORT", parse("-0.3"))]
+        assert [day.pnl for day in await reader.days()] == [parse("197.6")]
+
+
+async def test_events_are_found_by_kind_symbol_id_and_time(store: Store) -> None:
+    async with open_queries(store.path) as reader:
+        assert [event.ref for event in await reader.events(kind="signal_raised")] == ["s3", "s2", "s1"]
+        assert {event.symbol for event in await reader.events(symbol="ETHUSDT")} == {"ETHUSDT"}
+        assert [event.kind for event in await reader.events(ref="s2")] == ["signal_ended", "signal_raised"]
+        assert [event.ref for event in await reader.events(since_ns=T0 + 70, until_ns=T0 + 71)] == ["s2"]
+        assert [event.ref for event in await reader.events(kind="signal_raised", since_ns=T0 + 1)] == ["s2"]
+        everything = await reader.events(limit=1_000)
+        assert all(event.kind != "block" for event in everything)
+        paged = []
+        before = 2**62
+        while page := await reader.events(limit=4, before=before):
+            paged += page
+            before = page[-1].id
+        assert paged == everything
+        assert everything[-1].run_id == "run-1"
+
+
+@pytest.mark.parametrize("any_id", ["s1", "o1", "f2", "t1"])
+async def test_any_id_leads_to_the_whole_story(store: Store, any_id: str) -> None:
+    async with open_queries(store.path) as reader:
+        story = await reader.trace(any_id)
+        assert await reader.trace("nothing") == []
+    assert [step.what for step in story][:7] == ["signal", "order", "fill", "fill", "outcome", "fill", "trade"]
+
+
+async def test_an_unknown_run_and_a_missing_file_are_named(store: Store, tmp_path: Path) -> None:
+    async with open_queries(store.path) as reader:
+        with pytest.raises(UnknownRun, match="'run-5'"):
+            await reader.run_summary("run-5")
+    with pytest.raises(Unwritable, match=r"nowhere\.db"):
+        async with open_queries(tmp_path / "nowhere.db"):
+            pass
+
+
+async def test_a_query_that_takes_too_long_is_stopped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "READ_SECONDS_MAX", 0.05)
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE i < ?"
+    async with open_queries(store.path) as reader:
+        with pytest.raises(QueryTooLong):
+            await reader._rows(endless, 10**15)
+        assert len(await reader.runs()) == 2
+
+
+async def test_a_reader_that_fails_or_is_cancelled_leaves_no_thread(store: Store) -> None:
+    before = set(threading.enumerate())
+
+    async def read_for_ever() -> None:
+        async with open_queries(store.path):
+            await asyncio.Event().wait()
+
+    with pytest.raises(ZeroDivisionError):
+        async with open_queries(store.path):
+            raise ZeroDivisionError
+    task = asyncio.create_task(read_for_ever())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+async def test_readers_never_lock_the_desk_nor_are_locked(tmp_path: Path) -> None:
+    store = desk(tmp_path, threaded=True)
+    store.journal.commit(batch(1, 1, round_trip(1))).result(5)
+    written = threading.Event()
+
+    def write() -> None:
+        for seq in range(2, 302):
+            store.journal.commit(batch(seq, 1, [(seq, raised(f"n{seq}"))])).result(5)
+        written.set()
+
+    async def read() -> int:
+        rounds = 0
+        async with open_queries(store.path) as reader:
+            while not written.is_set():
+                summary = await reader.run_summary()
+                assert summary.signals_in_flight == summary.signals_total - 1
+                assert len(await reader.signals(1_000)) >= summary.signals_total
+                rounds += 1
+        return rounds
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    rounds = await asyncio.gather(read(), read(), read())
+    writer.join(5)
+    assert min(rounds) > 0
+    assert store.journal.failure is None
+    store.close()
+    assert store.verify().inputs == 301
+
+
+EVENT_SEARCHES = {
+    "by kind": f"{statements.EVENTS} WHERE j.id < ? AND j.kind <> 'block' AND j.kind = ? ORDER BY j.id DESC LIMIT ?",
+    "by time": f"{statements.EVENTS} WHERE +j.id < ? AND j.kind <> 'block' AND j.at_ns >= ? AND j.at_ns < ? "
+    "ORDER BY +j.id DESC LIMIT ?",
+    "by symbol": f"{statements.EVENTS} WHERE j.id < ? AND j.symbol = ? AND j.symbol <> '' ORDER BY j.id DESC LIMIT ?",
+    "by ref": f"{statements.EVENTS} WHERE j.id < ? AND j.ref = ? AND j.ref <> '' ORDER BY j.id DESC LIMIT ?",
+}
+LISTED = {name: sql for name, sql in vars(statements).items() if isinstance(sql, str) and sql.startswith("SELECT")}
+SMALL = ("positions", "runs")  # at most a row a symbol or a start
+COMPUTED = ("CONSTANT", "(subquery-3)", "signal_trace")  # what the plan calls rows it has already found
+
+
+@pytest.mark.parametrize("name", [*sorted(set(LISTED) - {"EVENTS"}), *EVENT_SEARCHES])
+def test_every_query_runs_on_an_index(store: Store, name: str) -> None:
+    sql = (LISTED | EVENT_SEARCHES)[name]
+    connection = sqlite3.connect(store.path)
+    plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sql, [1] * sql.count("?"))]
+    connection.close()
+    scans = [step for step in plan if step.startswith("SCAN") and "INDEX" not in step]
+    assert [step for step in scans if step.split()[1] not in (*SMALL, *COMPUTED)] == [], plan
+    if name in EVENT_SEARCHES:
+        assert any(f"journal_{name.replace(' ', '_')}" in step for step in plan), plan
