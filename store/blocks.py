@@ -9,24 +9,21 @@ the order across streams. The whole is msgpack, then zlib at level 1.
 `decode(encode(events))` equals `events`: same order, same values, same types, for integers of any size.
 """
 
-import sys
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, chain, islice, repeat
-from math import gcd
+from itertools import chain, islice, repeat
 from operator import attrgetter, sub
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from engine.core.events import AnyEvent, Bar, Book, FundingRate, Quote, Trade, Wake
+from store.columns import Packed, little_endian, pack_ints, unpack_ints
 from store.errors import Damaged
 
 FORMAT: Final = b"\x01"
 ZLIB_LEVEL: Final = 1
-_WIDTHS: Final = "bhiq"  # array typecodes of 1, 2, 4 and 8 bytes, little-endian in the block
-_TEXT: Final = "s"  # the column holds integers beyond 64 bits, as decimal text
 
 
 class DamagedBlock(Damaged):
@@ -41,20 +38,11 @@ class _Column(NamedTuple):
     steps: bool = True
 
 
-class _Packed(msgspec.Struct, array_like=True, frozen=True):
-    """A column: `first` and the rest in multiples of `unit`; `width` is an array typecode, `_TEXT` or "" (no rest)."""
-
-    first: int | str
-    unit: int | str
-    width: str
-    data: bytes
-
-
 class _Stream(msgspec.Struct, array_like=True, frozen=True):
     tag: str
     symbol: str
     count: int
-    columns: list[_Packed]
+    columns: list[Packed]
 
 
 class _Block(msgspec.Struct, array_like=True, frozen=True):
@@ -171,7 +159,7 @@ def _sort(events: Sequence[AnyEvent]) -> tuple[list[int], list[AnyEvent], dict[t
 
 
 def _order_bytes(order: list[int], streams: int) -> bytes:
-    return bytes(order) if streams < 256 else _little(array("H", order)).tobytes()
+    return bytes(order) if streams < 256 else little_endian(array("H", order)).tobytes()
 
 
 def _order_from(data: bytes, streams: int) -> Iterable[int]:
@@ -179,7 +167,7 @@ def _order_from(data: bytes, streams: int) -> Iterable[int]:
         return data
     order = array("H")
     order.frombytes(data)
-    return _little(order)
+    return little_endian(order)
 
 
 # --- one stream ---
@@ -193,7 +181,7 @@ def _pack_stream(kind: type, symbol: str, rows: list[AnyEvent]) -> _Stream:
         for side in ("bids", "asks"):
             ladders = list(map(attrgetter(side), rows))
             levels = list(chain.from_iterable(ladders))
-            columns.append(_pack_ints(list(map(len, ladders)), steps=True))
+            columns.append(pack_ints(list(map(len, ladders)), steps=True))
             columns += _pack_columns(_LEVELS, list(zip(*levels, strict=True)) or [(), ()])
     return _Stream(str(kind.__struct_config__.tag), symbol, len(rows), columns)  # type: ignore[attr-defined]
 
@@ -212,73 +200,22 @@ def _stream_rows(stream: _Stream) -> Iterable[AnyEvent]:
     return map(kind, repeat(stream.symbol, stream.count), *columns)
 
 
-def _ladders(packed: list[_Packed], count: int) -> Iterable[tuple[tuple[int, int], ...]]:
-    depths = _unpack_ints(packed[0], count, steps=True)
+def _ladders(packed: list[Packed], count: int) -> Iterable[tuple[tuple[int, int], ...]]:
+    depths = unpack_ints(packed[0], count, steps=True)
     levels = iter(zip(*_unpack_columns(_LEVELS, packed[1:], sum(depths)), strict=True))
     return [tuple(islice(levels, depth)) for depth in depths]
 
 
-def _pack_columns(layout: tuple[_Column, ...], values: Sequence[Sequence[int]]) -> list[_Packed]:
+def _pack_columns(layout: tuple[_Column, ...], values: Sequence[Sequence[int]]) -> list[Packed]:
     return [
-        _pack_ints(list(map(sub, column, values[how.along])) if how.along >= 0 else column, how.steps)
+        pack_ints(list(map(sub, column, values[how.along])) if how.along >= 0 else column, how.steps)
         for how, column in zip(layout, values, strict=True)
     ]
 
 
-def _unpack_columns(layout: tuple[_Column, ...], packed: list[_Packed], count: int) -> list[list[int]]:
+def _unpack_columns(layout: tuple[_Column, ...], packed: list[Packed], count: int) -> list[list[int]]:
     columns: list[list[int]] = []
     for how, column in zip(layout, packed, strict=False):
-        values = _unpack_ints(column, count, how.steps)
+        values = unpack_ints(column, count, how.steps)
         columns.append(list(map(int.__add__, values, columns[how.along])) if how.along >= 0 else values)
     return columns
-
-
-# --- one column of integers ---
-
-
-def _pack_ints(values: Sequence[int], steps: bool) -> _Packed:
-    if not values:
-        return _Packed(0, 0, "", b"")
-    first = int(values[0])
-    rest = list(map(sub, values[1:], values)) if steps else values
-    unit = gcd(*rest)
-    if unit == 0:
-        return _Packed(_number(first), 0, "", b"")
-    if unit > 1:
-        rest = [value // unit for value in rest]
-    for width in _WIDTHS:
-        try:
-            return _Packed(_number(first), _number(unit), width, _little(array(width, rest)).tobytes())
-        except OverflowError:
-            continue
-    return _Packed(_number(first), _number(unit), _TEXT, " ".join(map(str, rest)).encode())
-
-
-def _unpack_ints(packed: _Packed, count: int, steps: bool) -> list[int]:
-    first, unit = int(packed.first), int(packed.unit)
-    if unit == 0:
-        return [first if steps else 0] * count
-    if packed.width == _TEXT:
-        rest = list(map(int, packed.data.split()))
-    else:
-        numbers = array(packed.width)
-        numbers.frombytes(packed.data)
-        rest = _little(numbers).tolist()
-    if unit > 1:
-        rest = [value * unit for value in rest]
-    values = list(accumulate(rest, initial=first)) if steps else rest
-    if len(values) != count:
-        raise ValueError(f"a column holds {len(values)} of {count} values")
-    return values
-
-
-def _number(value: int) -> int | str:
-    """`value` as msgpack can hold it."""
-    return value if -(2**63) <= value < 2**63 else str(value)
-
-
-def _little(numbers: "array[int]") -> "array[int]":
-    """`numbers` in the byte order of a block, or from it."""
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers

@@ -43,6 +43,11 @@ class Store:
         self.restored = restored
         self._connection = connection
         self._writer = writer
+        self._file = _file_id(path)
+
+    def is_in_place(self) -> bool:
+        """False if the file was renamed, replaced or deleted: what is written now is not found by a restart."""
+        return self._file == _file_id(self.path)
 
     def record_report(self, run_id: str, report: str) -> Future[None]:
         """Keep the final report (a JSON text) of a run, in the journal and in `runs`, behind all batches before it."""
@@ -110,3 +115,11 @@ def _open(path: Path, env: str, clock: Clock, threaded: bool, restored: Restored
         raise
     journal = ThreadJournal(writer) if threaded else InlineJournal(writer)
     return Store(path, env, connection, writer, journal, recovered, restored)
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

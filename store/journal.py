@@ -16,7 +16,8 @@ from engine.session.ports import Batch, Committed
 from store.errors import Damaged, OutcomeUnknown, StoreError, translated
 from store.writer import JournalWriter
 
-QUEUE_MAX: Final = 64  # batches that may wait before `commit` blocks
+QUEUE_MAX: Final = 256  # units that may wait before `commit` blocks
+QUEUE_INPUTS_MAX: Final = 32_768  # and the inputs of the batches among them, for the memory they hold
 GROUP_INPUTS_MAX: Final = 8_192  # inputs that waiting batches may bring into one transaction
 
 
@@ -111,6 +112,7 @@ class ThreadJournal(_Carrier):
         super().__init__(writer)
         self._queue_max = queue_max
         self._queue: deque[_Unit] = deque()
+        self._queued_inputs = 0
         self._latches: deque[_Unit] = deque()
         self._closing = False
         self._changed = threading.Condition()
@@ -155,12 +157,16 @@ class ThreadJournal(_Carrier):
     def _put(self, work: Batch | Callable[[], object]) -> Future[Any]:
         unit = _Unit(work, _future())
         with self._changed:
-            while len(self._queue) >= self._queue_max and not self._closing:
+            while self._is_full() and not self._closing:
                 self._changed.wait()
             self._refuse_if_closing()
             self._queue.append(unit)
+            self._queued_inputs += _inputs(unit)
             self._changed.notify_all()
         return unit.future
+
+    def _is_full(self) -> bool:
+        return len(self._queue) >= self._queue_max or self._queued_inputs >= QUEUE_INPUTS_MAX
 
     def _refuse_if_closing(self) -> None:
         if self._closing:
@@ -184,18 +190,22 @@ class ThreadJournal(_Carrier):
                 return  # closing, and nothing waits any more
 
     def _take_group(self) -> list[_Unit]:
-        """The next unit, with the batches right behind it as long as they are small together."""
+        """The next unit; if it is a batch, with the batches right behind it as long as they are small together."""
         units: list[_Unit] = []
         inputs = 0
         while self._queue:
-            work = self._queue[0].work
-            if units and not isinstance(work, Batch):
-                break
-            inputs += len(work.inputs) if isinstance(work, Batch) else GROUP_INPUTS_MAX
-            if units and inputs > GROUP_INPUTS_MAX:
+            unit = self._queue[0]
+            inputs += _inputs(unit)
+            shares = isinstance(unit.work, Batch) and inputs <= GROUP_INPUTS_MAX
+            if units and not (shares and isinstance(units[0].work, Batch)):
                 break
             units.append(self._queue.popleft())
+            self._queued_inputs -= _inputs(unit)
         return units
+
+
+def _inputs(unit: _Unit) -> int:
+    return len(unit.work.inputs) if isinstance(unit.work, Batch) else 0
 
 
 def _future() -> Future[Any]:

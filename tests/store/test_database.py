@@ -140,3 +140,13 @@ def test_a_step_that_fails_changes_nothing(tmp_path: Path, request: pytest.Fixtu
     assert pragma(connection, "user_version") == version
     assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
     connection.close()
+
+
+def test_a_file_moved_away_under_the_desk_is_noticed(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    assert store.is_in_place()
+    store.path.rename(tmp_path / "moved.db")
+    assert not store.is_in_place()
+    store.path.touch()
+    assert not store.is_in_place()
+    store.close()

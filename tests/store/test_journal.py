@@ -261,3 +261,13 @@ def test_a_batch_without_inputs_keeps_its_facts_and_snapshot(store: Store) -> No
     assert start is not None
     assert (start.state, start.seq) == (b"at start", 0)
     assert list(inputs) == list(enumerate(quotes(1, 3), start=1))
+
+
+def test_commit_blocks_while_too_many_inputs_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("store.journal.QUEUE_INPUTS_MAX", 100)
+    store = desk(tmp_path, threaded=True)
+    futures = [store.journal.commit(batch(1 + 60 * n, 60)) for n in range(50)]
+    assert store.journal.failure is None
+    store.close()
+    assert [future.result(0).rows for future in futures] == list(range(2, 52))
+    assert store.verify().inputs == 3_000
