@@ -286,8 +286,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def terminated(self) -> None:
         """SIGTERM came."""
-        self._tell(self._bridge.on_terminate or (lambda: self._desk.stop("SIGTERM")))
-        self._leave(Departure(Left.TERMINATED))
+        if self.departure.left is not Left.TERMINATED:
+            self._tell(self._bridge.on_terminate or (lambda: self._desk.stop("SIGTERM")))
+            self._leave(Departure(Left.TERMINATED))
 
     def _tell(self, hook: Callable[[], None] | None) -> None:
         if hook is not None:

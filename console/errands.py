@@ -28,7 +28,7 @@ class Errand:
     act: Act
     sent_ns: int
     answer: Future[CommandReceipt] = field(default_factory=Future)
-    answered_ns: int = 0
+    answered_ns: int | None = None
     fallback_begun: bool = False
     fallback: str = ""
 
@@ -99,7 +99,7 @@ class Errands:
         """Note answers, and start the kill file's writer for a kill that got none in time or a refusal to carry it."""
         now_ns = self._mono_ns()
         for errand in self._by_act.values():
-            if not errand.waiting and not errand.answered_ns:
+            if not errand.waiting and errand.answered_ns is None:
                 errand.answered_ns = now_ns
         kill = self._by_act.get(Act.KILL)
         if kill is None or kill.fallback_begun or self._kill_fallback is None:
@@ -130,9 +130,10 @@ class Errands:
             return None
         if errand.waiting:
             return _waiting(errand, now_ns)
-        if errand.act is not Act.KILL and now_ns - errand.answered_ns >= SHOWN_NS:
+        answered_ns = now_ns if errand.answered_ns is None else errand.answered_ns
+        if errand.act is not Act.KILL and now_ns - answered_ns >= SHOWN_NS:
             return None
-        return _answered(errand)
+        return _answered(errand, answered_ns - errand.sent_ns)
 
 
 def _waiting(errand: Errand, now_ns: int) -> Span:
@@ -145,7 +146,7 @@ def _waiting(errand: Errand, now_ns: int) -> Span:
     return Span(f"~ {errand.act.value} sent, waiting for the desk", Tone.WARN)
 
 
-def _answered(errand: Errand) -> Span:
+def _answered(errand: Errand, in_all_ns: int) -> Span:
     name = errand.act.value
     told = f"; {errand.fallback}" if errand.fallback else ""
     if errand.failure is not None:
@@ -153,8 +154,7 @@ def _answered(errand: Errand) -> Span:
     receipt = errand.answer.result()
     if not receipt.accepted:
         return Span(f"x {name} refused: {said(receipt.text, 200)}{told}", Tone.BAD)
-    in_all = (errand.answered_ns - errand.sent_ns) // 1_000_000
-    took = f"{receipt.took_us // 1000}.{receipt.took_us // 100 % 10} ms, receipt after {in_all} ms"
+    took = f"{receipt.took_us // 1000}.{receipt.took_us // 100 % 10} ms, receipt after {in_all_ns // 1_000_000} ms"
     text = f"{name} in force in {took}: {said(receipt.text, 200)}{told}"
     if receipt.unconfirmed:
         shown = ", ".join(said(order, 36) for order in receipt.unconfirmed[:UNCONFIRMED_SHOWN])

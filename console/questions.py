@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from console.panels.status import ENDED, env_badge
+from console.panels.status import env_badge
 from console.screens.question import Answer, Question
-from console.text import Seen, Tone, count_of
+from console.text import OVER, Seen, Tone, count_of
 from engine.core.events import SessionPhase
 from engine.core.view import DeskView
 
@@ -27,7 +27,7 @@ def stop_question(view: DeskView | None) -> Question:
 
 
 def is_ending(view: DeskView) -> bool:
-    return view.phase in (SessionPhase.SHUTTING_DOWN, *ENDED)
+    return view.phase is SessionPhase.SHUTTING_DOWN or view.phase in OVER
 
 
 def _kill_says(seen: Seen | None) -> list[str]:

@@ -12,6 +12,7 @@ from rich.cells import cell_len, set_cell_size
 
 from engine.core import money
 from engine.core.clean import clean
+from engine.core.events import SessionPhase
 from engine.core.view import DeskView
 
 SECOND: Final = 1_000_000_000
@@ -45,6 +46,14 @@ class Span(NamedTuple):
 Line = tuple[Span, ...]
 BLANK: Final[Line] = ()
 
+OVER: Final = frozenset(
+    {
+        SessionPhase.COMPLETED,
+        SessionPhase.FATAL_ERROR,
+        SessionPhase.ALREADY_RUNNING,
+        SessionPhase.CONFIG_VALIDATION_FAILED,
+    }
+)
 SIGN: Final = {Tone.GOOD: "ok", Tone.WARN: "! ", Tone.BAD: "x ", Tone.ALARM: "x "}
 
 
@@ -55,9 +64,14 @@ class Seen(NamedTuple):
     silent_ns: int = 0
 
     @property
+    def is_stale(self) -> bool:
+        """No newer view for too long while the session lives. A session that is over may be silent."""
+        return self.silent_ns > FRESH_NS and self.view.phase not in OVER
+
+    @property
     def now_ns(self) -> int:
-        """The desk's time, carried on by the observer while the desk is silent."""
-        return self.view.at_ns + (self.silent_ns if self.silent_ns > FRESH_NS else 0)
+        """The desk's time, carried on by the observer while the desk is silent and should not be."""
+        return self.view.at_ns + (self.silent_ns if self.is_stale else 0)
 
 
 # --- widths ---
@@ -87,11 +101,10 @@ def cut_line(line: Line, width: int) -> Line:
     for span in line:
         if left <= 0:
             break
-        size = _width(span.text)
-        if size > left:
-            span, size = Span(_cut(span.text, left), span.tone), left
+        if _width(span.text) > left:
+            span = Span(_cut(span.text, left), span.tone)
         spans.append(span)
-        left -= size
+        left -= _width(span.text)
     if left > 0:
         spans.append(Span(" " * left))
     return tuple(spans)
@@ -126,7 +139,7 @@ def _width(text: str) -> int:
 
 
 def _cut(text: str, width: int) -> str:
-    if width <= 1:
+    if width <= 1 or text.isspace():
         return set_cell_size(text, max(width, 0))
     return set_cell_size(text, width - 1).rstrip() + "…"
 

@@ -51,18 +51,22 @@ def _columns(width: int) -> list[Column[SignalView]]:
         Column("Time", 8, lambda s: Span(clock(s.at_ns), Tone.DIM), 2),
         Column("Symbol", 8, lambda s: Span(s.symbol, Tone.STRONG), 0),
         Column("Side", 5, lambda s: Span(s.side.value), 3),
-        Column("Ended as", 14, _ended, 1),
+        Column("", 2, _sign, 1),
+        Column("Ended as", 11, _ended, 1),
         Column("Strategy", 12, lambda s: Span(s.strategy_id, Tone.DIM), 5),
         Column("Why", 28 if wide else 10, _sentence if wide else _code, 4, grows=True),
     ]
 
 
-def _ended(signal: SignalView) -> Span:
+def _sign(signal: SignalView) -> Span:
     if signal.state is None:
-        return Span(".. in flight", Tone.DIM)
-    if signal.state is TerminalState.EXECUTED:
-        return Span(f"ok {SHORT[signal.state]}", Tone.GOOD)
-    return Span(f"x  {SHORT[signal.state]}", Tone.WARN)
+        return Span("~", Tone.DIM)
+    return Span("ok", Tone.GOOD) if signal.state is TerminalState.EXECUTED else Span("x", Tone.WARN)
+
+
+def _ended(signal: SignalView) -> Span:
+    word = SHORT[signal.state] if signal.state is not None else "in flight"
+    return Span(word, _sign(signal).tone)
 
 
 def _code(signal: SignalView) -> Span:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from console.text import (
-    FRESH_NS,
+    OVER,
     SECOND,
     Line,
     Seen,
@@ -30,19 +30,12 @@ from engine.core.words import BlockReason
 
 WHY = "Why is it not trading?"
 WHY_LINES_MAX = 3
-ENDED = (SessionPhase.COMPLETED, SessionPhase.FATAL_ERROR)
-REFUSED = (SessionPhase.ALREADY_RUNNING, SessionPhase.CONFIG_VALIDATION_FAILED)
-
-
-def is_stale(seen: Seen) -> bool:
-    """No new view for too long while the session lives. An ended session may be silent."""
-    return seen.silent_ns > FRESH_NS and seen.view.phase not in (*ENDED, *REFUSED)
 
 
 def state(seen: Seen) -> Span:
     """The run state in words, with a sign: what the operator looks at first."""
     view = seen.view
-    if is_stale(seen):
+    if seen.is_stale:
         return Span(f"x STALE {stretch(seen.silent_ns)}", Tone.ALARM)
     match view.phase:
         case SessionPhase.INITIALIZING:
@@ -125,13 +118,13 @@ def why_lines(seen: Seen, width: int) -> list[Line]:
     Never more than `WHY_LINES_MAX` lines: whole sentences where they fit, else the names alone, all of them.
     """
     view = seen.view
-    if is_stale(seen):
+    if seen.is_stale:
         silent = stretch(seen.silent_ns)
         text = f"{WHY} unknown: the desk has not reported for {silent}; K still kills, by the kill file if need be"
         return _spread(text, width, Tone.ALARM)
-    if view.phase in ENDED:
+    if view.phase in OVER:
         text = f"{WHY} The session has ended; its report is written. q leaves."
-        return _spread(text, width, Tone.BAD if view.phase is SessionPhase.FATAL_ERROR else Tone.WARN)
+        return _spread(text, width, Tone.WARN if view.phase is SessionPhase.COMPLETED else Tone.BAD)
     if not view.blocks:
         if view.kill_latched:
             return _spread(f"{WHY} killed; nightdesk rearm lifts it", width, Tone.BAD)

@@ -78,6 +78,7 @@ class QuestionScreen(ModalScreen[str | None], inherit_bindings=False):
         self._opened_ns = mono_ns()
         self._painted_ns: int | None = None
         self._early = False
+        self._seen: Seen | None = None
         self._answered = False
         self.board = Board(palette)
 
@@ -86,7 +87,7 @@ class QuestionScreen(ModalScreen[str | None], inherit_bindings=False):
 
     def show(self, seen: Seen | None, *, waiting: bool) -> None:
         """Show the question with fresh figures. `waiting`: the terminal has not read all output yet."""
-        now_ns = self._mono_ns()
+        self._seen, now_ns = seen, self._mono_ns()
         left_ns = self._opened_ns + OPEN_NS - now_ns
         if left_ns <= 0:
             self._answer(None)
@@ -116,6 +117,7 @@ class QuestionScreen(ModalScreen[str | None], inherit_bindings=False):
                     self._answer(answer.name)
                 else:
                     self._early = True
+                    self.show(self._seen, waiting=True)
 
     def _answer(self, name: str | None) -> None:
         if not self._answered:

@@ -1,0 +1,339 @@
+"""Keys to commands: each the right one, once; nothing dangerous by accident."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from console.app import Bridge, ConsoleApp, Left
+from console.board import plain
+from console.screens.help import HelpScreen
+from console.screens.question import QuestionScreen
+from engine.core.events import SessionPhase
+from engine.core.view import CommandReceipt, DeskView
+from tests.console import sample_desk as sample
+from tests.console.sample_desk import ScriptedDesk
+
+MS = 1_000_000
+
+
+class Driven:
+    """A console without a clock of its own: the test says when a frame comes and how much later it is."""
+
+    def __init__(self, desk: ScriptedDesk, **bridge: Any) -> None:
+        self.desk = desk
+        self.now_ns = 1_000_000 * MS
+        self.app = ConsoleApp(desk, Bridge(actor="anna", **bridge), mono_ns=lambda: self.now_ns, beats=False)
+        self.press: Callable[..., Any]
+        self._pause: Callable[..., Any]
+
+    @asynccontextmanager
+    async def open(self, width: int = 80, height: int = 24) -> AsyncIterator["Driven"]:
+        async with self.app.run_test(size=(width, height)) as pilot:
+            self.press, self._pause = pilot.press, pilot.pause
+            await self.after(0)
+            yield self
+
+    async def after(self, ms: int) -> None:
+        """A frame, `ms` later."""
+        self.now_ns += ms * MS
+        self.app.beat()
+        await self._pause()
+
+    async def keys(self, *keys: str) -> None:
+        await self.press(*keys)
+        await self.after(250)
+
+    @property
+    def shown(self) -> str:
+        """All the text of the screen on top."""
+        return plain(self.app.screen.board.lines)  # type: ignore[attr-defined]
+
+    @property
+    def desk_shown(self) -> str:
+        return plain(self.app._desk_screen.board.lines)
+
+    def asked(self) -> bool:
+        return isinstance(self.app.screen, QuestionScreen)
+
+
+@pytest.mark.parametrize(("key", "act"), [("p", "pause"), ("P", "pause"), ("r", "resume"), ("R", "resume")])
+async def test_a_harmless_key_sends_its_command_once_and_asks_nothing(key: str, act: str) -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys(key)
+        assert console.desk.acts == [act]
+        assert not console.asked()
+        assert f"{act} sent, waiting for the desk" in console.shown
+        console.desk.answers[0].set_result(CommandReceipt(True, "so be it", took_us=300))
+        await console.after(250)
+        assert f"ok {act} in force in 0.3 ms" in console.shown
+
+
+async def test_kill_takes_two_keys_and_tells_what_became_of_it() -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys("K")
+        assert console.asked()
+        assert console.desk.commands == []
+        for words in ("PAPER", "20260105-085556", "2 working orders cancelled", "3 open positions closed", "Cancel"):
+            assert words in console.shown
+        await console.after(300)
+        await console.keys("y")
+        assert not console.asked()
+        assert console.desk.acts == ["kill"]
+        console.desk.answers[0].set_result(CommandReceipt(True, "2 orders cancelled", took_us=900))
+        await console.after(250)
+        assert "kill in force in 0.9 ms" in console.shown
+
+
+async def test_a_y_typed_before_the_question_could_be_read_is_thrown_away() -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.press("K", "y", "y", "y")
+        await console.after(0)
+        assert console.asked()
+        assert console.desk.commands == []
+        assert "came too early" in console.shown
+        await console.after(300)
+        await console.keys("y")
+        assert console.desk.acts == ["kill"]
+
+
+@pytest.mark.parametrize("key", ["enter", "escape", "n", "ctrl+c"])
+async def test_the_harmless_answer_is_the_one_at_hand(key: str) -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys("K")
+        await console.after(300)
+        await console.keys(key)
+        assert not console.asked()
+        assert console.desk.commands == []
+        await console.keys("y")
+        assert console.desk.commands == []
+
+
+async def test_keys_typed_at_a_question_do_not_reach_the_desk() -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys("K")
+        await console.after(300)
+        await console.press("p", "r", "K", "space", "x")
+        await console.after(250)
+        assert console.asked()
+        assert console.desk.commands == []
+
+
+async def test_a_question_closes_by_itself_after_fifteen_seconds() -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys("K")
+        await console.after(14_000)
+        assert console.asked()
+        assert "closes by itself in 1 s" in console.shown
+        await console.after(1_000)
+        assert not console.asked()
+        await console.keys("y")
+        assert console.desk.commands == []
+
+
+async def test_a_key_held_down_asks_one_question() -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.press("K", "K", "K", "K")
+        await console.after(300)
+        await console.keys("escape")
+        assert not console.asked()
+        assert len(console.app.screen_stack) == 1
+
+
+async def test_a_kill_without_receipt_goes_by_the_kill_file() -> None:
+    written: list[str] = []
+
+    def write() -> str:
+        written.append("now")
+        return "/desk/KILL_SWITCH"
+
+    async with Driven(ScriptedDesk(), kill_fallback=write).open() as console:
+        await console.keys("K")
+        await console.after(300)
+        await console.press("y")
+        await console.after(250)
+        while "kill file written" not in console.shown:
+            await console.after(50)
+        assert written == ["now"]
+
+
+@pytest.mark.parametrize(("key", "keep"), [("y", False), ("o", True)])
+async def test_stop_asks_first(key: str, keep: bool) -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys("q")
+        assert console.asked()
+        assert "3 open positions and 2 working orders" in " ".join(console.shown.replace("┃", " ").split())
+        await console.after(300)
+        await console.keys(key)
+        assert console.desk.stops == [("operator", keep)]
+        assert console.app.is_running
+
+
+async def test_stop_is_not_answered_by_enter() -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys("q")
+        await console.after(300)
+        await console.keys("enter")
+        assert console.desk.stops == []
+
+
+async def test_while_the_session_ends_the_screen_can_be_left() -> None:
+    desk = ScriptedDesk(sample.changed(sample.BUSY, phase=SessionPhase.SHUTTING_DOWN, phase_text="closing 3 positions"))
+    async with Driven(desk).open() as console:
+        await console.keys("q")
+        assert "closing 3 positions" in console.shown
+        await console.after(300)
+        await console.press("l")
+        await console._pause()
+    assert console.app.departure.left is Left.CLOSED
+    assert desk.stops == []
+
+
+async def test_a_visitor_closes_only_the_console() -> None:
+    desk = ScriptedDesk()
+    async with Driven(desk, owns_desk=False).open() as console:
+        await console.press("q")
+        await console._pause()
+    assert console.app.departure.left is Left.CLOSED
+    assert desk.stops == []
+
+
+async def test_help_opens_and_closes_and_keeps_the_keys() -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys("question_mark")
+        assert isinstance(console.app.screen, HelpScreen)
+        assert "Lifts your pause" in console.shown
+        await console.keys("p")
+        assert console.desk.acts == ["pause"]
+        await console.keys("escape")
+        assert not isinstance(console.app.screen, HelpScreen)
+
+
+async def test_ctrl_c_only_speaks_and_ctrl_q_does_nothing() -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys("ctrl+c")
+        assert "q stops, K kills" in console.shown
+        await console.keys("ctrl+q")
+        assert console.app.is_running
+        assert console.desk.commands == []
+
+
+async def test_small_screens_still_pause_and_kill() -> None:
+    async with Driven(ScriptedDesk()).open(50, 14) as console:
+        await console.keys("p")
+        assert console.desk.acts == ["pause"]
+        await console.keys("K")
+        await console.after(300)
+        assert "KILL" in console.shown
+        assert "Cancel" in console.shown
+        await console.keys("y")
+        assert console.desk.acts == ["pause", "kill"]
+
+
+async def test_what_the_desk_shows_follows_its_views() -> None:
+    desk = ScriptedDesk(None)
+    async with Driven(desk).open() as console:
+        assert "waiting for the desk's first word" in console.shown
+        desk.shown = sample.BUSY
+        await console.after(250)
+        assert "ok RUNNING" in console.shown
+        desk.shown = sample.changed(sample.BLOCKED, at_ns=sample.NOW + 1)
+        await console.after(125)
+        assert "x HALTED" in console.shown
+
+
+async def test_a_silent_desk_goes_stale_and_comes_back() -> None:
+    desk = ScriptedDesk()
+    async with Driven(desk).open() as console:
+        await console.after(2_000)
+        assert "STALE" not in console.shown
+        await console.after(1_500)
+        assert "x STALE 3s" in console.shown
+        desk.shown = sample.changed(sample.BUSY, at_ns=sample.NOW + sample.SECOND)
+        await console.after(250)
+        assert "ok RUNNING" in console.shown
+
+
+async def test_nothing_is_drawn_while_nothing_changes() -> None:
+    desk = ScriptedDesk(sample.changed(sample.BUSY, phase=SessionPhase.COMPLETED))
+    async with Driven(desk).open() as console:
+        drawn = console.app._desk_screen.board.cells_drawn
+        for _ in range(40):
+            await console.after(250)
+        assert console.app._desk_screen.board.cells_drawn == drawn
+
+
+async def test_the_console_leaves_when_the_session_is_over() -> None:
+    desk = ScriptedDesk()
+    async with Driven(desk).open() as console:
+        desk.over = True
+        await console.after(125)
+    assert console.app.departure.left is Left.ENDED
+
+
+async def test_after_a_kill_the_screen_stays_until_the_operator_leaves() -> None:
+    desk = ScriptedDesk()
+    async with Driven(desk).open() as console:
+        desk.shown = sample.changed(sample.KILLED, phase=SessionPhase.COMPLETED, at_ns=sample.NOW + 1)
+        desk.over = True
+        await console.after(250)
+        assert console.app.is_running
+        assert "x KILLED, ENDED" in console.shown
+        await console.press("q")
+        await console._pause()
+    assert console.app.departure.left is Left.ENDED
+
+
+async def test_a_run_that_began_under_the_latch_ends_like_any_other() -> None:
+    desk = ScriptedDesk(sample.KILLED)
+    async with Driven(desk).open() as console:
+        desk.over = True
+        await console.after(250)
+    assert console.app.departure.left is Left.ENDED
+
+
+@pytest.mark.parametrize("way", ["terminal_gone", "terminated"])
+async def test_a_lost_terminal_or_a_signal_calls_its_hook_and_leaves(way: str) -> None:
+    told: list[str] = []
+    hooks = {"on_hangup": lambda: told.append("terminal_gone"), "on_terminate": lambda: told.append("terminated")}
+    desk = ScriptedDesk()
+    async with Driven(desk, **hooks).open() as console:
+        getattr(console.app, way)()
+        getattr(console.app, way)()
+        await console._pause()
+    assert told == [way]
+    assert desk.stops == []
+    assert console.app.departure.left.value == {"terminal_gone": "hung_up"}.get(way, way)
+
+
+async def test_sigterm_without_a_hook_stops_the_desk() -> None:
+    desk = ScriptedDesk()
+    async with Driven(desk).open() as console:
+        console.app.terminated()
+        await console._pause()
+    assert desk.stops == [("SIGTERM", False)]
+
+
+async def test_a_fault_of_the_console_ends_it_without_telling_secrets() -> None:
+    class FaultyDesk(ScriptedDesk):
+        faulty = False
+
+        def view(self) -> DeskView | None:
+            secret = "hunter2".upper()
+            if self.faulty:
+                raise RuntimeError(f"broken after {len(secret)}")
+            return super().view()
+
+    desk = FaultyDesk()
+    console = Driven(desk)
+    with pytest.raises(RuntimeError, match="broken after 7"):
+        async with console.open():
+            desk.faulty = True
+            await console.press("p")
+            console.app.call_next(console.app.beat)
+            await console._pause()
+    assert console.app.departure.left is Left.FAILED
+    assert "RuntimeError: broken after 7" in console.app.departure.fault
+    assert "HUNTER2" not in console.app.departure.fault
+    assert desk.acts == ["pause"]
