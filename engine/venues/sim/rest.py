@@ -20,6 +20,7 @@ from engine.venues.sim.signing import matches, signature
 from engine.venues.sim.wire import MS, Json, Refusal
 
 PREFIX: Final = "/api/v1/futures"
+HALF_RATE: Final = ("/trade/cancel_orders", "/trade/cancel_all_orders")
 BODY_BYTES_MAX: Final = 64 * 2**10
 
 
@@ -124,8 +125,9 @@ class Rest:
         if not self._rate_per_second:
             return
         now_s = asyncio.get_running_loop().time()
-        recent = self._recent.setdefault((path, who), deque(maxlen=self._rate_per_second))
-        if len(recent) == self._rate_per_second and now_s - recent[0] < 1.0:
+        rate = self._rate_per_second // 2 if path.endswith(HALF_RATE) else self._rate_per_second
+        recent = self._recent.setdefault((path, who), deque(maxlen=rate))
+        if len(recent) == rate and now_s - recent[0] < 1.0:
             raise Refusal(10005)
         recent.append(now_s)
 
