@@ -42,6 +42,11 @@ def sqlite_is_fixed() -> bool:
     return sqlite3.sqlite_version_info >= SQLITE_FIXED
 
 
+def sqlite_version() -> str:
+    """The version of the linked SQLite."""
+    return sqlite3.sqlite_version
+
+
 def open_writer(path: Path, env: str, now_ns: int) -> sqlite3.Connection:
     """The writing connection to `path`, in autocommit; creates the database for `env` where there is none.
 
@@ -195,16 +200,28 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
         Damaged: the copy fails SQLite's quick check; `target` keeps what it held.
     """
     unfinished = target.with_name(target.name + ".unfinished")
-    for leftover in (unfinished, unfinished.with_name(unfinished.name + "-journal")):
-        leftover.unlink(missing_ok=True)
-    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    copy = sqlite3.connect(unfinished, isolation_level=None)
+    _discard(unfinished)
+    try:
+        _copy(source, unfinished)
+        sync_file(unfinished)
+        unfinished.replace(target)
+    except BaseException:
+        _discard(unfinished)  # on a full disk its space is needed more than anything
+        raise
+    sync_file(target)
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> None:
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    copy = sqlite3.connect(target, isolation_level=None)
     try:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, complete by itself
-        quick_check(copy, unfinished)
+        quick_check(copy, target)
     finally:
         copy.close()
-    sync_file(unfinished)
-    unfinished.replace(target)
-    sync_file(target)
+
+
+def _discard(unfinished: Path) -> None:
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
