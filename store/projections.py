@@ -14,7 +14,7 @@ import msgspec
 
 from engine.core import money
 from engine.core.facts import AnyFact, FillBooked, OrderChanged, PhaseChanged
-from store.rows import FACT_KINDS, PROJECTED, Columns, row_of
+from store.rows import FACT_KINDS, PROJECTED, row_of
 
 FINAL_PHASES: Final = ("COMPLETED", "FATAL_ERROR", "ALREADY_RUNNING", "CONFIG_VALIDATION_FAILED")
 
@@ -93,31 +93,27 @@ def _change_order(db: sqlite3.Connection, f: OrderChanged) -> bool:
 
 
 def _book_position(db: sqlite3.Connection, at: Place, f: FillBooked) -> None:
-    """The position after the fill. What closing released of the cost follows from the fact's own realized result."""
-    before = f.position_qty - f.qty
+    """The position after the fill: its cost grows by the fill's value, less what closing released of it.
+
+    That part follows from the fact's own realized result, so the cost here is the core's to the last digit.
+    """
     found = db.execute("SELECT cost FROM positions WHERE symbol = ?", (f.symbol,)).fetchone()
+    cost = (money.parse(found[0]) if found else 0) + money.mul(f.qty, f.price) + f.realized
+    before = f.position_qty - f.qty
     if f.position_qty == 0:
         db.execute("DELETE FROM positions WHERE symbol = ?", (f.symbol,))
-    elif found is None or (before > 0) != (f.position_qty > 0):  # opened from flat, or turned over through flat
-        columns: Columns = {
-            "symbol": f.symbol,
-            "mode": at.mode,
-            "qty": money.text(f.position_qty),
-            "cost": money.text(money.mul(f.position_qty, f.price)),
-            "entry_price": money.text(f.price),
-            "opened_ns": f.at_ns,
-            "updated_ns": f.at_ns,
-            "signal_id": f.signal_id,
-            "strategy_id": f.strategy_id,
-        }
-        db.execute("DELETE FROM positions WHERE symbol = ?", (f.symbol,))
-        db.execute(_insert_into("positions", tuple(columns)), tuple(columns.values()))
-    else:
-        cost = money.parse(found[0]) + money.mul(f.qty, f.price) + f.realized
-        entry = money.div(cost, f.position_qty)
+        return
+    figures = (money.text(f.position_qty), money.text(cost), money.text(money.div(cost, f.position_qty)), f.at_ns)
+    if found and (before > 0) == (f.position_qty > 0):
         db.execute(
             "UPDATE positions SET qty = ?, cost = ?, entry_price = ?, updated_ns = ? WHERE symbol = ?",
-            (money.text(f.position_qty), money.text(cost), money.text(entry), f.at_ns, f.symbol),
+            (*figures, f.symbol),
+        )
+    else:  # opened from flat, or turned over through flat: the fill's signal is the position's
+        db.execute(
+            "INSERT OR REPLACE INTO positions (symbol, mode, opened_ns, signal_id, strategy_id, qty, cost, "
+            "entry_price, updated_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (f.symbol, at.mode, f.at_ns, f.signal_id, f.strategy_id, *figures),
         )
 
 

@@ -57,6 +57,7 @@ def test_a_backup_that_fails_leaves_the_older_one(tmp_path: Path, monkeypatch: p
     monkeypatch.undo()
     store.close()
     assert verify_file(backup_path(store.path)).inputs == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk.db", "desk.db.bak"]
 
 
 @pytest.mark.parametrize(("offset", "count"), [(0, 100), (40, 60), (4096, 4096), (3 * 4096 + 7, 50_000)])
