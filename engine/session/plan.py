@@ -1,0 +1,85 @@
+"""What a session is to do: everything the command line decided, made and opened before the session starts."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+import msgspec
+
+from engine.core.config import CoreConfig, Instrument
+from engine.core.engine import StrategyMaker
+from engine.core.events import Bar, FeedEvent
+from engine.session.home import Home, RunFolder
+from engine.session.lock import DeskLock
+from engine.session.ports import Broker, Clock, Feed, Journal, Recovered
+
+
+class Source(Protocol):
+    """A market in process, its own time: the generator or recorded files at full speed."""
+
+    @property
+    def start_ns(self) -> int: ...
+
+    @property
+    def instruments(self) -> Sequence[Instrument]: ...
+
+    def history(self, symbol: str, span_ns: int, end_ns: int, count: int) -> list[Bar]: ...
+
+    def events(self, from_ns: int) -> Iterable[Sequence[FeedEvent]]: ...
+
+
+class DeskStore(Protocol):
+    """The desk's database, opened: the journal and what else the session asks of it."""
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def recovered(self) -> Recovered: ...
+
+    def record_report(self, run_id: str, report: str) -> Future[None]: ...
+
+    def backup(self) -> object: ...
+
+    def close(self) -> None: ...
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """How this run behaves where requirements leave a choice. Times in nanoseconds of the session's clock."""
+
+    duration_ns: int = 0  # 0: until stopped
+    stale_action: str = "pause"  # pause | shutdown
+    keep_positions: bool = False
+    min_history: int = 100
+    outage_window_ns: int = 600_000_000_000
+    memory_max_bytes: int = 1_500_000_000
+    slow_loop_ns: int = 5_000_000_000
+    frozen_ns: int = 30_000_000_000
+    checkpoint_ns: int = 10_000_000_000
+    backup_ns: int = 3_600_000_000_000
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A session, ready to run. Exactly one of `feed` and `source` is given."""
+
+    home: Home
+    folder: RunFolder
+    lock: DeskLock
+    store: DeskStore
+    clock: Clock
+    policy: Policy
+    env: str
+    seed: int
+    venue: str
+    broker_name: str
+    source_name: str
+    config_snapshot: str
+    config_hash: str
+    version: str
+    make_config: Callable[[Sequence[Instrument]], CoreConfig]
+    make_strategies: StrategyMaker
+    feed: Feed | None = None
+    source: Source | None = None
+    broker: Broker | None = None
+    close_venue: Callable[[], Awaitable[None]] | None = None
+    on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

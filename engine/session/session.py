@@ -1,0 +1,419 @@
+"""One run of a desk, from opening to its report: the lifecycle, the supervisor of its tasks, the steps at the end.
+
+INITIALIZING -> SEEDING_HISTORY -> RUNNING -> SHUTTING_DOWN -> COMPLETED; a start that cannot be made good ends in
+FATAL_ERROR. Connections outlive the tasks until the ten steps are done, and a step that fails does not skip the others.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Final, TypeVar
+
+from engine.core.config import MINUTE
+from engine.core.engine import Engine
+from engine.core.events import Act, Bar, PhaseEntered, RunStarted, SessionPhase
+from engine.core.view import CommandReceipt, DeskView
+from engine.session.clock import VirtualClock
+from engine.session.control import ControlServer
+from engine.session.guard import Guard
+from engine.session.home import kill_requested
+from engine.session.outputs import Outputs
+from engine.session.plan import Plan
+from engine.session.ports import CommandRequest, Desk
+from engine.session.runner import Runner
+from engine.session.shell import Shell
+from engine.session.tasks import Tasks
+from engine.session.viewing import RunFacts
+from engine.venues.errors import VenueGone
+
+PHASES: Final = {
+    SessionPhase.INITIALIZING: (SessionPhase.SEEDING_HISTORY, SessionPhase.SHUTTING_DOWN, SessionPhase.FATAL_ERROR),
+    SessionPhase.SEEDING_HISTORY: (SessionPhase.RUNNING, SessionPhase.SHUTTING_DOWN, SessionPhase.FATAL_ERROR),
+    SessionPhase.RUNNING: (SessionPhase.SHUTTING_DOWN,),
+    SessionPhase.SHUTTING_DOWN: (SessionPhase.COMPLETED, SessionPhase.FATAL_ERROR),
+}
+"""The drawn transitions; any other raises."""
+
+PENDING_FILLS_SECONDS: Final = 2.0
+CLOSE_SECONDS: Final = 5.0
+STEP_SECONDS: Final = 10.0
+PULSE_SECONDS: Final = 0.1
+BASE_SPAN_NS: Final = MINUTE
+
+log = logging.getLogger("session")
+
+T = TypeVar("T")
+
+
+class IllegalPhase(Exception):
+    """The session was moved in a way the lifecycle does not know: a bug."""
+
+
+class StartFailed(Exception):
+    """The start cannot be made good; the message names the cause and the cure."""
+
+
+class Session:
+    """Runs one plan on the current event loop. Implements `Desk` for its own process, from any thread."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = self._plan = plan
+        self._ended = threading.Event()
+        self._keep_positions = plan.policy.keep_positions
+        self._shell: Shell | None = None
+        self._early_stop: tuple[str, int] | None = None
+        self.exit_code = 1
+
+    # --- the desk, as its operator has it ---
+
+    def view(self) -> DeskView | None:
+        return self._shell.view() if self._shell is not None else None
+
+    def command(self, request: CommandRequest) -> Future[CommandReceipt]:
+        if self._shell is None or self._ended.is_set():
+            future: Future[CommandReceipt] = Future()
+            future.set_result(CommandReceipt(False, "the desk is not running"))
+            return future
+        return self._shell.command(request)
+
+    def stop(self, reason: str, *, keep_positions: bool = False) -> None:
+        self._keep_positions = self._keep_positions or keep_positions
+        if self._shell is None:
+            self._early_stop = (reason, 0)
+        elif not self._ended.is_set():
+            self._shell.request_stop(reason, 0)
+
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
+    # --- the run ---
+
+    async def run(self) -> int:
+        """Run to the end; the exit code. Whatever happens, the lock is released and the store closed."""
+        try:
+            self.exit_code = await self._run()
+        finally:
+            self._ended.set()
+        return self.exit_code
+
+    async def _run(self) -> int:
+        plan = self._plan
+        self._outputs = Outputs(plan)
+        engine = Engine(plan.make_strategies, plan.store.recovered.snapshot)
+        for event in plan.store.recovered.tail:
+            engine.handle(event)  # the effects of the past are not performed again
+        shell = self._shell = self._make_shell(engine)
+        self._tasks = Tasks(plan, shell, self._outputs, lambda: None)
+        guard = self._make_guard(shell)
+        self._pulse(guard)
+        guard.start()
+        control = ControlServer(plan.home, self)
+        try:
+            await control.start()
+            await self._live()
+        except StartFailed as failure:
+            shell.error("start", str(failure))
+            shell.stop("start_failed", 1)
+            self._outputs.say(f"could not start: {failure}")
+        finally:
+            code = await self._shut_down(shell)
+            await control.close()
+            self._pulse_handle.cancel()
+            guard.stop()
+        return code
+
+    def _make_shell(self, engine: Engine) -> Shell:
+        plan, recovered = self._plan, self._plan.store.recovered
+        runner = Runner(engine, plan.store.journal, plan.folder.run_id, recovered.next_seq, plan.clock.now_ns)
+        run = RunFacts(
+            env=plan.env,
+            run_id=plan.folder.run_id,
+            venue=plan.venue,
+            broker=plan.broker_name,
+            source=plan.source_name,
+            clock=plan.clock.kind,
+            seed=plan.seed,
+            pid=os.getpid(),
+            duration_ns=plan.policy.duration_ns,
+        )
+        shell = Shell(runner, run, plan.clock, self._outputs.written, self._latched, recovered.rows, recovered.head)
+        if self._early_stop is not None:
+            shell.stop(*self._early_stop)
+        return shell
+
+    def _make_guard(self, shell: Shell) -> Guard:
+        def on_kill(source: str) -> None:
+            shell.gate.slam()
+            shell.command(CommandRequest(Act.KILL, source, "nightdesk", "the kill switch was set"))
+
+        self._guard = Guard(
+            kill_requested=lambda: None if self._was_killed else kill_requested(self._plan.home, os.environ),
+            on_kill=on_kill,
+            stacks=self._outputs.stacks,
+            last_words=self._outputs.last_words,
+            frozen_ns=self._plan.policy.frozen_ns,
+        )
+        self._was_killed = False
+        return self._guard
+
+    def _pulse(self, guard: Guard) -> None:
+        """Tell the guard that the loop turns, whatever the tasks do."""
+        guard.beat()
+        self._pulse_handle = asyncio.get_running_loop().call_later(PULSE_SECONDS, self._pulse, guard)
+
+    def _latched(self, killed: bool) -> None:
+        """The core has latched or cleared a kill: make it durable ahead of everything that waits."""
+        self._was_killed = killed
+        if killed:
+            self._guard.killed()
+        self._plan.store.journal.latch(killed, "kill" if killed else "rearm")
+
+    # --- start ---
+
+    async def _live(self) -> None:
+        shell = self._shell
+        assert shell is not None
+        await self._initialize(shell)
+        if not shell.stopping.is_set():
+            await self._seed(shell)
+        if shell.stopping.is_set():
+            return
+        self._enter(SessionPhase.RUNNING)
+        shell.started_ns = self._plan.clock.now_ns()
+        shell.running_mono_ns = self._plan.clock.mono_ns()
+        shell.phase_text = ""
+        await self._supervise(shell)
+
+    async def _initialize(self, shell: Shell) -> None:
+        """Connect, learn the instruments, and begin the run on the desk's books."""
+        plan = self._plan
+        shell.phase_text = "connecting"
+        if plan.feed is not None:
+            await self._or_stop(plan.feed.connect())
+            instruments = await self._or_stop(plan.feed.instruments()) or ()
+        else:
+            assert plan.source is not None
+            instruments = plan.source.instruments
+        if shell.stopping.is_set():
+            return
+        config = plan.make_config(instruments)
+        killed = kill_requested(plan.home, os.environ) is not None or plan.store.recovered.kill_latched
+        self._was_killed = killed or shell.runner.engine.state.killed
+        begun = RunStarted(plan.clock.now_ns(), plan.folder.run_id, config, killed)
+        shell.runner.take(begun)
+        shell.close_batch(snapshot=True)  # by itself in its batch: a replay of this run starts from here
+        self._pump = asyncio.create_task(shell.pump(), name="pump")
+        self._outputs.started(shell)
+
+    async def _or_stop(self, work: Awaitable[T]) -> T | None:
+        """Await `work`, or give up as soon as the session is asked to end."""
+        shell = self._shell
+        assert shell is not None
+        task = asyncio.ensure_future(work)
+        stop = asyncio.create_task(shell.stopping.wait())
+        try:
+            await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            return None
+        finally:
+            stop.cancel()
+            if not task.done():
+                task.cancel()
+
+    async def _seed(self, shell: Shell) -> None:
+        """Fetch the bars every indicator needs. They make no signal; too few of them end the start."""
+        self._enter(SessionPhase.SEEDING_HISTORY)
+        plan, symbols = self._plan, list(shell.runner.engine.desk.instruments)
+        needed = max(
+            [plan.policy.min_history, *(s.history * s.span_ns // BASE_SPAN_NS for s in shell.runner.engine.strategies)]
+        )
+        for done, symbol in enumerate(symbols):
+            shell.phase_text = f"history {done}/{len(symbols)} symbols"
+            bars = await self._history(symbol, needed)
+            if shell.stopping.is_set():
+                return
+            if len(bars) < needed:
+                raise StartFailed(
+                    f"{symbol}: {len(bars)} bars of history, {needed} needed (min_history); "
+                    "start later in the data, or lower min_history"
+                )
+            for bar in bars:
+                shell.runner.take(bar)
+            shell.settle(urgent=True)
+            shell.publish()
+
+    async def _history(self, symbol: str, count: int) -> list[Bar]:
+        plan = self._plan
+        if plan.feed is not None:
+            return await self._or_stop(plan.feed.history(symbol, BASE_SPAN_NS, count)) or []
+        assert plan.source is not None
+        return plan.source.history(symbol, BASE_SPAN_NS, plan.clock.now_ns(), count)
+
+    def _enter(self, phase: SessionPhase, reason: str = "") -> None:
+        """Move to `phase`; every move is an event of the core's and so on record."""
+        shell = self._shell
+        assert shell is not None
+        previous = shell.phase
+        if phase not in PHASES.get(previous, ()):
+            raise IllegalPhase(f"{previous} cannot become {phase}")
+        shell.take_now(PhaseEntered(self._plan.clock.now_ns(), previous, phase, reason))
+        log.info("%s -> %s %s", previous, phase, reason)
+
+    # --- running ---
+
+    async def _supervise(self, shell: Shell) -> None:
+        """Run the nine tasks until the session is to stop; the unexpected end of one is such a reason."""
+        self._running = {asyncio.create_task(make(), name=name): name for name, make in self._tasks.all().items()}
+        stop = asyncio.create_task(shell.stopping.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait([stop, *self._running], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        for task in done - {stop}:
+            name = self._running[task]
+            error = task.exception()
+            if isinstance(error, VenueGone):
+                shell.error(name, str(error))
+                shell.stop("feed_lost", 1)
+                continue
+            shell.error(name, f"ended unexpectedly: {error!r}" if error else "ended by itself")
+            if error is not None:
+                log.error("%s failed", name, exc_info=error)
+            shell.stop(f"task_failed:{name}", 1)
+
+    # --- the ten steps ---
+
+    async def _shut_down(self, shell: Shell) -> int:
+        """End in order. Each step is bounded in time; one that fails is told and does not skip the later ones."""
+        reason, code = shell.stop_reason or ("error", 1)
+        begun = (
+            shell.phase is not SessionPhase.INITIALIZING or shell.runner.engine.state.run_id == self._plan.folder.run_id
+        )
+        log.info("GRACEFUL SHUTDOWN INITIATED: %s", reason)
+        problems: list[str] = []
+        steps: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("say that the session ends", lambda: self._say_ending(reason)),
+            ("cancel working orders", self._cancel_orders),
+            ("wait for pending fills", self._await_fills),
+            ("cancel the tasks", self._cancel_tasks),
+            ("close positions", lambda: self._close_positions(reason)),
+            ("complete", lambda: self._complete(reason)),
+        ]
+        if begun:
+            for name, step in steps:
+                try:
+                    await asyncio.wait_for(step(), STEP_SECONDS)
+                except Exception as error:
+                    problems.append(f"{name}: {error!r}")
+                    log.exception("shutdown step failed: %s", name)
+        await self._close_connections(problems)
+        if begun and not shell.broken:
+            problems += self._outputs.finish(shell, reason, code, self._tasks.rss_peak, problems)
+        for problem in problems:
+            log.error("at the end: %s", problem)
+        shell.publish()
+        return 1 if problems and code == 0 else code
+
+    async def _say_ending(self, reason: str) -> None:
+        shell = self._shell
+        assert shell is not None
+        shell.phase_text = reason
+        self._enter(SessionPhase.SHUTTING_DOWN, reason)
+
+    async def _cancel_orders(self) -> None:
+        shell = self._shell
+        assert shell is not None
+        if shell.working_orders() and not self._keeps(Act.CANCEL_ALL):
+            shell.act(Act.CANCEL_ALL, "the session is ending")
+
+    async def _await_fills(self) -> None:
+        await self._until(lambda shell: not shell.working_orders(), PENDING_FILLS_SECONDS)
+
+    async def _cancel_tasks(self) -> None:
+        """Everything but the connections, the pump and, for a venue's broker, the way its answers come."""
+        keep = "execution_task" if self._plan.broker is not None else ""
+        ending = [task for task, name in getattr(self, "_running", {}).items() if name != keep and not task.done()]
+        for task in ending:
+            task.cancel()
+        if ending:
+            await asyncio.wait(ending, timeout=STEP_SECONDS / 2)
+
+    def _keeps(self, act: Act) -> bool:
+        """Whether the desk is to leave its positions (and what protects them) as they are."""
+        shell = self._shell
+        assert shell is not None
+        killed_and_kept = shell.runner.engine.state.killed and not shell.runner.engine.desk.config.kill_closes
+        return killed_and_kept or (self._keep_positions and act is Act.CLOSE_ALL)
+
+    async def _close_positions(self, reason: str) -> None:
+        shell = self._shell
+        assert shell is not None
+        if not shell.open_positions() or self._keeps(Act.CLOSE_ALL):
+            return
+        shell.act(Act.CLOSE_ALL, reason)
+        shell.step()
+        await self._until(lambda shell: not shell.open_positions(), CLOSE_SECONDS)
+        if shell.open_positions():
+            shell.error("shutdown", f"{shell.open_positions()} positions could not be closed and stay open")
+            shell.step()
+
+    async def _until(self, done: Callable[[Shell], bool], seconds: float) -> None:
+        """Let time pass, waking the core when it asks, until `done` or `seconds` of the clock are over."""
+        shell, clock = self._shell, self._plan.clock
+        assert shell is not None
+        shell.step()
+        end_ns = clock.now_ns() + int(seconds * 1e9) * max(1, clock.speed)
+        while not done(shell) and clock.now_ns() < end_ns:
+            if isinstance(clock, VirtualClock):
+                if not 0 < shell.runner.wake_ns <= end_ns:
+                    return
+                clock.set(shell.runner.wake_ns)
+            shell.runner.wake(clock.now_ns())
+            shell.step()
+            await asyncio.sleep(0 if isinstance(clock, VirtualClock) else 0.01)
+
+    async def _complete(self, reason: str) -> None:
+        """The last event of the run, and a snapshot of everything with it."""
+        shell = self._shell
+        assert shell is not None
+        for task in getattr(self, "_running", {}):
+            task.cancel()
+        self._pump.cancel()
+        shell.step()
+        shell.runner.take(PhaseEntered(self._plan.clock.now_ns(), shell.phase, SessionPhase.COMPLETED, reason))
+        shell.close_batch(snapshot=True)
+        await shell.durable()
+
+    async def _close_connections(self, problems: list[str]) -> None:
+        plan = self._plan
+        closing: list[tuple[str, Callable[[], Awaitable[None]] | None]] = [
+            ("broker", plan.broker.close if plan.broker else None),
+            ("feed", plan.feed.close if plan.feed else None),
+            ("venue", plan.close_venue),
+        ]
+        for name, close in closing:
+            if close is None:
+                continue
+            try:
+                await asyncio.wait_for(close(), STEP_SECONDS)
+            except Exception as error:
+                problems.append(f"closing the {name}: {error!r}")
+
+
+def handle_signals(session: Desk, loop: asyncio.AbstractEventLoop | None) -> None:
+    """SIGINT, SIGTERM and SIGHUP end the session in order; a second one changes nothing. Main thread only.
+
+    Without a loop on the main thread plain handlers do it.
+    """
+    for number, reason in ((signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "SIGHUP")):
+        stop = partial(session.stop, reason)
+        if loop is not None:
+            loop.add_signal_handler(number, stop)
+        else:
+            signal.signal(number, lambda *_, stop=stop: stop())

@@ -1,0 +1,321 @@
+"""The shell around one core: it carries events in, batches to the disk, and effects, receipts and views out.
+
+It decides nothing. One step takes what waits in the inbox to the core; a batch closes at once when an effect or a
+receipt waits for it, otherwise after a quarter of a second or when it is large. What rests on a batch leaves when the
+journal says it is durable. If the journal cannot say so, the gate closes and the session ends: what the core knows
+beyond the disk is thrown away, and the next start rebuilds it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Final
+
+import msgspec
+
+from engine.core.events import Act, AnyEvent, Command, ErrorNoted, SessionPhase
+from engine.core.facts import (
+    Alert,
+    AnyEffect,
+    Cancel,
+    OperatorActed,
+    Query,
+    StopSession,
+    Submit,
+)
+from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView
+from engine.session.gate import Gate
+from engine.session.gauges import Gauge
+from engine.session.inbox import Inbox
+from engine.session.notes import note
+from engine.session.ports import Batch, Clock, CommandRequest, Committed
+from engine.session.runner import BATCH_EVENTS_MAX, Closed, Runner
+from engine.session.viewing import Progress, RunFacts, desk_view
+
+FLUSH_SECONDS: Final = 0.25
+STEP_EVENTS_MAX: Final = 256
+VIEW_EVERY_NS: Final = 200_000_000
+NOTES_KEPT: Final = 200
+OUTGOING: Final = (Submit, Cancel, Query)
+
+log = logging.getLogger("session")
+
+
+class Waiting(msgspec.Struct):
+    """A command whose receipt is owed: when it came, and what the core said."""
+
+    future: Future[CommandReceipt]
+    received_ns: int  # monotonic
+    accepted: bool = False
+    text: str = ""
+    took_us: int = 0
+    unconfirmed: tuple[str, ...] = ()
+
+
+class Shell:
+    """Carries for one run. Belongs to the engine's loop; only `view` and `command` may be called from other threads.
+
+    Attributes:
+        outgoing: Batches whose orders wait for `execution_task`, with the journal's promise.
+        stop_reason: Why the session is to end, once it is: (reason, exit code).
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        run: RunFacts,
+        clock: Clock,
+        on_written: Callable[[Batch], None],
+        on_latch: Callable[[bool], None],
+        rows: int,
+        head: str,
+    ) -> None:
+        self.runner = runner
+        self.run = run
+        self.clock = clock
+        self.inbox = Inbox()
+        self.gate = Gate()
+        self.outgoing: asyncio.Queue[tuple[asyncio.Future[Committed], Sequence[AnyEffect]]] = asyncio.Queue()
+        self.stopping = asyncio.Event()
+        self.stop_reason: tuple[str, int] | None = None
+        self.decision_us = Gauge()
+        self.commit_us = Gauge()
+        self.loop_lag_us = Gauge()
+        self.heartbeat = HeartbeatView()
+        self.started_ns = 0
+        self.running_mono_ns = 0
+        self.phase_text = "opening"
+        self.rows, self.head = rows, head
+        self.broken = False  # the journal has failed: nothing more is certain
+        self._on_written = on_written
+        self._on_latch = on_latch
+        self._loop = asyncio.get_running_loop()
+        self._notes: deque[NoteView] = deque(maxlen=NOTES_KEPT)
+        self._view: DeskView | None = None
+        self._viewed_ns = 0
+        self._waiting: dict[int, Waiting] = {}  # by identity of the command in the inbox
+        self._owed: list[Waiting] = []
+        self._flush: asyncio.TimerHandle | None = None
+        self._durable = asyncio.Event()
+        self._durable.set()
+        self._in_flight = 0
+
+    # --- what an operator's side calls, from any thread ---
+
+    def view(self) -> DeskView | None:
+        """The newest durable view; None before the run has begun."""
+        return self._view
+
+    def command(self, request: CommandRequest) -> Future[CommandReceipt]:
+        """Send a command; the receipt comes once it is durable. A kill closes the gate before anything else."""
+        if request.act is Act.KILL:
+            self.gate.slam()
+        future: Future[CommandReceipt] = Future()
+        received_ns = self.clock.mono_ns()
+        try:
+            self._loop.call_soon_threadsafe(self._post, request, future, received_ns)
+        except RuntimeError:  # the loop is closed: the desk is gone
+            future.set_result(CommandReceipt(False, "the desk has ended"))
+        return future
+
+    def request_stop(self, reason: str, exit_code: int) -> None:
+        """Ask the session to end; the first reason stands. Safe from any thread."""
+        self._loop.call_soon_threadsafe(self.stop, reason, exit_code)
+
+    # --- events in ---
+
+    def _post(self, request: CommandRequest, future: Future[CommandReceipt], received_ns: int) -> None:
+        if self.broken:
+            future.set_result(CommandReceipt(False, "the journal has failed; the desk is ending"))
+            return
+        event = Command(
+            self.clock.now_ns(), request.act, request.source, request.actor, request.reason, request.subject
+        )
+        self._waiting[id(event)] = Waiting(future, received_ns)
+        self.inbox.put_first(event)
+
+    def act(self, act: Act, reason: str, subject: str = "") -> None:
+        """An act of the session itself, on the desk's behalf."""
+        self.inbox.put_first(Command(self.clock.now_ns(), act, "session", "nightdesk", reason, subject))
+
+    def error(self, where: str, text: str) -> None:
+        """Count and log an error of the shell, once."""
+        log.error("%s: %s", where, text)
+        self.inbox.put_first(ErrorNoted(self.clock.now_ns(), where, text, f"{where}:{text[:60]}"))
+
+    def stop(self, reason: str, exit_code: int) -> None:
+        """Ask the session to end; the first reason stands."""
+        if self.stop_reason is None:
+            self.stop_reason = (reason, exit_code)
+            self.stopping.set()
+
+    # --- the steps ---
+
+    async def pump(self) -> None:
+        """Step whenever something waits, until cancelled."""
+        while True:
+            await self.inbox.wait()
+            self.step()
+            await asyncio.sleep(0)
+
+    def step(self) -> None:
+        """Take what waits to the core, and close the batch if something waits for it."""
+        for event in self.inbox.take(STEP_EVENTS_MAX):
+            if isinstance(event, Command):
+                self._take_command(event)
+            else:
+                begun_ns = self.clock.mono_ns()
+                self.runner.take(event)
+                self.decision_us.add((self.clock.mono_ns() - begun_ns) // 1000)
+        self.settle()
+
+    def take_now(self, event: AnyEvent) -> None:
+        """Take one event at once and make it durable as soon as can be: phases, the start of a run."""
+        self.runner.take(event)
+        self.settle(urgent=True)
+
+    def _take_command(self, event: Command) -> None:
+        waiting = self._waiting.pop(id(event), None)
+        now_ns = self.runner.engine.state.at_ns if self.clock.kind == "virtual" else event.at_ns
+        out = self.runner.take(msgspec.structs.replace(event, at_ns=now_ns))
+        acted = next(item for item in out if isinstance(item, OperatorActed))
+        self._follow_gate()
+        if event.act is Act.KILL:
+            self._on_latch(True)
+        elif event.act is Act.REARM and acted.accepted:
+            self.gate.rearm()
+            self._on_latch(False)
+        if waiting is None:
+            return
+        waiting.accepted, waiting.text = acted.accepted, acted.text
+        waiting.took_us = (self.clock.mono_ns() - waiting.received_ns) // 1000
+        if event.act is Act.KILL:
+            waiting.unconfirmed = tuple(self.runner.engine.state.orders)
+        self._owed.append(waiting)
+
+    def _follow_gate(self) -> None:
+        state = self.runner.engine.state
+        self.gate.follow(bool(state.blocks) or state.killed)
+
+    def settle(self, urgent: bool = False) -> None:
+        """Close the batch when it is time: at once for effects and receipts, else by size or age."""
+        runner = self.runner
+        self._follow_gate()
+        if urgent or self._owed or runner.has_effects or runner.open_events >= BATCH_EVENTS_MAX:
+            self.close_batch()
+        elif runner.open_events and self._flush is None:
+            self._flush = self._loop.call_later(FLUSH_SECONDS, self.close_batch)
+
+    def close_batch(self, snapshot: bool = False) -> None:
+        """Hand the open batch over; publish, answer and perform what rests on it once it is durable."""
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        if self.broken:
+            return
+        closed = self.runner.close(snapshot)
+        if closed is None:
+            return
+        owed, self._owed = self._owed, []
+        view = self._next_view(closed, bool(owed))
+        self._in_flight += 1
+        self._durable.clear()
+        durable = asyncio.wrap_future(closed.committed, loop=self._loop)
+        if any(isinstance(effect, OUTGOING) for effect in closed.effects):
+            self.outgoing.put_nowait((durable, closed.effects))
+        durable.add_done_callback(lambda done: self._committed(closed, done, owed, view))
+
+    async def durable(self) -> None:
+        """Until everything closed so far is durable, or the journal has failed."""
+        await self._durable.wait()
+
+    def _next_view(self, closed: Closed, urgent: bool) -> DeskView | None:
+        now_ns = self.clock.mono_ns()
+        if not urgent and now_ns - self._viewed_ns < VIEW_EVERY_NS and not closed.effects:
+            return None
+        self._viewed_ns = now_ns
+        return self.build_view()
+
+    def build_view(self) -> DeskView:
+        """The desk as it stands in memory; show it only once its batch is durable."""
+        elapsed_ns = self.clock.mono_ns() - self.running_mono_ns if self.running_mono_ns else 0
+        if self.clock.kind == "virtual" and self.started_ns:
+            elapsed_ns = self.clock.now_ns() - self.started_ns
+        progress = Progress(
+            at_ns=self.clock.now_ns(),
+            started_ns=self.started_ns,
+            elapsed_ns=elapsed_ns,
+            phase_text=self.phase_text,
+            heartbeat=self.heartbeat,
+            notes=tuple(self._notes)[:60],
+            journal_rows=self.rows,
+            journal_head=self.head,
+        )
+        return desk_view(self.runner.engine, self.run, progress)
+
+    def publish(self) -> None:
+        """Show the newest state now, when nothing open waits for the disk."""
+        if self._in_flight == 0 and self.runner.open_events == 0:
+            self._view = self.build_view()
+
+    # --- after the disk ---
+
+    def _committed(
+        self, closed: Closed, done: asyncio.Future[Committed], owed: Sequence[Waiting], view: DeskView | None
+    ) -> None:
+        self._in_flight -= 1
+        if self._in_flight == 0:
+            self._durable.set()
+        error = done.exception()
+        if error is not None:
+            self._journal_failed(error, owed)
+            return
+        committed = done.result()
+        self.rows, self.head = committed.rows, committed.head
+        self.commit_us.add(committed.took_us)
+        for seq, fact in closed.batch.facts:
+            line = note(seq, fact)
+            if line is not None:
+                self._notes.appendleft(line)
+        self._on_written(closed.batch)
+        if view is not None:
+            self._view = msgspec.structs.replace(
+                view, journal_rows=self.rows, journal_head=self.head, notes=tuple(self._notes)[:60]
+            )
+        for waiting in owed:
+            waiting.future.set_result(
+                CommandReceipt(waiting.accepted, waiting.text, waiting.took_us, waiting.unconfirmed)
+            )
+        for effect in closed.effects:
+            self._perform(effect)
+
+    def _perform(self, effect: AnyEffect) -> None:
+        """Effects that stay in the process; orders go through `execution_task`."""
+        if isinstance(effect, StopSession):
+            self.stop(effect.reason, effect.exit_code)
+        elif isinstance(effect, Alert):
+            log.warning("%s: %s", effect.title, effect.text)
+
+    def _journal_failed(self, error: BaseException, owed: Sequence[Waiting]) -> None:
+        """The outcome of a batch is unknown: nothing that rests on it may leave, and nothing new may start."""
+        self.gate.slam()
+        for waiting in owed:
+            waiting.future.set_result(CommandReceipt(False, f"not recorded: {error}", waiting.took_us))
+        if not self.broken:
+            self.broken = True
+            log.critical("the journal failed, the session ends: %s", error)
+            self.stop("journal_failed", 1)
+
+    # --- figures for the session ---
+
+    @property
+    def phase(self) -> SessionPhase:
+        return self.runner.engine.state.phase
+
+    def working_orders(self) -> int:
+        return len(self.runner.engine.state.orders)
+
+    def open_positions(self) -> int:
+        return len(self.runner.engine.state.holdings)

@@ -1,0 +1,280 @@
+"""The nine tasks of a running session, by name. Each does one thing until it is cancelled.
+
+A task that ends by itself, or raises, ends the session (`task_failed:<name>`): the session's supervisor
+sees to that. In virtual time the market task drives the core in lockstep, and the timer task has nothing to wait for.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import msgspec
+import psutil
+
+from engine.core.config import HOUR
+from engine.core.events import Act, AnyEvent, BrokerEvent, Command, FundingRate, OrderRefused
+from engine.core.facts import AnyEffect, Cancel, Query, Submit
+from engine.core.words import BlockReason, ReasonCode
+from engine.session.gauges import Gauge
+from engine.session.home import kill_requested
+from engine.session.outputs import Outputs
+from engine.session.plan import Plan, Source
+from engine.session.ports import Broker
+from engine.session.runner import BATCH_EVENTS_MAX
+from engine.session.shell import Shell
+
+BEAT_NS: Final = 1_000_000_000
+LAG_PROBE_SECONDS: Final = 0.1
+KILL_CHECK_SECONDS: Final = 0.25
+MEMORY_CHECK_PROBES: Final = 50
+FUNDING_RATE_DEFAULT: Final = 10_000  # 0.01 %
+FUNDING_EVERY_NS: Final = 8 * HOUR
+TIMER_CHECK_SECONDS: Final = 0.05
+LIMIT_TEXT: Final = "CRITICAL: Memory Limit Exceeded"
+
+log = logging.getLogger("session")
+watchdog_log = logging.getLogger("watchdog")
+
+
+class Tasks:
+    """The work of the nine tasks, around one shell."""
+
+    def __init__(self, plan: Plan, shell: Shell, outputs: Outputs, beat: Callable[[], None]) -> None:
+        self._plan = plan
+        self._shell = shell
+        self._outputs = outputs
+        self._beat = beat
+        self._late_us = Gauge()
+        self._process = psutil.Process()
+        self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
+        self.rss_peak = 0
+
+    def all(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Every task by its name."""
+        return {
+            "market_data_task": self.market_data,
+            "execution_task": self.execution,
+            "watchdog_task": self.watchdog,
+            "heartbeat_task": self.heartbeat,
+            "timer_task": self.timer,
+            "kill_switch_task": self.kill_switch,
+            "stale_data_task": self.stale_data,
+            "funding_task": self.funding,
+            "checkpoint_task": self.checkpoint,
+        }
+
+    # --- market data ---
+
+    async def market_data(self) -> None:
+        """Bring the market to the core."""
+        if self._plan.source is not None:
+            await self._drive(self._plan.source)
+            await asyncio.Event().wait()
+        assert self._plan.feed is not None
+        async for events in self._plan.feed.events():
+            self._shell.inbox.put(events)
+
+    async def _drive(self, source: Source) -> None:
+        """Lockstep: the data's own time is the clock, nothing is conflated, commands come in between chunks."""
+        shell, clock = self._shell, self._plan.clock
+        end_ns = shell.started_ns + self._plan.policy.duration_ns if self._plan.policy.duration_ns else 0
+        for chunk in source.events(shell.started_ns):
+            events: Sequence[AnyEvent] = chunk
+            if end_ns and events and events[-1].at_ns >= end_ns:
+                events = [event for event in events if event.at_ns < end_ns]
+            if events:
+                clock.set(events[0].at_ns)  # type: ignore[attr-defined]  # a source comes with a virtual clock
+                shell.runner.drive(events)
+                clock.set(events[-1].at_ns)  # type: ignore[attr-defined]
+            if shell.runner.open_events >= BATCH_EVENTS_MAX or shell.runner.has_effects:
+                shell.settle()
+            shell.step()
+            await asyncio.sleep(0)
+            if len(events) < len(chunk):
+                break
+            if shell.stopping.is_set():
+                return
+        shell.stop("duration_complete" if end_ns and clock.now_ns() >= end_ns - BEAT_NS else "data_complete", 0)
+
+    # --- orders out ---
+
+    async def execution(self) -> None:
+        """Perform orders once their intent is durable; what the venue answers comes back as events."""
+        async with asyncio.TaskGroup() as group:
+            if self._plan.broker is not None:
+                group.create_task(self._follow(self._plan.broker), name="broker-events")
+            while True:
+                durable, effects = await self._shell.outgoing.get()
+                await asyncio.wait([durable])
+                if durable.exception() is None:
+                    self._send(effects, group)
+
+    async def _follow(self, broker: Broker) -> None:
+        """Bring the broker's own messages to the core."""
+        async for events in broker.events():
+            for event in events:
+                self._shell.inbox.put_first(event)
+
+    def _send(self, effects: Sequence[AnyEffect], group: asyncio.TaskGroup) -> None:
+        broker = self._plan.broker
+        assert broker is not None, "orders leave only through a venue's broker"
+        for effect in effects:
+            if isinstance(effect, Submit) and not self._shell.gate.passes(effect):
+                text = "the gate was closed before it left"
+                refused = OrderRefused(effect.order_id, self._plan.clock.now_ns(), ReasonCode.KILLED.value, text)
+                self._shell.inbox.put_first(refused)
+            elif isinstance(effect, Submit | Cancel | Query):
+                before = self._orders.get(effect.symbol)
+                call = self._call(broker, effect, before)
+                self._orders[effect.symbol] = group.create_task(call, name=f"order-{effect.order_id}")
+
+    async def _call(self, broker: Broker, effect: Submit | Cancel | Query, before: asyncio.Task[None] | None) -> None:
+        """One call, after the symbol's call before it: a cancel never overtakes its submit."""
+        if before is not None:
+            await asyncio.wait([before])
+        if isinstance(effect, Submit):
+            answers: Sequence[BrokerEvent] = await broker.submit(effect)
+        elif isinstance(effect, Cancel):
+            answers = await broker.cancel(effect)
+        else:
+            answers = await broker.query(effect)
+        for answer in answers:
+            self._shell.inbox.put_first(answer)
+
+    # --- watching ---
+
+    async def watchdog(self) -> None:
+        """Measure how late the loop is, and the memory; a slow loop or a full memory ends the session in order."""
+        policy, mono = self._plan.policy, self._plan.clock.mono_ns
+        for probe in range(1, 1 << 62):
+            due_ns = mono() + int(LAG_PROBE_SECONDS * 1e9)
+            await asyncio.sleep(LAG_PROBE_SECONDS)
+            late_ns = mono() - due_ns
+            self._shell.loop_lag_us.add(max(0, late_ns) // 1000)
+            if late_ns > policy.slow_loop_ns and self._plan.source is None:
+                watchdog_log.error("the loop was %.1f s late", late_ns / 1e9)
+                self._shell.stop("watchdog", 1)
+            if probe % MEMORY_CHECK_PROBES == 1:
+                self._check_memory(policy.memory_max_bytes)
+
+    def _check_memory(self, limit: int) -> None:
+        rss = self._process.memory_info().rss
+        self.rss_peak = max(self.rss_peak, rss)
+        if rss > limit:
+            watchdog_log.critical("%s: %d MB of %d MB", LIMIT_TEXT, rss // 1_000_000, limit // 1_000_000)
+            self._shell.stop("memory", 1)
+
+    async def heartbeat(self) -> None:
+        """Beat once a second on absolute deadlines; a beat carries what the desk's health is made of."""
+        mono = self._plan.clock.mono_ns
+        due_ns, last_ns, count, gap_ns = mono(), 0, 0, 0
+        while True:
+            now_ns = mono()
+            count += 1
+            gap_ns = max(gap_ns, now_ns - last_ns if last_ns else 0)
+            last_ns = now_ns
+            self._late_us.add(max(0, now_ns - due_ns) // 1000)
+            self._publish_beat(count, gap_ns)
+            due_ns += BEAT_NS * max(1, (now_ns - due_ns) // BEAT_NS + 1)
+            await asyncio.sleep(max(0, due_ns - mono()) / 1e9)
+
+    def _publish_beat(self, count: int, gap_ns: int) -> None:
+        shell, tally = self._shell, self._shell.runner.engine.state.tally
+        shell.heartbeat = msgspec.structs.replace(
+            shell.heartbeat,
+            count=count,
+            last_ns=self._plan.clock.now_ns(),
+            max_gap_ns=gap_ns,
+            late_p99_us=self._late_us.percentile(99),
+            loop_lag_p50_us=shell.loop_lag_us.percentile(50),
+            loop_lag_p99_us=shell.loop_lag_us.percentile(99),
+            loop_lag_max_us=shell.loop_lag_us.max,
+            commit_p99_us=shell.commit_us.percentile(99),
+            decision_p99_us=shell.decision_us.percentile(99),
+            queue_depth=len(shell.inbox),
+            dropped_ticks=shell.inbox.dropped,
+            gap_count=tally.gaps,
+            stale_events=tally.stale,
+            error_count=tally.errors,
+            rss_bytes=self.rss_peak,
+        )
+        shell.publish()
+        view = shell.view()
+        if view is not None:
+            self._outputs.beat(view)
+
+    async def timer(self) -> None:
+        """Wake the core when it asked for it, and end the run when its time is over."""
+        shell, clock, duration_ns = self._shell, self._plan.clock, self._plan.policy.duration_ns
+        while True:
+            if clock.kind != "virtual":
+                now_ns = clock.now_ns()
+                if 0 < shell.runner.wake_ns <= now_ns:
+                    shell.runner.wake(now_ns)
+                    shell.settle()
+                if duration_ns and (clock.mono_ns() - shell.running_mono_ns) * _speed(clock) >= duration_ns:
+                    shell.stop("duration_complete", 0)
+            await asyncio.sleep(_until(shell.runner.wake_ns, clock.now_ns()))
+
+    async def kill_switch(self) -> None:
+        """Look for the kill file and the variable; notice a lock that was taken from under the desk."""
+        told = False
+        while True:
+            source = kill_requested(self._plan.home, os.environ)
+            if source is not None and not told and not self._shell.runner.engine.state.killed:
+                told = True
+                self._shell.gate.slam()
+                now_ns = self._plan.clock.now_ns()
+                self._shell.inbox.put_first(Command(now_ns, Act.KILL, source, "nightdesk", "the kill switch was set"))
+            if not self._plan.lock.is_at_its_path():
+                self._shell.error("lock", "desk.lock was removed or replaced while the desk runs")
+                self._shell.stop("lock_lost", 1)
+            await asyncio.sleep(KILL_CHECK_SECONDS)
+
+    async def stale_data(self) -> None:
+        """End the run when the data has been stale for longer than the policy bears."""
+        policy, clock = self._plan.policy, self._plan.clock
+        since_ns = 0
+        while True:
+            stale = BlockReason.STALE_DATA in self._shell.runner.engine.state.blocks
+            since_ns = (since_ns or clock.mono_ns()) if stale else 0
+            bears = policy.outage_window_ns if policy.stale_action == "pause" else 0
+            if stale and clock.mono_ns() - since_ns >= bears:
+                self._shell.stop("stale_data", 1)
+            await asyncio.sleep(1)
+
+    async def funding(self) -> None:
+        """Where the venue gives no funding rate for a perpetual, the assumed one stands in."""
+        shell, clock = self._shell, self._plan.clock
+        while True:
+            for symbol, known in shell.runner.engine.state.symbols.items():
+                instrument = shell.runner.engine.desk.instruments[symbol]
+                if known.funding is None and instrument.funding_interval_ns:
+                    now_ns = clock.now_ns()
+                    due_ns = (now_ns // FUNDING_EVERY_NS + 1) * FUNDING_EVERY_NS
+                    shell.inbox.put([FundingRate(symbol, now_ns, FUNDING_RATE_DEFAULT, due_ns)])
+            await asyncio.sleep(60)
+
+    async def checkpoint(self) -> None:
+        """A snapshot after every ten seconds of activity, a backup every hour."""
+        policy, clock = self._plan.policy, self._plan.clock
+        backed_up_ns = clock.mono_ns()
+        while True:
+            await asyncio.sleep(policy.checkpoint_ns / 1e9)
+            self._shell.close_batch(snapshot=True)
+            if clock.mono_ns() - backed_up_ns >= policy.backup_ns:
+                backed_up_ns = clock.mono_ns()
+                await asyncio.to_thread(self._plan.store.backup)
+
+
+def _speed(clock: object) -> int:
+    return int(getattr(clock, "speed", 1)) or 1
+
+
+def _until(wake_ns: int, now_ns: int) -> float:
+    """Seconds to sleep until the wake-up, at most `TIMER_CHECK_SECONDS`."""
+    if not wake_ns:
+        return TIMER_CHECK_SECONDS
+    return min(TIMER_CHECK_SECONDS, max(0.001, (wake_ns - now_ns) / 1e9))
