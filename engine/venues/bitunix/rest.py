@@ -27,6 +27,7 @@ from engine.venues.errors import ClockSkew, NotSent, RateLimited, UnknownOutcome
 TIMEOUT_S: Final = 10.0
 BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 SKEW_NS_MAX: Final = 5 * SECOND
+SIM_KEY_PREFIX: Final = "nightdesk-sim"  # the built-in venue's key is known to everybody
 API: Final = "/api/v1/futures"
 DEFAULT_LIMIT: Final = 10.0  # documented calls a second, per path
 LIMITS: Final = {"/trade/cancel_orders": 5.0, "/trade/batch_order": 5.0, "/trade/cancel_all_orders": 5.0}
@@ -89,6 +90,8 @@ class Rest:
     ) -> None:
         if credentials is not None:
             demand_loopback(base_url, live)
+            if credentials.api_key.startswith(SIM_KEY_PREFIX) and not is_loopback(base_url):
+                raise LiveForbidden(f"the simulated venue's key must not be shown to {base_url}")
         self._base_url = base_url.rstrip("/")
         self._clock = clock
         self._credentials = credentials

@@ -1,11 +1,12 @@
 """History before the first decision: fetched with patience, holes named and asked for once more."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Protocol
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from engine.core.events import Bar, GapDetected
 from engine.venues.errors import AuthFailed, RuleRefused, VenueClosed, VenueError
@@ -63,27 +64,30 @@ async def seed_history(
         VenueError: of the last attempt.
     """
 
-    def tell(state: RetryCallState) -> None:
-        problem = state.outcome.exception() if state.outcome is not None else None
-        told = problem if isinstance(problem, VenueError) else None
-        on_attempt(Attempt(symbol, state.attempt_number, attempts, told))
+    number = 0
+
+    async def attempt() -> list[Bar]:
+        nonlocal number
+        number += 1
+        try:
+            bars = await feed.history(symbol, span_ns, count)
+        except VenueError as problem:
+            on_attempt(Attempt(symbol, number, attempts, problem))
+            raise
+        on_attempt(Attempt(symbol, number, attempts, None))
+        return bars
 
     first_s, longest_s = backoff_s
     retrying = AsyncRetrying(
         stop=stop_after_attempt(attempts),
         wait=wait_exponential_jitter(multiplier=first_s, max=longest_s, jitter=first_s),
         retry=retry_if_exception(_may_pass),
-        after=tell,
         reraise=True,
     )
-    bars: list[Bar] = await retrying(feed.history, symbol, span_ns, count)
-    number = int(retrying.statistics["attempt_number"])
-    on_attempt(Attempt(symbol, number, attempts, None))
+    bars: list[Bar] = await retrying(attempt)
     if gaps_in(bars):
-        try:
-            bars = _merged(bars, await feed.history(symbol, span_ns, count))[-count:]
-        except VenueError as problem:
-            on_attempt(Attempt(symbol, number + 1, attempts, problem))
+        with contextlib.suppress(VenueError):  # told by the attempt; the hole then simply stays
+            bars = _merged(bars, await attempt())[-count:]
     return Seed(bars, gaps_in(bars))
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -51,6 +52,12 @@ class FakeVenue:
         self.ws_url = ""
 
     async def rest(self, request: web.Request) -> web.StreamResponse:
+        """Answer a call; the venue's clock says T0 unless the answer says otherwise."""
+        response = await self._answered(request)
+        response.headers.setdefault("Date", formatdate(T0_NS // 1_000_000_000, usegmt=True))
+        return response
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         path = request.path.removeprefix("/api/v1/futures")
         body = await request.read()
         self.calls.append((request.method, path))
@@ -199,10 +206,11 @@ def kline(minute: int, second: float = 0.0, close: str = "100", volume: str = "5
 
 def row(minute: int, close: str = "100", volume: str = "5") -> Json:
     """The candle of a minute as REST gives it, volumes under each other's name."""
-    figures = [float(close), 100 + minute]
+    opening = 100 + minute % 60
+    figures = [float(close), opening]
     turnover = str(float(volume) * float(close))
     return {
-        "open": str(100 + minute),
+        "open": str(opening),
         "high": str(max(figures)),
         "low": str(min(figures)),
         "close": close,
