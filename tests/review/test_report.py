@@ -10,12 +10,47 @@ from engine.core.view import PositionView
 from engine.core.words import Side, TerminalState
 from engine.review.report import Percentiles, RunFigures, check, final_report, instant, problems, status_of
 
-CONTRACT = (
-    "run_id env venue broker source clock seed started_at ended_at duration_seconds iterations status reason exit_code "
-    "error_count autonomous starting_equity ending_equity net_pnl net_pnl_band realized_pnl fees_total funding_total "
-    "trades orders_submitted fills_count rejects_count signals signals_in_flight decision_hash journal_head "
-    "journal_rows heartbeat loop_lag_ms tick_to_decision_us rss_mb_peak dropped_ticks gap_count stale_events"
-).split()
+CONTRACT = {
+    "run_id",
+    "env",
+    "venue",
+    "broker",
+    "source",
+    "clock",
+    "seed",
+    "started_at",
+    "ended_at",
+    "duration_seconds",
+    "iterations",
+    "status",
+    "reason",
+    "exit_code",
+    "error_count",
+    "autonomous",
+    "starting_equity",
+    "ending_equity",
+    "net_pnl",
+    "net_pnl_band",
+    "realized_pnl",
+    "fees_total",
+    "funding_total",
+    "trades",
+    "orders_submitted",
+    "fills_count",
+    "rejects_count",
+    "signals",
+    "signals_in_flight",
+    "decision_hash",
+    "journal_head",
+    "journal_rows",
+    "heartbeat",
+    "loop_lag_ms",
+    "tick_to_decision_us",
+    "rss_mb_peak",
+    "dropped_ticks",
+    "gap_count",
+    "stale_events",
+}
 
 
 def d(text: str) -> int:
@@ -97,7 +132,7 @@ class Rows(msgspec.Struct):
 
 def test_the_report_has_every_key_others_rely_on() -> None:
     report = final_report(figures())
-    assert [key for key in CONTRACT if key not in report] == []
+    assert report.keys() >= CONTRACT
     assert report["signals"].keys() == {"total", *(state.value for state in TerminalState)}
     assert report["heartbeat"].keys() >= {"count", "max_gap_seconds"}
     assert report["loop_lag_ms"].keys() >= {"p50", "p99", "max"}
@@ -137,7 +172,7 @@ def test_a_single_missing_unit_breaks_the_identity_and_is_told() -> None:
 
 
 def test_a_loss_is_reported_as_it_is() -> None:
-    report = final_report(figures(ending_equity=d("9990"), ending_unrealized=0, realized=d("-9.8085"), positions=()))
+    report = final_report(figures(ending_equity=d("9990"), ending_unrealized=0, realized=d("-9.8135"), positions=()))
     assert report["net_pnl"] == "-10"
     assert report["identity"]["holds"] is True
 
