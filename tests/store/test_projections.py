@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from engine.core import money
 from engine.core.facts import AnyFact, FillBooked
 from engine.core.words import OrderState, ReasonCode, TerminalState
+from store import migrations
 from store.desk import Store
 from store.projections import Place, project_fact
 from store.rows import PROJECTED
 from tests.store.making import batch, desk, ended, filled, one_of_each, order, raised, round_trip, run_started, trade
 
+SCHEMA = migrations._scripts()[0]
 Dump = dict[str, list[tuple[object, ...]]]
 
 
@@ -72,7 +74,7 @@ def test_the_integer_beside_a_decimal_text_is_exact(value: int) -> None:
     connection = sqlite3.connect(":memory:")
     (expression,) = {
         line.split(" AS (", 1)[1].rsplit(")", 1)[0]
-        for line in Path("store/sql/0001_desk.sql").read_text(encoding="utf-8").splitlines()
+        for line in SCHEMA.read_text(encoding="utf-8").splitlines()
         if line.strip().startswith("pnl_e8")
     }
     (found,) = connection.execute(f"SELECT {expression} FROM (SELECT ? AS pnl)", (money.text(value),)).fetchone()
@@ -164,7 +166,7 @@ def test_all_six_states_are_taken_and_no_seventh(tmp_path: Path) -> None:
 @settings(deadline=None)
 def test_positions_follow_the_lots_first_in_first_out(moves: list[tuple[int, int]]) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(Path("store/sql/0001_desk.sql").read_text(encoding="utf-8"))
+    connection.executescript(SCHEMA.read_text(encoding="utf-8"))
     lots: list[tuple[int, int]] = []  # (signed unit, price), oldest first
     for number, (qty, price) in enumerate(moves):
         realized = 0
