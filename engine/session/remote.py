@@ -15,6 +15,7 @@ import msgspec
 
 from engine.core.events import Act
 from engine.core.view import CommandReceipt, DeskView
+from engine.session.clock import WallClock
 from engine.session.control import PROTOCOL, RECEIPT_SECONDS, Request
 from engine.session.errors import SessionError
 from engine.session.home import Home
@@ -146,15 +147,18 @@ def status(home: Home) -> dict[str, Any]:
 def command(
     path: Path, request: CommandRequest, *, confirm: str = "", seconds: float = CONNECT_SECONDS
 ) -> CommandReceipt:
-    """Have the desk at `path` act; `seconds` bounds both connecting and its first word.
+    """Have the desk at `path` act; `seconds` bounds connecting and its first word together.
 
     Raises:
         NotRunning: the desk did not take the command in time: it may not have it.
         Unconfirmed: it took the command, and then gave no receipt.
     """
+    clock = WallClock()
+    until_ns = clock.mono_ns() + int(seconds * 1_000_000_000)
     with Connection(path, seconds) as connection:
+        left = max(until_ns - clock.mono_ns(), 1_000_000) / 1_000_000_000
         connection.ask(
-            Request("command", PROTOCOL, request.act, request.reason, request.subject, confirm, request.source), seconds
+            Request("command", PROTOCOL, request.act, request.reason, request.subject, confirm, request.source), left
         )
         try:
             receipt = connection.next(RECEIPT_SECONDS + 1).receipt

@@ -33,6 +33,7 @@ from engine.session.settings import (
     VenueFile,
     is_loopback,
 )
+from engine.strategies import StrategyError, params_of
 
 DEFAULT_STRATEGY: Final = "default"
 _RANGES: Final = (
@@ -201,7 +202,18 @@ def choose_strategies(
     """The strategies to run: the enabled ones, or the one named by id, or a registered kind or `module:Class`."""
     if desk.file is None or file is None:
         return ()
-    name = desk.file.strategy
+    chosen = _named(desk, desk.file.strategy, file, problems)
+    for entry in chosen:
+        try:
+            params_of(entry.kind, entry.params)
+        except StrategyError as refused:
+            problems.append(desk.problem("strategy", clean(f"{entry.id}: {refused}")))
+    return chosen
+
+
+def _named(
+    desk: Settled[DeskFile], name: str, file: StrategiesFile, problems: list[Problem]
+) -> tuple[StrategyEntry, ...]:
     if name == DEFAULT_STRATEGY:
         enabled = tuple(entry for entry in file.strategies if entry.enabled)
         if not enabled:
@@ -211,11 +223,8 @@ def choose_strategies(
         if entry.id == name:
             return (entry,)
     try:
-        stem = name.rpartition(":")[2].lower()
-        return (StrategyEntry(id=stem, kind=name),)
+        return (StrategyEntry(id=name.rpartition(":")[2].lower(), kind=name),)
     except ValidationError:
-        ids = [entry.id for entry in file.strategies]
-        problems.append(
-            desk.problem("strategy", "must be an id, a registered name or module:Class" + nearest(name, ids))
-        )
+        hint = nearest(name, [entry.id for entry in file.strategies])
+        problems.append(desk.problem("strategy", f"must be an id, a registered name or module:Class{hint}"))
         return ()

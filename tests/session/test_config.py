@@ -320,6 +320,14 @@ def test_a_damaged_strategies_file_is_a_problem_and_no_traceback(tree: Path, con
     assert "default.json" in refusal(tree=tree)
 
 
+def test_parameters_a_strategy_does_not_know_are_refused_before_anything_starts(tree: Path) -> None:
+    path = tree / "paper" / "strategies" / "default.json"
+    raw = json.loads(path.read_text())
+    raw["strategies"][0]["params"] = {"fst": 5}
+    path.write_text(json.dumps(raw))
+    assert "trend: strategy 'trend': fst: unknown" in refusal(tree=tree)
+
+
 def test_problems_inside_a_strategy_are_named_by_their_place(tree: Path) -> None:
     path = tree / "paper" / "strategies" / "default.json"
     raw = json.loads(path.read_text())
@@ -384,8 +392,11 @@ def test_an_unknown_variable_is_refused_naming_the_nearest() -> None:
 def test_a_strategy_is_chosen_by_id_or_by_class() -> None:
     by_id = read(overrides={"desk.strategy": Override("--strategy", "trend")})
     assert [entry.id for entry in by_id.strategies] == ["trend"]
-    by_class = read(overrides={"desk.strategy": Override("--strategy", "my.module:Breakout")})
-    assert [(entry.id, entry.kind) for entry in by_class.strategies] == [("breakout", "my.module:Breakout")]
+    kind = "engine.strategies.trend:Trend"
+    by_class = read(overrides={"desk.strategy": Override("--strategy", kind)})
+    assert [(entry.id, entry.kind) for entry in by_class.strategies] == [("trend", kind)]
+    assert "no such name" in refusal(overrides={"desk.strategy": Override("--strategy", "trnd")})
+    assert "cannot import" in refusal(overrides={"desk.strategy": Override("--strategy", "my.module:Breakout")})
     assert "must be an id" in refusal(overrides={"desk.strategy": Override("--strategy", "no way!")})
 
 

@@ -1,0 +1,494 @@
+"""The command line: `nightdesk` and `python -m console`.
+
+Every command takes `--home DIR`, `--env paper|live` and `--json` in any position; they are moved to the front before
+the rest is read. Command modules are imported only when their command runs, so that `kill` starts fast and headless
+runs never load the console.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from console import say
+from console.commands.where import Where, find
+from console.exits import Exit, Quit
+from console.options import parse_speed
+
+COMMON_FLAGS: Final = ("--json",)
+COMMON_VALUES: Final = ("--home", "--env")
+TAKES_MANY: Final = "--data"
+_TAKE_DATA: Final = frozenset({"run", "venue"})
+
+EVERYWHERE: Final = "Every command also takes --home DIR, --env paper|live and --json, in any position."
+
+app = typer.Typer(
+    name="nightdesk",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EVERYWHERE,
+)
+audit = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="What the journal holds, and whether it is whole."
+)
+config = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="The configuration: is it good, what is in force."
+)
+app.add_typer(audit, name="audit", epilog=EVERYWHERE)
+app.add_typer(config, name="config", epilog=EVERYWHERE)
+
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the record.")]
+Tree = Annotated[
+    Path | None, typer.Option("--config", metavar="DIR", help="A configuration tree in place of the shipped one.")
+]
+Data = Annotated[
+    list[Path] | None,
+    typer.Option("--data", metavar="PATH...", help="Recorded files or folders to play; several may follow."),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Everything refused by name ends here as one message, never as a traceback."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        app(args=arranged(arguments), prog_name="nightdesk")
+    except SystemExit as end:
+        return int(end.code or 0)
+    except Exception as failure:
+        return _refused(failure, json_wanted="--json" in arguments)
+    return Exit.DONE
+
+
+def arranged(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the common options in front, and every path after `--data` given its own `--data`."""
+    front: list[str] = []
+    rest: list[str] = []
+    tokens = iter(arguments)
+    for token in tokens:
+        if token == "--":
+            rest += [token, *tokens]
+        elif token in COMMON_FLAGS or token.startswith(tuple(f"{option}=" for option in COMMON_VALUES)):
+            front.append(token)
+        elif token in COMMON_VALUES:
+            front += [token, _value(token, tokens)]
+        else:
+            rest.append(token)
+    return [*front, *(_each_with_its_flag(rest) if rest and rest[0] in _TAKE_DATA else rest)]
+
+
+def _value(option: str, tokens: Iterator[str]) -> str:
+    value = next(tokens, None)
+    if value is None or value.startswith("--"):
+        raise Quit(Exit.USAGE, f"{option} needs a value")
+    return value
+
+
+def _each_with_its_flag(tokens: Sequence[str]) -> Iterator[str]:
+    many = False
+    for index, token in enumerate(tokens):
+        if token.startswith("-"):
+            many = token == TAKES_MANY
+        elif many and tokens[index - 1] != TAKES_MANY:
+            yield TAKES_MANY
+        yield token
+
+
+def _refused(failure: Exception, *, json_wanted: bool) -> int:
+    """Say what was refused and give its exit code; what is not known here is a bug and goes on as it came."""
+    code = _exit_code(failure)
+    if code is None:
+        raise failure
+    if json_wanted:
+        say.as_json({"error": str(failure), "exit_code": int(code)})
+    else:
+        say.aside(f"nightdesk: {failure}")
+    return code
+
+
+def _exit_code(failure: Exception) -> Exit | None:
+    from engine.session.errors import SessionError
+    from engine.session.home import HomeRefused
+    from engine.session.layers import ConfigRefused
+    from engine.session.lock import AlreadyRunning
+    from engine.session.remote import NotRunning
+    from engine.strategies import StrategyError
+    from store.errors import StoreError
+
+    match failure:
+        case Quit():
+            return failure.code
+        case ConfigRefused() | HomeRefused() | StrategyError():
+            return Exit.USAGE
+        case AlreadyRunning():
+            return Exit.ALREADY_RUNNING
+        case NotRunning():
+            return Exit.NOT_RUNNING
+        case SessionError() | StoreError():
+            return Exit.ERROR
+        case _:
+            return None
+
+
+def _end(code: int) -> NoReturn:
+    raise typer.Exit(int(code))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say.line(f"nightdesk {metadata.version('nightdesk')}")
+        _end(Exit.DONE)
+
+
+@app.callback()
+def nightdesk(
+    ctx: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of all desks; default $NIGHTDESK_HOME or .nightdesk.")
+    ] = None,
+    env: Annotated[str | None, typer.Option(metavar="paper|live", help="Which desk; default paper.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which this is.")
+    ] = False,
+) -> None:
+    """An operator console for unattended trading: run a desk, watch it, stop it, explain it.
+
+    Exit codes: 0 done; 1 an error or a safety stop; 2 wrong usage or configuration; 3 already running; 4 not running;
+    5 a failed verification.
+    """
+    ctx.obj = find(home, env, as_json)
+
+
+def _where(ctx: typer.Context) -> Where:
+    found = ctx.find_object(Where)
+    assert found is not None  # the callback above has run
+    return found
+
+
+@app.command(epilog=EVERYWHERE)
+def run(
+    ctx: typer.Context,
+    venue: Annotated[str | None, typer.Option(metavar="NAME", help="sim (built in) or bitunix.")] = None,
+    broker: Annotated[str | None, typer.Option(metavar="paper|venue", help="Who fills orders.")] = None,
+    data: Data = None,
+    symbols: Annotated[str | None, typer.Option(metavar="A,B", help="What to trade.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One strategy by id, name or module:Class.")
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="90s|10m|72h|14d", help="How long; default: until stopped.")
+    ] = None,
+    speed: Annotated[str, typer.Option(metavar="1|N|max", help="How fast the built-in market goes.")] = "1",
+    seed: Annotated[int | None, typer.Option(min=0, help="Of every random draw.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="No console; implied without a terminal.")] = False,
+    tree: Tree = None,
+    keep_positions: Annotated[bool, typer.Option("--keep-positions", help="Leave positions open at the end.")] = False,
+) -> None:
+    """Start the desk and run it to its end.
+
+    \b
+    nightdesk run                                       console on the built-in venue
+    nightdesk run --headless --duration 72h             unattended, for three days
+    nightdesk run --speed max --data bars/ --seed 3     recorded data, as fast as it goes
+    """
+    from console.commands import start
+
+    asked = start.Asked(venue, broker, symbols, strategy, duration, seed)
+    try:
+        pace = parse_speed(speed)
+    except ValueError as wrong:
+        raise Quit(Exit.USAGE, f"--speed {speed}: {wrong}") from wrong
+    code = start.run(
+        _where(ctx), asked, tree=tree, data=data or (), speed=pace, headless=headless, keep_positions=keep_positions
+    )
+    _end(code)
+
+
+@app.command(epilog=EVERYWHERE)
+def attach(ctx: typer.Context) -> None:
+    """Open a console on a desk that runs elsewhere.
+
+    Leaving the console leaves the desk alone.
+
+    \b
+    nightdesk attach
+    """
+    from console.commands import start
+
+    _end(start.attach(_where(ctx)))
+
+
+@app.command(epilog=EVERYWHERE)
+def status(ctx: typer.Context) -> None:
+    """What the desk is doing. Exit code 4 when none runs.
+
+    \b
+    nightdesk status
+    nightdesk status --json | jq .equity
+    """
+    from console.commands import status as command
+
+    _end(command.status(_where(ctx)))
+
+
+@app.command(epilog=EVERYWHERE)
+def pause(ctx: typer.Context, reason: Reason = "") -> None:
+    """Stop new entries. Positions stay, and their stops keep working.
+
+    \b
+    nightdesk pause --reason "news at two"
+    """
+    from console.commands import acts
+    from engine.core.events import Act
+
+    _end(acts.act(_where(ctx), Act.PAUSE, reason))
+
+
+@app.command(epilog=EVERYWHERE)
+def resume(ctx: typer.Context, reason: Reason = "") -> None:
+    """Lift an operator's pause.
+
+    Says what still blocks entries, if anything does; exit code 1 then.
+
+    \b
+    nightdesk resume --reason "news is out"
+    """
+    from console.commands import acts
+    from engine.core.events import Act
+
+    _end(acts.act(_where(ctx), Act.RESUME, reason))
+
+
+@app.command(epilog=EVERYWHERE)
+def kill(ctx: typer.Context, reason: Reason = "") -> None:
+    """Stop all trading now.
+
+    Orders are cancelled, positions closed, and entries refused until `nightdesk rearm`, also after a restart. Needs no
+    answer: where the desk is silent for a quarter of a second, the kill file is written.
+
+    \b
+    nightdesk kill
+    nightdesk kill --reason "wrong symbol list"
+    """
+    from console.commands import acts
+
+    _end(acts.kill(_where(ctx), reason))
+
+
+@app.command(epilog=EVERYWHERE)
+def rearm(
+    ctx: typer.Context,
+    reason: Reason = "",
+    confirm: Annotated[str, typer.Option(metavar="TOKEN", help="The token `rearm` shows without this.")] = "",
+) -> None:
+    """Clear the kill latch.
+
+    Works with the desk running or stopped. Without --confirm it only shows the token.
+
+    \b
+    nightdesk rearm
+    nightdesk rearm --reason "checked the books" --confirm 5f1c09aa
+    """
+    from console.commands import acts
+
+    _end(acts.rearm(_where(ctx), reason, confirm))
+
+
+@app.command(epilog=EVERYWHERE)
+def flatten(ctx: typer.Context, reason: Reason = "") -> None:
+    """Close every position, then stay paused.
+
+    Orders are cancelled too; `nightdesk resume` lifts the pause.
+
+    \b
+    nightdesk flatten --reason "weekend"
+    """
+    from console.commands import acts
+    from engine.core.events import Act
+
+    _end(acts.act(_where(ctx), Act.FLATTEN, reason))
+
+
+@app.command("reset-breaker", epilog=EVERYWHERE)
+def reset_breaker(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Which breaker; default: every tripped one.")] = "",
+    reason: Reason = "",
+) -> None:
+    """Release a tripped circuit breaker. Needs a reason.
+
+    \b
+    nightdesk reset-breaker consecutive_losses --reason "bad fills explained"
+    """
+    from console.commands import acts
+    from engine.core.events import Act
+
+    _end(acts.act(_where(ctx), Act.RESET_BREAKER, reason, name))
+
+
+@app.command(epilog=EVERYWHERE)
+def stop(
+    ctx: typer.Context,
+    reason: Reason = "",
+    keep_positions: Annotated[bool, typer.Option("--keep-positions", help="Leave positions open.")] = False,
+    wait: Annotated[bool, typer.Option(help="Return when the desk has ended.")] = True,
+) -> None:
+    """End the desk in order.
+
+    Orders are cancelled, positions closed, the report written.
+
+    \b
+    nightdesk stop
+    nightdesk stop --keep-positions --reason "restart"
+    """
+    from console.commands import acts
+
+    _end(acts.stop(_where(ctx), reason, keep_positions=keep_positions, wait=wait))
+
+
+@app.command(epilog=EVERYWHERE)
+def explain(
+    ctx: typer.Context,
+    signal: Annotated[str, typer.Argument(metavar="SIGNAL", help="Id of a signal, order, fill or trade.")],
+) -> None:
+    """Everything that followed from a signal.
+
+    Its verdict with the reason, its orders, fills and trade.
+
+    \b
+    nightdesk explain S-000123
+    """
+    from console.commands import history
+
+    _end(history.explain(_where(ctx), signal))
+
+
+@app.command(epilog=EVERYWHERE)
+def replay(
+    ctx: typer.Context,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or latest.")],
+    since: Annotated[str, typer.Option("--from", metavar="TIME", help="Print what was decided from here on.")] = "",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare with the journal; exit code 5 if it differs.")
+    ] = False,
+) -> None:
+    """Drive a run again from its journal.
+
+    The same inputs go through a fresh core, which must decide the same.
+
+    \b
+    nightdesk replay latest --verify
+    nightdesk replay 20261121-070822 --from 2026-11-21T08:00:00Z
+    """
+    from console.commands import replay as command
+
+    _end(command.replay(_where(ctx), run_id, since=since, verify=verify))
+
+
+@audit.command("verify", epilog=EVERYWHERE)
+def audit_verify(ctx: typer.Context) -> None:
+    """Check the journal's hash chain from its first row; exit code 5 if a row is not what was written.
+
+    \b
+    nightdesk audit verify
+    """
+    from console.commands import history
+
+    _end(history.audit_verify(_where(ctx)))
+
+
+@audit.command("query", epilog=EVERYWHERE)
+def audit_query(
+    ctx: typer.Context,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="signal_ended, fill_booked, operator_acted ...")] = "",
+    symbol: Annotated[str, typer.Option(metavar="SYMBOL")] = "",
+    ref: Annotated[str, typer.Option(metavar="ID", help="Id of a signal, order, fill, trade or run.")] = "",
+    since: Annotated[str, typer.Option(metavar="TIME", help="From here on: 2026-01-31T12:00:00Z, or 2h for ago.")] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="Up to, not including.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    before: Annotated[int | None, typer.Option(metavar="ROW", help="The next page: rows before this one.")] = None,
+) -> None:
+    """Journal rows, newest first.
+
+    \b
+    nightdesk audit query --kind operator_acted --since 2h
+    nightdesk audit query --symbol BTCUSDT --limit 20 --json
+    """
+    from console.commands import history
+
+    code = history.audit_query(
+        _where(ctx), kind=kind, symbol=symbol, ref=ref, since=since, until=until, limit=limit, before=before
+    )
+    _end(code)
+
+
+@config.command("check", epilog=EVERYWHERE)
+def config_check(ctx: typer.Context, tree: Tree = None) -> None:
+    """Say whether the configuration can be used; every problem is named, with file, key, value and rule.
+
+    \b
+    nightdesk config check --env live
+    """
+    from console.commands import settings
+
+    _end(settings.check(_where(ctx), tree))
+
+
+@config.command("show", epilog=EVERYWHERE)
+def config_show(ctx: typer.Context, tree: Tree = None) -> None:
+    """Print every value in force and where it came from.
+
+    \b
+    nightdesk config show
+    nightdesk config show --config my-config --json
+    """
+    from console.commands import settings
+
+    _end(settings.show(_where(ctx), tree))
+
+
+@app.command(epilog=EVERYWHERE)
+def doctor(
+    ctx: typer.Context,
+    tree: Tree = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Make missing folders and close open ones; deletes nothing.")
+    ] = False,
+) -> None:
+    """Check what a run needs.
+
+    Versions, configuration, folders, disk, lock, kill switch, books.
+
+    \b
+    nightdesk doctor
+    nightdesk doctor --fix
+    """
+    from console.commands import doctor as command
+
+    _end(command.doctor(_where(ctx), tree, fix=fix))
+
+
+@app.command(epilog=EVERYWHERE)
+def venue(
+    port: Annotated[int, typer.Option(metavar="N", help="HTTP on N, WebSocket on N+1; 0: any free ones.")] = 0,
+    data: Data = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the generated market.")] = None,
+    speed: Annotated[int, typer.Option(metavar="N", help="Venue seconds a second.")] = 1,
+) -> None:
+    """Run the simulated venue by itself.
+
+    It listens on this machine only. Its first output line is JSON with both ports.
+
+    \b
+    nightdesk venue --port 8800
+    nightdesk venue --data bars/BTCUSDT.csv.gz --speed 60
+    """
+    from console.commands import start
+
+    start.venue(port, data or (), seed, speed)

@@ -1,0 +1,1 @@
+"""The commands of `nightdesk`, one module a subject. Each asks, shows and gives an exit code; it decides nothing."""

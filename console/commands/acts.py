@@ -1,0 +1,145 @@
+"""Acting on a running desk: pause, resume, kill, rearm, flatten, reset-breaker, stop."""
+
+from contextlib import closing
+from typing import Final
+
+from console import say
+from console.commands.where import Where
+from console.exits import Exit, Quit
+from engine.core.events import Act
+from engine.core.view import CommandReceipt
+from engine.session import remote
+from engine.session.clock import WallClock, block
+from engine.session.control import still_killed_text
+from engine.session.home import Home, kill_requested, write_kill_file
+from engine.session.lock import DeskLock, Holder, holder
+from engine.session.ports import CommandRequest
+from engine.session.remote import NotRunning, Refused, Unconfirmed
+from engine.session.status import rearm_token
+
+KILL_ANSWER_SECONDS: Final = 0.25
+STOP_SECONDS: Final = 60
+_POLL_SECONDS: Final = 0.05
+
+
+def act(where: Where, kind: Act, reason: str, subject: str = "") -> Exit:
+    """Have the running desk do `kind` and print its receipt."""
+    receipt = remote.command(remote.socket_of(where.home), CommandRequest(kind, "cli", "", reason, subject))
+    return _print(where, kind, receipt)
+
+
+def kill(where: Where, reason: str) -> Exit:
+    """Kill through the socket; by the kill file where the desk does not answer at once or does not confirm."""
+    request = CommandRequest(Act.KILL, "cli", "", reason)
+    try:
+        receipt = remote.command(remote.socket_of(where.home), request, seconds=KILL_ANSWER_SECONDS)
+        if receipt.accepted:
+            return _print(where, Act.KILL, receipt)
+        why = receipt.text
+    except (NotRunning, Refused, Unconfirmed) as failure:
+        why = str(failure)
+    path = write_kill_file(where.home, f"kill: {reason}" if reason else "kill")
+    running = holder(where.home.lock) is not None
+    then = "the desk takes it within a second" if running else "the next start refuses entries until it is re-armed"
+    answer = {"act": "kill", "accepted": True, "by": "file", "file": str(path), "running": running, "text": why}
+    say.receipt(answer, f"{why}\nkill file written: {path}; {then}", json_wanted=where.json)
+    return Exit.DONE
+
+
+def rearm(where: Where, reason: str, confirm: str) -> Exit:
+    """Show the token of the standing latch, or with it clear the latch; the desk may be running or stopped."""
+    source = kill_requested(where.home, where.variables)
+    if source is not None:
+        raise Quit(Exit.ERROR, still_killed_text(where.home, source))
+    if confirm and not reason:
+        raise Quit(Exit.USAGE, "rearm --confirm needs --reason TEXT: it goes into the record")
+    try:
+        path = remote.socket_of(where.home)
+    except NotRunning:
+        return _rearm_stopped(where, reason, confirm)
+    if not confirm:
+        return _show_token(where, str(remote.status(where.home).get("rearm_token", "")))
+    receipt = remote.command(path, CommandRequest(Act.REARM, "cli", "", reason), confirm=confirm)
+    return _print(where, Act.REARM, receipt)
+
+
+def _rearm_stopped(where: Where, reason: str, confirm: str) -> Exit:
+    """Clear the latch in the books of a desk that is not running, holding its lock meanwhile."""
+    from store.desk import open_store
+
+    home = where.home
+    if not home.database.exists():
+        return _show_token(where, "")
+    clock = WallClock()
+    lock = DeskLock.acquire(home.lock, Holder(started_ns=clock.now_ns()))
+    try:
+        with closing(open_store(home.database, home.env, clock, threaded=False, may_restore=False)) as store:
+            latched_ns = _latched_ns(home) if store.recovered.kill_latched or home.latch_file.exists() else None
+            token = "" if latched_ns is None else rearm_token(home.env, latched_ns)
+            if not confirm or not token:
+                return _show_token(where, token)
+            if confirm != token:
+                raise Quit(Exit.ERROR, "the token does not belong to this latch; ask for it again")
+            store.journal.latch(False, f"cli: {reason}").result()
+            home.latch_file.unlink(missing_ok=True)
+    finally:
+        lock.release()
+    return _print(where, Act.REARM, CommandReceipt(True, "kill latch cleared; the next start may enter again"))
+
+
+def _latched_ns(home: Home) -> int:
+    """When the newest latch was set, by the journal or by the guard's own file."""
+    from console.commands.history import newest_event_ns
+
+    at_ns = max(newest_event_ns(home.database, "latch"), newest_event_ns(home.database, "kill_changed"))
+    return max(at_ns, home.latch_file.stat().st_mtime_ns if home.latch_file.exists() else 0)
+
+
+def _show_token(where: Where, token: str) -> Exit:
+    if not token:
+        say.receipt({"latched": False}, "the kill switch is not latched", json_wanted=where.json)
+        return Exit.DONE
+    text = (
+        f"The kill switch is latched. Clearing it lets the {where.home.env} desk enter new positions again.\n"
+        f"To clear it: nightdesk rearm --env {where.home.env} --reason TEXT --confirm {token}"
+    )
+    say.receipt({"latched": True, "token": token}, text, json_wanted=where.json)
+    return Exit.DONE
+
+
+def stop(where: Where, reason: str, *, keep_positions: bool, wait: bool) -> Exit:
+    """Ask the desk to end in order and, unless told otherwise, wait until it has."""
+    path = remote.socket_of(where.home)
+    remote.stop(path, keep_positions=keep_positions)
+    if wait and not _ended(where.home):
+        raise Quit(Exit.ERROR, f"the desk was asked to stop and still runs after {STOP_SECONDS} s")
+    text = "the desk has stopped" if wait else "the desk was asked to stop"
+    answer = {"act": "stop", "accepted": True, "stopped": wait, "text": text, "reason": reason}
+    say.receipt(answer, text, json_wanted=where.json)
+    return Exit.DONE
+
+
+def _ended(home: Home) -> bool:
+    clock = WallClock()
+    until_ns = clock.mono_ns() + STOP_SECONDS * 1_000_000_000
+    while holder(home.lock) is not None:
+        if clock.mono_ns() > until_ns:
+            return False
+        block(_POLL_SECONDS)
+    return True
+
+
+def _print(where: Where, kind: Act, receipt: CommandReceipt) -> Exit:
+    answer = {
+        "act": kind.value,
+        "accepted": receipt.accepted,
+        "by": "socket",
+        "text": receipt.text,
+        "took_us": receipt.took_us,
+        "unconfirmed": list(receipt.unconfirmed),
+    }
+    text = receipt.text
+    if receipt.unconfirmed:
+        text += f"\nnot yet confirmed as cancelled: {', '.join(receipt.unconfirmed)}"
+    say.receipt(answer, text if receipt.accepted else f"refused: {text}", json_wanted=where.json)
+    return Exit.DONE if receipt.accepted else Exit.ERROR

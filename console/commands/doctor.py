@@ -1,0 +1,150 @@
+"""What stands in the way of a run, checked one by one: `nightdesk doctor`."""
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from console import say
+from console.commands.settings import read
+from console.commands.status import is_latched
+from console.commands.where import Where
+from console.exits import Exit
+from engine.session.errors import SessionError
+from engine.session.home import kill_requested
+from engine.session.lock import holder
+from store.database import holds_desk, quick_check, reading, sqlite_is_fixed, sqlite_version, stamped_env
+from store.errors import StoreError
+
+OK: Final = "ok"
+WARN: Final = "warn"
+FAIL: Final = "FAIL"
+DISK_BYTES_MIN: Final = 200 * 1024 * 1024
+DISK_BYTES_GOOD: Final = 2 * 1024 * 1024 * 1024
+
+
+class Finding(NamedTuple):
+    """One thing looked at. `text` says what was found and, where it is not good, what helps."""
+
+    name: str
+    verdict: str
+    text: str
+
+
+def doctor(where: Where, tree: Path | None, *, fix: bool) -> Exit:
+    """Print every finding; exit code 1 if one fails. `fix` makes missing folders and closes open ones, nothing else."""
+    if fix:
+        where.home.create()
+    found = [finding for check in CHECKS for finding in check(where, tree)]
+    if where.json:
+        say.as_json([finding._asdict() for finding in found])
+    else:
+        say.table(("check", "verdict", "found"), found)
+    return Exit.ERROR if any(finding.verdict == FAIL for finding in found) else Exit.DONE
+
+
+def _python(where: Where, tree: Path | None) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    yield Finding("python", OK if good else FAIL, version if good else f"{version}; 3.11 or newer is needed")
+
+
+def _sqlite(where: Where, tree: Path | None) -> Iterator[Finding]:
+    version = sqlite_version()
+    if sqlite_is_fixed():
+        yield Finding("sqlite", OK, version)
+    else:
+        yield Finding("sqlite", WARN, f"{version} has a rare WAL fault (fixed in 3.51.3); the desk works around it")
+
+
+def _config(where: Where, tree: Path | None) -> Iterator[Finding]:
+    try:
+        config = read(where, tree)
+    except SessionError as refused:
+        yield Finding("config", FAIL, str(refused))
+    else:
+        yield Finding("config", OK, f"{config.tree}, hash {config.content_hash[:12]}")
+
+
+def _home(where: Where, tree: Path | None) -> Iterator[Finding]:
+    folder = where.home.dir
+    if not folder.exists():
+        parent = next(path for path in folder.parents if path.exists())
+        writable = os.access(parent, os.W_OK | os.X_OK)
+        text = f"{folder}: will be made at the first start"
+        yield Finding("home", OK if writable else FAIL, text if writable else f"{parent} is not writable")
+        return
+    info = folder.stat()
+    if info.st_uid != os.getuid():
+        yield Finding("home", FAIL, f"{folder} belongs to another user")
+    elif stat.S_IMODE(info.st_mode) & 0o077:
+        yield Finding("home", FAIL, f"{folder} is open to others: chmod 700 {folder}, or doctor --fix")
+    else:
+        yield Finding("home", OK, str(folder))
+
+
+def _disk(where: Where, tree: Path | None) -> Iterator[Finding]:
+    folder = next(path for path in (where.home.dir, *where.home.dir.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    verdict = FAIL if free < DISK_BYTES_MIN else WARN if free < DISK_BYTES_GOOD else OK
+    yield Finding("disk", verdict, f"{free / 1e9:.1f} GB free at {folder}")
+
+
+def _lock(where: Where, tree: Path | None) -> Iterator[Finding]:
+    found = holder(where.home.lock)
+    if found is not None:
+        yield Finding("lock", OK, f"held by a running desk, pid {found.pid}, run {found.run_id or 'not yet named'}")
+    elif where.home.lock.exists():
+        yield Finding("lock", WARN, "free; the last desk died without releasing it, the next start recovers")
+    else:
+        yield Finding("lock", OK, "free")
+
+
+def _kill(where: Where, tree: Path | None) -> Iterator[Finding]:
+    source = kill_requested(where.home, where.variables)
+    if source is not None:
+        yield Finding("kill switch", WARN, f"set by {source}; entries are refused")
+    elif is_latched(where.home):
+        yield Finding("kill switch", WARN, "latched; nightdesk rearm clears it")
+    else:
+        yield Finding("kill switch", OK, "not set")
+
+
+def _books(where: Where, tree: Path | None) -> Iterator[Finding]:
+    path = where.home.database
+    if not holds_desk(path):
+        yield Finding("books", OK, "none yet")
+        return
+    try:
+        env = stamped_env(path)
+        with reading(path) as connection:
+            quick_check(connection, path)
+    except StoreError as failure:
+        yield Finding("books", FAIL, str(failure))
+        return
+    if env.lower() != where.home.env:
+        yield Finding("books", FAIL, f"{path} is stamped {env}")
+    else:
+        yield Finding("books", OK, f"{path}, {path.stat().st_size / 1e6:.1f} MB, stamped {env}")
+
+
+def _secrets(where: Where, tree: Path | None) -> Iterator[Finding]:
+    for path in (where.home.database, where.home.backup, where.home.lock):
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o007:
+            yield Finding("permissions", WARN, f"{path} can be read by every user: chmod 600 {path}")
+
+
+CHECKS: Final[tuple[Callable[[Where, Path | None], Iterator[Finding]], ...]] = (
+    _python,
+    _sqlite,
+    _config,
+    _home,
+    _disk,
+    _lock,
+    _kill,
+    _books,
+    _secrets,
+)

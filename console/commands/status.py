@@ -1,0 +1,85 @@
+"""What a desk is doing, from another shell."""
+
+from typing import Any
+
+from console import say
+from console.commands.where import Where
+from console.exits import Exit
+from engine.session import remote
+from engine.session.home import Home, kill_requested
+from engine.session.remote import NotRunning
+from engine.session.status import STOPPED, stopped_json
+
+
+def status(where: Where) -> Exit:
+    """Print the desk's status; exit code 4 where no desk runs."""
+    try:
+        found = remote.status(where.home)
+    except NotRunning:
+        found = _stopped(where)
+    if where.json:
+        say.as_json(found)
+    else:
+        say.pairs(_title(found), _rows(found))
+    return Exit.NOT_RUNNING if found["state"] == STOPPED else Exit.DONE
+
+
+def _stopped(where: Where) -> dict[str, Any]:
+    killed = kill_requested(where.home, where.variables) is not None
+    return stopped_json(where.home.env, kill_latched=is_latched(where.home), kill_file=killed)
+
+
+def is_latched(home: Home) -> bool:
+    """Whether a stopped desk is latched; books that cannot be read count as latched."""
+    if home.latch_file.exists():
+        return True
+    if not home.database.exists():
+        return False
+    from store.database import reading
+    from store.errors import StoreError
+    from store.recovery import is_latched as latched_in
+
+    try:
+        with reading(home.database) as connection:
+            return latched_in(connection)
+    except StoreError as failure:
+        say.aside(f"the books cannot be read, so the desk counts as killed: {failure}")
+        return True
+
+
+def _title(found: dict[str, Any]) -> str:
+    title = f"{found['env'].upper()}  {found['state']}"
+    return f"{title}  run {found['run_id']}  pid {found['pid']}" if found["run_id"] else title
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [("kill switch", "LATCHED" if found["kill_latched"] else "not latched")]
+    rows += [("blocked by", f"{b['reason']}: {b['text']} (lifted by: {b['lifts']})") for b in found["blocks"]]
+    if found["state"] == STOPPED:
+        return rows
+    duration, heartbeat, signals = found["duration_seconds"], found["heartbeat"], found["signals"]
+    elapsed = say.span(found["elapsed_seconds"])
+    age = found["feed_age_seconds"]
+    rejected = sum(count for name, count in signals.items() if name.startswith("REJECTED"))
+    rows += [
+        ("elapsed", f"{elapsed} of {say.span(duration)}" if duration else f"{elapsed}, until stopped"),
+        ("market", f"{found['venue']} ({found['source']}), {found['broker']} broker, {found['clock']} clock"),
+        ("equity", f"{found['equity']}  day {found['day_pnl']}  drawdown {found['drawdown']}"),
+        ("heat", f"{found['heat']['value']} of {found['heat']['limit']}"),
+        ("positions", _positions(found["positions"])),
+        ("orders", str(len(found["orders"]))),
+        (
+            "signals",
+            f"{signals['total']} raised, {signals['EXECUTED']} executed, {rejected} rejected, "
+            f"{signals['in_flight']} in flight",
+        ),
+        ("breakers", ", ".join(b["name"] for b in found["breakers"] if b["tripped"]) or "none tripped"),
+        ("heartbeat", f"{heartbeat['count']} beats, longest gap {heartbeat['max_gap_seconds']:.2f} s"),
+        ("feed age", "no data yet" if age is None else f"{age:.1f} s"),
+        ("live gate", found["gate_level"]),
+    ]
+    return rows
+
+
+def _positions(positions: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{p['side']} {p['qty']} {p['symbol']} ({p['unrealized']})" for p in positions) or "none"

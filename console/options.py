@@ -1,0 +1,48 @@
+"""What `nightdesk run` was asked, checked: the command line's half of a run, beside the configuration."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from engine.session.home import Home
+
+Speed = int | Literal["max"]
+SPEED_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """One start of the desk.
+
+    Attributes:
+        data: Recorded files to play instead of a live or generated market; they exist.
+        symbols: What to trade; empty: everything in `data`.
+        duration_ns: On the session's clock; None: until stopped.
+        speed: 1, N times real time, or "max": as fast as the machine can, on a virtual clock.
+        headless: No console; one status line a second instead.
+        keep_positions: Leave positions open at the end instead of closing them.
+        json: The final word on standard output is JSON.
+    """
+
+    env: str
+    home: Home
+    venue: str
+    broker: str
+    data: tuple[Path, ...]
+    symbols: tuple[str, ...]
+    strategy: str
+    duration_ns: int | None
+    speed: Speed
+    seed: int
+    headless: bool
+    keep_positions: bool
+    json: bool
+
+
+def parse_speed(text: str) -> Speed:
+    """`1`, a whole number up to 10,000, or `max`. Raises ValueError naming the rule."""
+    if text == "max":
+        return "max"
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= SPEED_MAX):
+        raise ValueError(f"must be 1, a whole number up to {SPEED_MAX}, or max")
+    return int(text)

@@ -1,0 +1,648 @@
+"""The command line: every command against a desk that runs, one that stopped, and none at all."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.cli import arranged, main
+from console.commands import acts, start
+from console.exits import Quit
+from console.options import RunOptions, parse_speed
+from engine.core.config import HOUR, MINUTE, CoreConfig
+from engine.core.engine import Engine
+from engine.core.events import Act, Quote, RunStarted
+from engine.core.facts import AnyFact, Fact, SignalRaised
+from engine.core.money import parse
+from engine.session.clock import WallClock
+from engine.session.config import SHIPPED, Config
+from engine.session.home import Home
+from engine.session.lock import DeskLock, Holder
+from engine.session.ports import Batch
+from engine.session.status import rearm_token
+from engine.strategies import make_all, spec
+from store.desk import open_store
+from tests.rig import instrument
+from tests.session.desk_double import NOW_NS, FakeDesk, a_view, killed, serving_in_a_thread
+from tests.store.making import T0, round_trip, run_started
+
+REPO = Path(__file__).parents[2]
+TOP = "run attach status pause resume kill rearm flatten reset-breaker stop explain replay doctor venue".split()  # noqa: SIM905
+NESTED = ("audit verify", "audit query", "config check", "config show")
+
+
+@pytest.fixture(autouse=True)
+def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working directory, and no variable of ours."""
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    for name in [name for name in os.environ if name.startswith("NIGHTDESK_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def nightdesk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command on the home of this test: exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main([*arguments, "--home", str(tmp_path)])
+        out = capsys.readouterr()
+        return code, out.out, out.err
+
+    return run
+
+
+Nightdesk = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home.at(tmp_path, "paper")
+
+
+# --- the surface ---
+
+
+@pytest.mark.parametrize("command", [*TOP, *NESTED])
+def test_every_command_explains_itself_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split(), "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "--home DIR" in out and "--json" in out and f"\n  nightdesk {command}" in out
+
+
+def test_the_list_of_commands_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    listed = re.findall(r"(?m)^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2])
+    assert sorted(listed) == sorted([*TOP, "audit", "config"])
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "--home H --env live --json audit verify",
+        "audit --home H verify --env live --json",
+        "audit verify --json --home=H --env=live",
+    ],
+)
+def test_home_env_and_json_may_stand_anywhere(written: str) -> None:
+    found = arranged(written.split())
+    assert found[-2:] == ["audit", "verify"]
+    assert set(found[:-2]) <= {"--home", "H", "--env", "live", "--json", "--home=H", "--env=live"}
+
+
+def test_what_follows_two_dashes_is_left_alone() -> None:
+    assert arranged(["explain", "--", "--json"]) == ["explain", "--", "--json"]
+
+
+def test_several_paths_may_follow_data() -> None:
+    assert arranged(["run", "--data", "a", "b", "--seed", "1", "--data", "c"]) == [
+        "run", "--data", "a", "--data", "b", "--seed", "1", "--data", "c",
+    ]  # fmt: skip
+
+
+def test_an_option_without_its_value_is_named() -> None:
+    with pytest.raises(Quit, match="--home needs a value"):
+        arranged(["status", "--home"])
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["run", "--nonsense"], ["--env", "prod", "status"], ["explain"]])
+def test_wrong_usage_is_exit_code_2(arguments: list[str], nightdesk: Nightdesk) -> None:
+    code, _, err = nightdesk(*arguments)
+    assert code == 2 and err
+
+
+def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("nightdesk ")
+
+
+def test_python_dash_m_console_is_the_same_program(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "console", "status", "--json", "--home", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 4 and json.loads(done.stdout)["state"] == "STOPPED"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["kill"], ["config", "check"], ["audit", "verify"], ["doctor"], ["--help"]]
+)
+def test_no_command_but_the_console_loads_textual(arguments: list[str], tmp_path: Path) -> None:
+    script = (
+        "import sys; from console.cli import main; code = main(sys.argv[1:]); "
+        "print(sorted(name for name in sys.modules if name.partition('.')[0] == 'textual'), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments, "--home", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+# --- status ---
+
+
+def test_without_a_desk_the_state_is_stopped_and_the_exit_code_4(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    code, out, _ = nightdesk("status", "--json")
+    assert code == 4 and json.loads(out)["state"] == "STOPPED" and json.loads(out)["kill_latched"] is False
+    assert not (tmp_path / "paper").exists()
+
+
+def test_a_lock_left_by_a_dead_desk_is_stopped_too(nightdesk: Nightdesk, home: Home) -> None:
+    home.create()
+    home.lock.write_text('{"pid": 1, "run_id": "old"}')
+    assert nightdesk("status")[0] == 4
+
+
+def test_a_running_desk_is_shown_in_json_and_in_words(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    with serving_in_a_thread(tmp_path, FakeDesk(a_view())):
+        code, out, _ = nightdesk("--json", "status")
+        assert code == 0 and json.loads(out)["equity"] == "9990.12345678"
+        code, out, _ = nightdesk("status")
+    assert code == 0 and out.startswith("PAPER  RUNNING  run 20261121-070822")
+    for words in (
+        "heat",
+        "0.0002 of 0.01",
+        "SHORT -0.00004 BTCUSDT",
+        "operator: paused by ada",
+        "4 raised, 3 executed",
+    ):
+        assert words in out
+
+
+def test_a_desk_that_is_starting_is_an_error_and_not_stopped(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    with serving_in_a_thread(tmp_path, FakeDesk()):
+        code, _, err = nightdesk("status")
+    assert (code, err) == (1, "nightdesk: the desk is starting\n")
+
+
+def test_home_comes_from_the_environment_and_from_dotenv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cwd" / ".env").write_text(f"NIGHTDESK_HOME={tmp_path / 'dot'}\nNIGHTDESK_ENV=live\n")
+    write_kill = ["kill", "--json"]
+    assert main(write_kill) == 0
+    assert json.loads(capsys.readouterr().out)["file"] == str(tmp_path / "dot" / "live" / "KILL_SWITCH")
+    monkeypatch.setenv("NIGHTDESK_HOME", str(tmp_path / "var"))
+    assert main([*write_kill, "--env", "paper"]) == 0
+    assert json.loads(capsys.readouterr().out)["file"] == str(tmp_path / "var" / "paper" / "KILL_SWITCH")
+
+
+# --- acts ---
+
+
+@pytest.mark.parametrize(
+    ("words", "act", "subject"),
+    [
+        ("pause", Act.PAUSE, ""),
+        ("resume", Act.RESUME, ""),
+        ("flatten", Act.FLATTEN, ""),
+        ("reset-breaker daily_loss", Act.RESET_BREAKER, "daily_loss"),
+        ("kill", Act.KILL, ""),
+    ],
+)
+def test_an_act_reaches_the_desk_with_its_reason(
+    words: str, act: Act, subject: str, nightdesk: Nightdesk, tmp_path: Path
+) -> None:
+    desk = FakeDesk(a_view())
+    with serving_in_a_thread(tmp_path, desk) as home:
+        code, out, _ = nightdesk(*words.split(), "--reason", "because", "--json")
+        assert not home.kill_file.exists()
+    answer = json.loads(out)
+    assert code == 0 and answer["accepted"] and answer["by"] == "socket" and answer["unconfirmed"] == ["o-1"]
+    (asked,) = desk.asked
+    assert (asked.act, asked.reason, asked.subject, asked.source) == (act, "because", subject, "cli")
+
+
+@pytest.mark.parametrize("words", ["pause", "resume", "flatten", "stop", "reset-breaker", "attach"])
+def test_an_act_without_a_desk_is_exit_code_4(words: str, nightdesk: Nightdesk) -> None:
+    code, _, err = nightdesk(words)
+    assert code == 4 and "no desk is running" in err
+
+
+def test_errors_are_json_where_json_is_wanted(nightdesk: Nightdesk) -> None:
+    code, out, err = nightdesk("pause", "--json")
+    assert json.loads(out)["exit_code"] == code == 4 and err == ""
+
+
+def test_stop_waits_until_the_desk_has_ended(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    desk = FakeDesk(a_view())
+    with serving_in_a_thread(tmp_path, desk) as home:
+        code, out, _ = nightdesk("stop", "--keep-positions")
+        assert not home.lock.exists()
+    assert (code, out) == (0, "the desk has stopped\n") and desk.stops == [("operator_stop", True)]
+
+
+# --- kill and rearm ---
+
+
+def test_kill_writes_the_file_when_no_desk_runs(nightdesk: Nightdesk, home: Home) -> None:
+    code, out, _ = nightdesk("kill", "--reason", "stray")
+    assert code == 0 and "the next start refuses entries" in out
+    assert home.kill_file.read_text() == "kill: stray\n"
+
+
+def test_kill_writes_the_file_when_the_desk_does_not_answer(nightdesk: Nightdesk, home: Home) -> None:
+    import socket
+
+    home.create()
+    lock = DeskLock.acquire(home.lock, Holder(os.getpid(), 0, "frozen", str(home.socket)))
+    clock = WallClock()
+    with socket.socket(socket.AF_UNIX) as frozen:
+        frozen.bind(str(home.socket))
+        frozen.listen()
+        begun_ns = clock.mono_ns()
+        code, out, _ = nightdesk("kill", "--json")
+        took_ns = clock.mono_ns() - begun_ns
+    lock.release()
+    answer = json.loads(out)
+    assert (code, answer["by"], answer["running"]) == (0, "file", True) and home.kill_file.exists()
+    assert 250_000_000 <= took_ns < 2_000_000_000
+
+
+def test_kill_writes_the_file_when_the_desk_takes_it_and_gives_no_receipt(
+    nightdesk: Nightdesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.session.remote.RECEIPT_SECONDS", -0.9)
+    monkeypatch.setattr("engine.session.control.CLOSE_SECONDS", 0.05)
+    with serving_in_a_thread(tmp_path, FakeDesk(a_view(), answers=False)) as home:
+        code, out, _ = nightdesk("kill")
+        assert code == 0 and "gave no receipt" in out and home.kill_file.exists()
+
+
+def test_kill_works_with_a_configuration_nothing_else_would_start_with(nightdesk: Nightdesk, home: Home) -> None:
+    Path(".env").write_text("NIGHTDESK_BITUNIX_SECRET=x\nNIGHTDESK_WHAT=1\n")
+    Path(".env").chmod(0o644)
+    assert nightdesk("kill")[0] == 0 and home.kill_file.exists()
+
+
+def test_rearm_shows_the_token_and_then_takes_it(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    desk = FakeDesk(killed())
+    with serving_in_a_thread(tmp_path, desk):
+        code, out, _ = nightdesk("rearm")
+        token = rearm_token("paper", NOW_NS - 7)
+        assert code == 0 and f"--confirm {token}" in out and desk.asked == []
+        assert nightdesk("rearm", "--confirm", token)[0] == 2  # a reason is part of it
+        assert nightdesk("rearm", "--confirm", "wrong", "--reason", "x")[0] == 1
+        assert nightdesk("rearm", "--confirm", token, "--reason", "checked")[0] == 0
+    assert [(asked.act, asked.reason) for asked in desk.asked] == [(Act.REARM, "checked")]
+
+
+def test_rearm_is_refused_while_the_kill_file_or_variable_stands(
+    nightdesk: Nightdesk, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nightdesk("kill")
+    code, _, err = nightdesk("rearm", "--reason", "x", "--confirm", "y")
+    assert code == 1 and "kill file" in err and "remove it first" in err
+    home.kill_file.unlink()
+    monkeypatch.setenv("NIGHTDESK_KILL_SWITCH", "TRUE")
+    code, _, err = nightdesk("rearm")
+    assert code == 1 and "NIGHTDESK_KILL_SWITCH" in err
+
+
+def test_a_stopped_desk_is_rearmed_in_its_books(nightdesk: Nightdesk, home: Home) -> None:
+    home.create()
+    store = open_store(home.database, "paper", WallClock(), threaded=False)
+    store.journal.latch(True, "kill").result()
+    store.close()
+    assert json.loads(nightdesk("status", "--json")[1])["kill_latched"] is True
+    token = json.loads(nightdesk("rearm", "--json")[1])["token"]
+    assert nightdesk("rearm", "--reason", "x", "--confirm", "00000000")[0] == 1
+    assert json.loads(nightdesk("rearm", "--json")[1]) == {"latched": True, "token": token}
+    assert nightdesk("rearm", "--reason", "checked", "--confirm", token)[0] == 0
+    assert json.loads(nightdesk("status", "--json")[1])["kill_latched"] is False
+    assert json.loads(nightdesk("rearm", "--json")[1]) == {"latched": False}
+    rows = json.loads(nightdesk("audit", "query", "--kind", "rearm", "--json")[1])
+    assert [row["body"]["text"] for row in rows] == ["cli: checked"]
+    assert not home.lock.exists() and nightdesk("audit", "verify")[0] == 0
+
+
+def test_a_latch_the_guard_wrote_by_itself_is_cleared_too(nightdesk: Nightdesk, home: Home) -> None:
+    home.create()
+    open_store(home.database, "paper", WallClock(), threaded=False).close()
+    home.latch_file.write_text("frozen\n")
+    token = json.loads(nightdesk("rearm", "--json")[1])["token"]
+    assert nightdesk("rearm", "--reason", "checked", "--confirm", token)[0] == 0
+    assert not home.latch_file.exists()
+
+
+def test_rearm_with_nothing_latched_says_so(nightdesk: Nightdesk) -> None:
+    assert nightdesk("rearm") == (0, "the kill switch is not latched\n", "")
+
+
+def test_books_that_cannot_be_read_count_as_killed(nightdesk: Nightdesk, home: Home) -> None:
+    home.create()
+    home.database.write_bytes(b"not a database" * 1000)
+    code, out, err = nightdesk("status", "--json")
+    assert code == 4 and json.loads(out)["kill_latched"] is True and "counts as killed" in err
+
+
+# --- run ---
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Config, RunOptions]]]:
+    """What `run` hands to the desk; the desk itself is replaced by one that ends at once with code 0."""
+    import types
+
+    calls: list[tuple[Config, RunOptions]] = []
+    assemble = types.ModuleType("console.assemble")
+
+    def run_desk(config: Config, options: RunOptions) -> int:
+        calls.append((config, options))
+        return 0
+
+    assemble.run_desk = run_desk  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "console.assemble", assemble)
+    yield calls
+
+
+def test_run_without_anything_uses_the_shipped_paper_tree_and_implies_headless(
+    nightdesk: Nightdesk, started: list[tuple[Config, RunOptions]], home: Home
+) -> None:
+    code, _, err = nightdesk("run")
+    ((config, options),) = started
+    assert code == 0 and err == "no terminal: running --headless\n"
+    assert (options.env, options.home, options.venue, options.broker) == ("paper", home, "sim", "paper")
+    assert options.headless and options.duration_ns is None and options.speed == 1 and options.data == ()
+    assert options.symbols == config.desk.symbols and options.seed == config.desk.seed
+    assert not home.dir.exists()
+
+
+def test_every_option_of_run_arrives(
+    nightdesk: Nightdesk, started: list[tuple[Config, RunOptions]], tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "b.csv").touch()
+    words = "run --venue sim --broker venue --symbols ETHUSDT,BTCUSDT --strategy trend --duration 72h --speed max"
+    more = ["--seed", "3", "--headless", "--keep-positions", "--json", "--data", str(tmp_path / "a.csv")]
+    assert nightdesk(*words.split(), *more, str(tmp_path / "b.csv"))[0] == 0
+    ((config, options),) = started
+    assert options.symbols == ("ETHUSDT", "BTCUSDT") and options.data == (tmp_path / "a.csv", tmp_path / "b.csv")
+    assert (options.broker, options.strategy, options.duration_ns) == ("venue", "trend", 72 * HOUR)
+    assert (options.speed, options.seed, options.keep_positions, options.json) == ("max", 3, True, True)
+    assert config.origins["desk.duration"] == "--duration" and [s.id for s in config.strategies] == ["trend"]
+
+
+def test_with_data_and_no_symbols_the_data_decides(
+    nightdesk: Nightdesk, started: list[tuple[Config, RunOptions]], tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").touch()
+    assert nightdesk("run", "--data", str(tmp_path / "a.csv"))[0] == 0
+    assert nightdesk("run", "--data", str(tmp_path / "a.csv"), "--symbols", "PEPEUSDT")[0] == 0
+    assert [options.symbols for _, options in started] == [(), ("PEPEUSDT",)]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("--duration 10", "--duration: duration"),
+        ("--duration 0s", "above zero"),
+        ("--speed 0", "--speed 0: must be 1"),
+        ("--speed fast", "or max"),
+        ("--speed 60 --venue bitunix", "runs in real time"),
+        ("--symbols NOPE", "is not among the venue's allowed_symbols"),
+        ("--symbols BTCUSDT,,", "holds an empty name"),
+        ("--strategy nope", "no such name"),
+        ("--venue nope", "unknown venue"),
+        ("--broker nope", "must be 'paper' or 'venue'"),
+        ("--seed -1", "--seed"),
+        ("--data nowhere.csv also.csv", "also.csv: no such file or folder"),
+        ("--data . --venue bitunix", "recorded data plays on the venue sim"),
+        ("--config nowhere", "no configuration here"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_with_its_reason_and_leaves_no_trace(
+    words: str, text: str, nightdesk: Nightdesk, started: list[tuple[Config, RunOptions]], home: Home
+) -> None:
+    Path("something").touch()
+    code, _, err = nightdesk("run", *words.split())
+    assert code == 2 and text in err and "Traceback" not in err
+    assert started == [] and not home.dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "written"),
+    [
+        ("risk.toml", 'heat_max_percent = "2"'),
+        ("risk.toml", "positions_max = true"),
+        ("desk.toml", "dry_run = false"),
+        ("desk.toml", 'env = "live"'),
+        ("validation.toml", "expiry = 30"),
+        ("venues/sim.toml", "alowed_symbols = []"),
+    ],
+)
+def test_a_bad_configuration_is_exit_code_2_naming_file_key_and_rule(
+    file: str, written: str, nightdesk: Nightdesk, started: list[tuple[Config, RunOptions]], tmp_path: Path, home: Home
+) -> None:
+    import shutil
+
+    tree = Path(shutil.copytree(SHIPPED / "paper", tmp_path / "mine"))
+    key = written.partition(" ")[0]
+    text = re.sub(rf"(?m)^{key} = .*$", "", (tree / file).read_text())
+    (tree / file).write_text(f"{text}\n{written}\n")
+    code, _, err = nightdesk("run", "--config", str(tree))
+    assert code == 2 and str(tree / file) in err and key in err
+    assert started == [] and not home.dir.exists()
+
+
+@pytest.mark.parametrize(("text", "speed"), [("1", 1), ("60", 60), ("max", "max")])
+def test_a_speed_is_a_whole_number_or_max(text: str, speed: Any) -> None:
+    assert parse_speed(text) == speed
+
+
+def test_a_running_desk_keeps_a_second_one_out_with_exit_code_3(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.create()
+    lock = DeskLock.acquire(home.lock, Holder(pid=7, run_id="first"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(start, "run", lambda *_, **__: DeskLock.acquire(home.lock, Holder()))
+        assert main(["run"]) == 3
+    lock.release()
+    assert "already_running" in capsys.readouterr().err
+
+
+def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(acts, "act", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["pause"])
+
+
+# --- config ---
+
+
+def test_config_check_and_show_name_tree_values_and_origins(nightdesk: Nightdesk) -> None:
+    code, out, _ = nightdesk("config", "check", "--json", "--env", "live")
+    assert code == 0 and json.loads(out)["tree"].endswith("config/live")
+    code, out, _ = nightdesk("config", "show")
+    assert code == 0
+    assert re.search(r"(?m)^risk\.heat_max_percent +1 +/.*config/paper/risk\.toml$", out)
+    assert re.search(r"(?m)^desk\.paper_start_date +- +default$", out)
+    code, out, _ = nightdesk("config", "show", "--json")
+    assert json.loads(out)["values"]["desk"]["symbols"][0] == "BTCUSDT"
+
+
+def test_config_check_names_every_problem(nightdesk: Nightdesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTDESK_RISK_POSITIONS_MAX", "9")
+    monkeypatch.setenv("NIGHTDESK_SYMBOLLS", "X")
+    code, out, _ = nightdesk("config", "check", "--json")
+    assert code == 2 and "2 problems" in json.loads(out)["error"]
+
+
+# --- history ---
+
+
+@pytest.fixture
+def a_run(home: Home) -> str:
+    """A short run in the books: three hours of quotes that rise and fall, one trend follower."""
+    home.create()
+    btc = instrument()
+    params: dict[str, int | str | bool] = {}
+    config = CoreConfig(
+        env="paper",
+        seed=1,
+        paper=True,
+        starting_equity=parse("10000"),
+        instruments=(btc,),
+        strategies=(spec("trend", "trend", params, ["BTCUSDT"]),),
+    )
+    engine = Engine(make_all)
+    begun_ns = 1_795_244_902 * 10**9
+    inputs: list[Any] = [RunStarted(begun_ns, "20261121-070822", config)]
+    for step in range(180):
+        bid = parse(str(60_000 + abs(step - 90)))
+        at_ns = begun_ns + step * MINUTE
+        inputs.append(Quote("BTCUSDT", at_ns, at_ns, bid, bid + parse("0.1"), parse("1"), parse("1")))
+    facts: list[tuple[int, AnyFact]] = []
+    for seq, event in enumerate(inputs, start=1):
+        facts += [(seq, item) for item in engine.handle(event) if isinstance(item, Fact)]
+    store = open_store(home.database, "paper", WallClock(), threaded=False)
+    store.journal.commit(Batch("20261121-070822", 1, inputs, facts, begun_ns)).result()
+    store.close()
+    return engine.decision_hash
+
+
+def test_audit_verify_is_good_and_then_finds_a_changed_row(nightdesk: Nightdesk, home: Home, a_run: str) -> None:
+    import sqlite3
+
+    code, out, _ = nightdesk("audit", "verify", "--json")
+    assert code == 0 and json.loads(out)["good"] and json.loads(out)["inputs"] == 181
+    connection = sqlite3.connect(home.database)
+    for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {trigger}")
+    connection.execute("UPDATE journal SET at_ns = at_ns + 1 WHERE id = 2")
+    connection.commit()
+    connection.close()
+    code, out, _ = nightdesk("audit", "verify")
+    assert code == 5 and out.startswith("BAD: row 2")
+    home.database.write_bytes(b"rubbish" * 4096)
+    assert nightdesk("audit", "verify")[0] == 5
+
+
+def test_audit_query_filters_and_pages(nightdesk: Nightdesk, a_run: str) -> None:
+    code, out, _ = nightdesk("audit", "query", "--json", "--limit", "2")
+    newest = json.loads(out)
+    assert code == 0 and len(newest) == 2 and newest[0]["id"] > newest[1]["id"]
+    older = json.loads(nightdesk("audit", "query", "--json", "--before", str(newest[1]["id"]))[1])
+    assert all(row["id"] < newest[1]["id"] for row in older)
+    kinds = json.loads(nightdesk("audit", "query", "--kind", "equity_marked", "--json")[1])
+    assert kinds and {row["kind"] for row in kinds} == {"equity_marked"}
+    assert "equity_marked" in nightdesk("audit", "query", "--since", "2026-11-21")[1]
+    assert json.loads(nightdesk("audit", "query", "--until", "2020-01-01T00:00:00Z", "--json")[1]) == []
+    assert nightdesk("audit", "query", "--since", "yesterday")[0] == 2
+
+
+def test_explain_follows_a_signal_or_says_there_is_none(nightdesk: Nightdesk, home: Home) -> None:
+    home.create()
+    store = open_store(home.database, "paper", WallClock(), threaded=False)
+    facts = round_trip(1)
+    store.journal.commit(Batch("r", 1, [run_started("r")], facts, T0)).result()
+    store.close()
+    signal = next(fact.signal_id for _, fact in facts if isinstance(fact, SignalRaised))
+    code, out, _ = nightdesk("explain", signal, "--json")
+    assert code == 0 and {"signal", "order", "fill", "outcome"} <= {step["what"] for step in json.loads(out)}
+    assert signal in nightdesk("explain", signal)[1]
+    code, _, err = nightdesk("explain", "nothing")
+    assert code == 2 and "has the id 'nothing'" in err
+
+
+def test_a_run_replays_to_the_same_decisions(nightdesk: Nightdesk, a_run: str) -> None:
+    code, out, _ = nightdesk("replay", "20261121-070822", "--verify", "--json")
+    answer = json.loads(out)
+    assert code == 0 and answer["same"] and answer["decision_hash"] == a_run and answer["events"] == 181
+    code, out, _ = nightdesk("replay", "20261121-070822", "--from", "2026-11-21T09:00:00Z")
+    assert code == 0 and "equity_marked" in out and "decision hash" in out
+
+
+def test_a_replay_that_differs_is_exit_code_5_and_says_where(nightdesk: Nightdesk, a_run: str) -> None:
+    from console.commands import replay
+    from engine.core.facts import ErrorCounted
+
+    other = ErrorCounted(1, "here", "else", "f")
+    real = replay.Replay.facts
+
+    def altered(self: Any) -> Any:
+        for index, (seq, fact) in enumerate(real(self)):
+            yield seq, other if index == 3 else fact
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay.Replay, "facts", altered)
+        code, out, _ = nightdesk("replay", "20261121-070822", "--verify")
+    assert code == 5 and "DIFFERS at input" in out and "error_counted" in out
+
+
+def test_no_books_and_unknown_runs_are_exit_code_2(nightdesk: Nightdesk, home: Home) -> None:
+    for words in (["audit", "verify"], ["audit", "query"], ["explain", "S"], ["replay", "R"]):
+        code, _, err = nightdesk(*words)
+        assert code == 2 and "no paper desk has run yet" in err
+    home.create()
+    open_store(home.database, "paper", WallClock(), threaded=False).close()
+    assert nightdesk("replay", "R", "--verify")[0] == 2
+    assert "name the run" in nightdesk("replay", "latest")[2]
+
+
+# --- doctor ---
+
+
+def test_the_doctor_finds_a_healthy_place_and_names_what_is_wrong(
+    nightdesk: Nightdesk, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = nightdesk("doctor", "--json")
+    assert code == 0 and {row["name"] for row in json.loads(out)} >= {"python", "config", "disk", "lock", "books"}
+    home.dir.mkdir(mode=0o755)
+    home.dir.chmod(0o755)
+    monkeypatch.setenv("NIGHTDESK_RISK_POSITIONS_MAX", "9")
+    code, out, _ = nightdesk("doctor")
+    assert code == 1 and "chmod 700" in out and "positions_max" in out
+    monkeypatch.delenv("NIGHTDESK_RISK_POSITIONS_MAX")
+    assert nightdesk("doctor", "--fix")[0] == 0
+
+
+def test_the_doctor_tells_a_damaged_database_a_wrong_env_and_a_latch(nightdesk: Nightdesk, home: Home) -> None:
+    live = Home.at(home.root, "live")
+    home.create()
+    live.create()
+    open_store(live.database, "live", WallClock(), threaded=False).close()
+    live.database.rename(home.database)
+    code, out, _ = nightdesk("doctor")
+    assert code == 1 and "is stamped" in out
+    home.database.write_bytes(b"rubbish" * 4096)
+    home.latch_file.touch()
+    code, out, _ = nightdesk("doctor")
+    assert code == 1 and "latched" in out
+
+
+# --- venue ---
+
+
+def test_the_venue_refuses_what_it_cannot_serve(nightdesk: Nightdesk) -> None:
+    assert nightdesk("venue", "--port", "70000")[0] == 2
+    assert nightdesk("venue", "--speed", "0")[0] == 2
+    assert nightdesk("venue", "--data", "nowhere")[0] == 2
