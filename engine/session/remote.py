@@ -106,7 +106,7 @@ class Connection:
             try:
                 chunk = self._socket.recv(_CHUNK)
             except TimeoutError as late:
-                raise NotRunning(f"the desk did not answer within {seconds:g} s") from late
+                raise NotRunning(f"the desk did not answer within {seconds:.2g} s") from late
             except OSError as failure:
                 raise NotRunning(f"the desk hung up: {failure.strerror or failure}") from failure
             if not chunk or len(self._buffer) > _ANSWER_BYTES_MAX:

@@ -68,6 +68,7 @@ class Session:
         self._shell: Shell | None = None
         self._early_stop: tuple[str, int] | None = None
         self.exit_code = 1
+        self._running: dict[asyncio.Task[None], str] = {}
 
     # --- the desk, as its operator has it ---
 
@@ -275,8 +276,9 @@ class Session:
             done, _ = await asyncio.wait([stop, *self._running], return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.cancel()
-        for task in done - {stop}:
-            name = self._running[task]
+        for task, name in self._running.items():
+            if task not in done:
+                continue
             error = task.exception()
             if isinstance(error, VenueGone):
                 shell.error(name, str(error))
@@ -338,7 +340,7 @@ class Session:
     async def _cancel_tasks(self) -> None:
         """Everything but the connections, the pump and, for a venue's broker, the way its answers come."""
         keep = "execution_task" if self._plan.broker is not None else ""
-        ending = [task for task, name in getattr(self, "_running", {}).items() if name != keep and not task.done()]
+        ending = [task for task, name in self._running.items() if name != keep and not task.done()]
         for task in ending:
             task.cancel()
         if ending:
@@ -382,7 +384,7 @@ class Session:
         """The last event of the run, and a snapshot of everything with it."""
         shell = self._shell
         assert shell is not None
-        for task in getattr(self, "_running", {}):
+        for task in self._running:
             task.cancel()
         self._pump.cancel()
         shell.step()

@@ -7,8 +7,8 @@ sees to that. In virtual time the market task drives the core in lockstep, and t
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
 
 import msgspec
 import psutil
@@ -51,7 +51,7 @@ class Tasks:
         self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
         self.rss_peak = 0
 
-    def all(self) -> dict[str, Callable[[], Awaitable[None]]]:
+    def all(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Every task by its name."""
         return {
             "market_data_task": self.market_data,

@@ -1,0 +1,298 @@
+"""Puts a desk together: the one place that knows the configuration, the venue, the store, the session and the console.
+
+Headless, the engine's loop is the main thread. With a console the engine runs on a thread of its own, so that no screen
+can stall it, and the console has the main thread.
+"""
+
+import asyncio
+import json
+import os
+import threading
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+import msgspec
+
+from console import say
+from console.options import RunOptions
+from engine.core import money
+from engine.core.config import CoreConfig, Instrument, StrategySpec
+from engine.session.clock import ScaledClock, VirtualClock, WallClock
+from engine.session.config import Config, to_core
+from engine.session.errors import SessionError
+from engine.session.home import write_kill_file
+from engine.session.lock import DeskLock, Holder
+from engine.session.plan import DeskStore, Plan, Policy, Source
+from engine.session.ports import Clock, Feed
+from engine.session.session import Session, handle_signals
+from engine.session.settings import BUILT_IN
+from engine.strategies import make_all, spec
+from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
+from engine.venues.sim.generated import GeneratedMarket
+from engine.venues.sim.options import VenueOptions
+from engine.venues.sim.process import VenueProcess, start_venue
+from store.desk import open_store
+
+VIRTUAL_ANCHOR_NS: Final = 1_767_225_600_000_000_000
+"""Where the generated market begins at full speed (2026-01-01T00:00:00Z): the same input for every such run."""
+
+WARMUP_MARGIN_BARS: Final = 5
+JOIN_SECONDS: Final = 0.5
+
+
+class Refused(SessionError):
+    """The desk cannot be put together as asked; the message names cause and cure."""
+
+
+class Market(msgspec.Struct):
+    """The outside, opened: a feed and its venue, or a source in process."""
+
+    clock: Clock
+    source_name: str
+    symbols: tuple[str, ...]
+    feed: Feed | None = None
+    source: Source | None = None
+    venue: VenueProcess | None = None
+
+
+def run_desk(config: Config, options: RunOptions) -> int:
+    """Run the desk as configured; its exit code.
+
+    Raises:
+        SessionError, StoreError, StrategyError, VenueFailed, BadData: the start failed, in one clear sentence.
+    """
+    if config.desk.venue != BUILT_IN:
+        raise Refused(f"venue {config.desk.venue}: only the built-in venue ({BUILT_IN}) can be used in this version")
+    options.home.create()
+    started_ns = WallClock().now_ns()
+    lock = DeskLock.acquire(options.home.lock, Holder(pid=os.getpid(), started_ns=started_ns))
+    try:
+        store = open_store(options.home.database, options.env, WallClock())
+        try:
+            if options.headless:
+                return _on_loop(lambda: _headless(config, options, lock, store))
+            return _with_console(config, options, lock, store)
+        finally:
+            store.close()
+    finally:
+        lock.release()
+
+
+def _on_loop(main: "Callable[[], asyncio._CoroutineLike[int]]") -> int:
+    """Run `main` on a fresh event loop, uvloop where it is there."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:  # no wheel for this platform: the standard loop does the same, a little less steadily
+        from asyncio import new_event_loop
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main())
+
+
+# --- without a console ---
+
+
+async def _headless(config: Config, options: RunOptions, lock: DeskLock, store: DeskStore) -> int:
+    session = Session(await _plan(config, options, lock, store, None if options.json else say.line))
+    handle_signals(session, asyncio.get_running_loop())
+    code = await session.run()
+    _tell_end(options, session)
+    return code
+
+
+def _tell_end(options: RunOptions, session: Session) -> None:
+    report = session.plan.folder.final_report
+    if not report.exists():
+        return
+    if options.json:
+        say.as_json(json.loads(report.read_text()))
+        return
+    view = session.view()
+    if view is not None:
+        net = money.text(view.equity - view.starting_equity, 2)
+        say.line(f"{view.phase_text}: {view.trades} trades, net P&L {net}, equity {money.text(view.equity, 2)}")
+    say.line(f"report: {report}")
+
+
+# --- with a console ---
+
+
+class _EngineThread:
+    """The session on its own thread and loop. `ready` once there is a desk to look at, or a reason why not."""
+
+    def __init__(self, config: Config, options: RunOptions, lock: DeskLock, store: DeskStore) -> None:
+        self.session: Session | None = None
+        self.failure: BaseException | None = None
+        self.code = 1
+        self._made = (config, options, lock, store)
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine")
+
+    def start(self) -> Session:
+        """Start and wait for the desk. Raises what kept it from starting."""
+        self._thread.start()
+        self._ready.wait()
+        if self.session is None:
+            assert self.failure is not None
+            raise self.failure
+        return self.session
+
+    def _run(self) -> None:
+        try:
+            self.code = _on_loop(self._main)
+        except BaseException as error:  # the top of the thread: handed to the main thread, which raises it
+            self.failure = error
+        finally:
+            self._ready.set()
+
+    async def _main(self) -> int:
+        session = Session(await _plan(*self._made, None))
+        self.session = session
+        self._ready.set()
+        return await session.run()
+
+    def join(self) -> int:
+        """Wait for the end; the session's exit code. Signals are still heard meanwhile."""
+        while self._thread.is_alive():
+            self._thread.join(JOIN_SECONDS)
+        if self.failure is not None:
+            raise self.failure
+        return self.code
+
+
+def _with_console(config: Config, options: RunOptions, lock: DeskLock, store: DeskStore) -> int:
+    from console.app import Bridge, Left, run_console
+
+    say.line("Nightdesk: starting the venue ...")
+    engine = _EngineThread(config, options, lock, store)
+    session = engine.start()
+
+    def hung_up() -> None:
+        if config.desk.on_hangup == "stop":
+            session.stop("SIGHUP")
+
+    bridge = Bridge(
+        actor=_operator(),
+        kill_fallback=lambda: str(write_kill_file(options.home, "the console had no answer from the engine")),
+        on_hangup=hung_up,
+        on_terminate=lambda: session.stop("SIGTERM"),
+    )
+    departure = run_console(session, bridge)
+    if departure.fault:
+        say.aside(departure.fault)
+    if departure.left is Left.CLOSED and not session.ended():
+        say.line("The desk goes on without its console. Ctrl-C ends it in order.")
+    handle_signals(session, None)
+    code = engine.join()
+    if departure.left is not Left.HUNG_UP:
+        _tell_end(options, session)
+    return code
+
+
+def _operator() -> str:
+    return os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.getuid()}"
+
+
+# --- the plan ---
+
+
+async def _plan(
+    config: Config, options: RunOptions, lock: DeskLock, store: DeskStore, on_line: Callable[[str], None] | None
+) -> Plan:
+    """Open the market and make the run's folder."""
+    market = await _open_market(config, options)
+    folder = options.home.new_run(WallClock().now_ns())
+    lock.inform(Holder(os.getpid(), WallClock().now_ns(), folder.run_id, str(options.home.socket)))
+    strategies = _strategies(config, market.symbols)
+
+    def make_config(instruments: Sequence[Instrument]) -> CoreConfig:
+        wanted = [i for i in instruments if i.symbol in market.symbols]
+        return to_core(config, wanted, strategies)
+
+    return Plan(
+        home=options.home,
+        folder=folder,
+        lock=lock,
+        store=store,
+        clock=market.clock,
+        policy=Policy(
+            duration_ns=options.duration_ns or 0,
+            stale_action=config.desk.stale_action,
+            keep_positions=options.keep_positions,
+            min_history=config.desk.min_history,
+            outage_window_ns=config.venue.reconnect_window,
+        ),
+        env=config.env,
+        seed=options.seed,
+        venue=config.desk.venue,
+        broker_name=options.broker,
+        source_name=market.source_name,
+        config_snapshot=json.dumps(config.snapshot(), indent=2, ensure_ascii=False),
+        config_hash=config.content_hash,
+        version=version("nightdesk"),
+        make_config=make_config,
+        make_strategies=make_all,
+        feed=market.feed,
+        source=market.source,
+        close_venue=market.venue.stop if market.venue else None,
+        on_line=on_line,
+    )
+
+
+def _strategies(config: Config, symbols: Sequence[str]) -> tuple[StrategySpec, ...]:
+    """The configured strategies with their parameters checked; those without symbols of their own get all."""
+    return tuple(
+        spec(entry.id, entry.kind, entry.params, [s for s in entry.symbols or symbols if s in symbols])
+        for entry in config.strategies
+    )
+
+
+async def _open_market(config: Config, options: RunOptions) -> Market:
+    if options.speed == "max":
+        return _open_source(config, options)
+    venue = await start_venue(
+        VenueOptions(
+            data=tuple(str(path) for path in options.data),
+            seed=options.seed,
+            speed=options.speed,
+            anchor="" if options.data or options.speed != 1 else str(options.home.market_anchor),
+            symbols=options.symbols,
+            parent=os.getpid(),
+        )
+    )
+    wall = not options.data and options.speed == 1
+    clock: Clock = WallClock() if wall else ScaledClock(venue.clock.now_ns(), options.speed)
+    symbols = options.symbols or await _listed(venue)
+    settings = FeedSettings(replay=bool(options.data), window_s=config.venue.reconnect_window / 1e9)
+    feed = BitunixFeed(venue.rest_url, venue.ws_url, symbols, clock, settings)
+    return Market(clock, venue.source, symbols, feed=feed, venue=venue)
+
+
+async def _listed(venue: VenueProcess) -> tuple[str, ...]:
+    """Every symbol the venue trades, by asking it."""
+    import aiohttp
+
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"{venue.rest_url}/api/v1/futures/market/trading_pairs") as answer,
+    ):
+        return tuple(row["symbol"] for row in (await answer.json())["data"])
+
+
+def _open_source(config: Config, options: RunOptions) -> Market:
+    """The market in process, for full speed."""
+    warmup = config.desk.min_history + WARMUP_MARGIN_BARS
+    source: Any
+    if options.data:
+        from engine.venues.sim.recorded import RecordedMarket
+
+        source = RecordedMarket(options.data, symbols=options.symbols, warmup_bars=warmup)
+    else:
+        source = GeneratedMarket(seed=options.seed, anchor_ns=VIRTUAL_ANCHOR_NS, symbols=options.symbols)
+    symbols = tuple(i.symbol for i in source.instruments)
+    unknown = [s for s in options.symbols if s not in symbols]
+    if unknown:
+        raise Refused(f"--symbols: {', '.join(unknown)} not in the data; there are {', '.join(symbols)}")
+    return Market(VirtualClock(source.start_ns), source.name, symbols, source=source)
+
+

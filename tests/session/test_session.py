@@ -1,0 +1,177 @@
+"""Whole runs on virtual time: the lifecycle, the report, restarts, kills and what is left behind."""
+
+import asyncio
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core import money
+from engine.core.events import Act
+from engine.review.replay import replay
+from engine.session.clock import WallClock
+from engine.session.plan import Policy
+from engine.session.ports import CommandRequest
+from engine.session.session import Session
+from store.database import open_reader
+from store.desk import open_store
+from tests.session.deskrig import DeskRig, Eager
+from tests.session.toymarket import ToyMarket
+
+
+def rows(rig: DeskRig, sql: str) -> list[Any]:
+    connection = sqlite3.connect(f"file:{rig.home.database}?mode=ro", uri=True)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+async def until_positions(session: Session) -> None:
+    """Until the desk shows an open position. A view is polled, as a console polls it."""
+    while (view := session.view()) is None or not view.positions:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+def test_a_run_goes_through_the_drawn_phases_and_ends_with_its_report(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(600)
+    assert code == 0
+    assert (report["status"], report["reason"]) == ("success", "duration_complete")
+    assert report["duration_seconds"] == pytest.approx(600, abs=2)
+    assert report["trades"] > 0
+    assert report["problems"] == []
+    phases = [
+        json.loads(body) for (body,) in rows(rig, "SELECT body FROM journal WHERE kind = 'phase_changed' ORDER BY id")
+    ]
+    assert [(p["previous"], p["phase"]) for p in phases] == [
+        ("INITIALIZING", "SEEDING_HISTORY"),
+        ("SEEDING_HISTORY", "RUNNING"),
+        ("RUNNING", "SHUTTING_DOWN"),
+        ("SHUTTING_DOWN", "COMPLETED"),
+    ]
+    assert not rig.home.lock.exists()
+
+
+def test_the_report_says_to_the_last_digit_what_the_database_says(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    _, report = rig.run(1200)
+    run = report["run_id"]
+    fills = rows(rig, "SELECT fee, realized FROM fills")
+    assert money.text(sum(money.parse(fee) for fee, _ in fills)) == report["fees_total"]
+    assert money.text(sum(money.parse(realized) for _, realized in fills)) == report["realized_pnl"]
+    assert len(fills) == report["fills_count"]
+    trades = rows(rig, "SELECT pnl FROM trades")
+    assert len(trades) == report["trades"]
+    assert report["positions_open"] == []
+    assert money.text(sum(money.parse(pnl) for (pnl,) in trades)) == report["net_pnl"]
+    assert run in str(rows(rig, "SELECT * FROM runs"))
+
+
+def test_positions_are_closed_at_the_end_with_reason_shutdown_unless_they_are_to_be_kept(tmp_path: Path) -> None:
+    closing, keeping = DeskRig(tmp_path / "a"), DeskRig(tmp_path / "b")
+    _, closed = closing.run(390)
+    _, kept = keeping.run(390, policy=Policy(duration_ns=390 * 10**9, keep_positions=True))
+    assert closed["positions_open"] == []
+    assert ("SHUTDOWN",) in rows(closing, "SELECT DISTINCT exit_reason FROM trades")
+    assert kept["positions_open"] != []
+
+
+def test_the_same_input_and_seed_give_the_same_decision_hash_and_another_seed_another(tmp_path: Path) -> None:
+    hashes = [
+        DeskRig(tmp_path / name).run(600, seed=seed)[1]["decision_hash"]
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_run_replays_from_its_journal_decision_for_decision(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    rig.run(400)
+    _, report = rig.run(900)
+    store = open_store(rig.home.database, "paper", WallClock())
+    try:
+        start, inputs = store.run_inputs(report["run_id"])
+        assert start is not None
+        outcome = replay(lambda core: (Eager(rig.symbols),), start.state, inputs, store.run_facts(report["run_id"]))
+        assert store.verify().bad is None
+    finally:
+        store.close()
+    assert outcome.difference is None
+    assert outcome.facts > 100
+    assert outcome.decision_hash == report["decision_hash"]
+
+
+def test_the_books_go_on_over_a_restart_and_nothing_is_booked_twice(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    _, first = rig.run(400)
+    _, second = rig.run(400)
+    assert second["starting_equity"] == first["ending_equity"]
+    assert len(rows(rig, "SELECT DISTINCT fill_id FROM fills")) == first["fills_count"] + second["fills_count"]
+
+
+def test_too_little_history_ends_the_start_with_a_sentence_and_exit_code_one(tmp_path: Path) -> None:
+    class Young(ToyMarket):
+        def history(self, symbol: str, span_ns: int, end_ns: int, count: int) -> list[Any]:
+            return super().history(symbol, span_ns, end_ns, 99)
+
+    code, report = DeskRig(tmp_path).run(60, source=Young(("BTCUSDT", "ETHUSDT")))
+    assert code == 1
+    assert (report["status"], report["reason"], report["orders_submitted"]) == ("failed", "start_failed", 0)
+
+
+def test_kill_in_the_middle_ends_the_run_flat_and_latches_over_the_next_start(tmp_path: Path) -> None:
+    async def kill_soon(session: Session) -> None:
+        await until_positions(session)
+        receipt = await asyncio.wrap_future(session.command(CommandRequest(Act.KILL, "cli", "tester", "enough")))
+        assert receipt.accepted
+
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(36_000, meddle=kill_soon)
+    assert (code, report["reason"], report["positions_open"], report["autonomous"]) == (0, "kill_switch", [], False)
+    code, report = rig.run(300)
+    assert code == 0
+    assert report["orders_submitted"] == 0
+    assert report["signals"]["REJECTED_BY_CIRCUIT_BREAKER"] == report["signals"]["total"] > 0
+
+
+def test_an_operators_stop_ends_the_run_in_order(tmp_path: Path) -> None:
+    async def stop(session: Session) -> None:
+        await until_positions(session)
+        session.stop("operator_stop")
+
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(36_000, meddle=stop)
+    assert (code, report["status"], report["reason"], report["positions_open"]) == (0, "success", "operator_stop", [])
+
+
+def test_a_task_that_fails_ends_the_session_in_order_with_exit_code_one(tmp_path: Path) -> None:
+    class Broken(ToyMarket):
+        def events(self, from_ns: int) -> Any:
+            for count, chunk in enumerate(super().events(from_ns)):
+                if count == 200:
+                    raise RuntimeError("the market broke")
+                yield chunk
+
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(600, source=Broken(("BTCUSDT", "ETHUSDT")))
+    assert (code, report["reason"]) == (1, "task_failed:market_data_task")
+    assert report["error_count"] == 1
+    assert report["positions_open"] == []
+
+
+def test_data_that_ends_before_the_duration_ends_the_run(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(10_000, source=ToyMarket(rig.symbols, 200))
+    assert (code, report["reason"]) == (0, "data_complete")
+
+
+def test_the_reader_finds_the_report_in_the_database_too(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    _, report = rig.run(120)
+    with open_reader(rig.home.database) as connection:
+        (stored,) = connection.execute("SELECT report FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()
+    connection.close()
+    assert json.loads(stored)["decision_hash"] == report["decision_hash"]
