@@ -44,9 +44,11 @@ VERDICTS: Final = (
 
 
 class MovingDesk:
-    """A `Desk` on its own thread. `late_ns` holds how late each probe woke; `handled_ns` when each command came in."""
+    """A `Desk` on its own thread. `woke_ns` and `late_ns` hold when each probe woke and how late,
+    `handled_ns` when each command came in."""
 
     def __init__(self, duration_ns: int = 0, *, still: bool = False) -> None:
+        self.woke_ns: list[int] = []
         self.late_ns: list[int] = []
         self.handled_ns: list[int] = []
         self._still = still
@@ -94,6 +96,7 @@ class MovingDesk:
         while not self._over:
             due += PROBE_SECONDS
             await asyncio.sleep(max(due - loop.time(), 0))
+            self.woke_ns.append(time.monotonic_ns())
             self.late_ns.append(int(max(loop.time() - due, 0) * SECOND))
             due = max(due, loop.time() - 1)
             turn += 1

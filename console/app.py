@@ -177,7 +177,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         seen = self._seen()
         self._desk_screen.show(seen, self._errands.notice())
         if isinstance(self.screen, QuestionScreen):
-            self.screen.show(seen, waiting=self._output_waits())
+            self.screen.show(seen)
         elif isinstance(self.screen, HelpScreen):
             self.screen.show()
 
@@ -254,7 +254,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def _ask(self, question: Question, answered: Callable[[str | None], None]) -> None:
         if isinstance(self.screen, QuestionScreen):
             return  # one question at a time: a key held down must not stack them
-        self.push_screen(QuestionScreen(question, self._palette, self._mono_ns), answered)
+        self.push_screen(QuestionScreen(question, self._palette, self._mono_ns, self._output_waits), answered)
         self.call_later(self.draw)
 
     def _kill_answered(self, name: str | None) -> None:

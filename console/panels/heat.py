@@ -3,6 +3,7 @@
 from console.text import Line, Seen, Span, Tone, bar, both_ends, fit, heading, percent, width_of
 from engine.core import money
 
+STEP = money.SCALE // 1000  # heats nearer than this stand in one order, so that lines do not dance
 NEAR = 80 * money.SCALE // 100  # from here on the limit is near
 
 SAID = {Tone.GOOD: "ok", Tone.WARN: "! near", Tone.BAD: "x full"}
@@ -23,7 +24,7 @@ def rows(seen: Seen, width: int) -> list[Line]:
         bar(used, width, Tone.BAR if tone is Tone.GOOD else tone),
         both_ends((Span(figures),), (Span(f"{percent(room)} free", Tone.DIM),), width),
     ]
-    for position in sorted(view.positions, key=lambda position: (-position.heat, position.symbol)):
+    for position in sorted(view.positions, key=lambda position: (-(position.heat // STEP), position.symbol)):
         share = money.div(position.heat, view.heat_limit) if view.heat_limit else 0
         name, figure = Span(fit(position.symbol, 9)), Span(fit(percent(position.heat), 8, right=True))
         cells = width - width_of((name, figure)) - 2

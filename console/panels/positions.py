@@ -28,8 +28,8 @@ def title(seen: Seen, width: int) -> Line:
 
 
 def rows(seen: Seen, width: int) -> list[Line]:
-    """A line for each open position, largest heat first; one quiet line when there is none."""
-    positions = sorted(seen.view.positions, key=lambda position: (-position.heat, position.symbol))
+    """A line for each open position, oldest first, so that no line moves by itself; one quiet line for none."""
+    positions = sorted(seen.view.positions, key=lambda position: (position.opened_ns, position.symbol))
     if not positions:
         return [(Span("no open position", Tone.DIM),), BLANK]
     return table(_columns(seen.now_ns), positions, width)

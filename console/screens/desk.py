@@ -1,14 +1,14 @@
 """The desk: one board, all panels."""
 
 from textual.app import ComposeResult
-from textual.screen import Screen
 
 from console.board import Board, Palette
+from console.exact import ExactScreen
 from console.page import desk_page
 from console.text import Seen, Span
 
 
-class DeskScreen(Screen[None], inherit_bindings=False):
+class DeskScreen(ExactScreen[None], inherit_bindings=False):
     """Everything about one desk on one page."""
 
     def __init__(self, palette: Palette) -> None:

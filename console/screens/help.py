@@ -4,10 +4,10 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from console.actions import ACTIONS, footer
 from console.board import Board, Palette
+from console.exact import ExactScreen
 from console.text import BLANK, Line, Span, Tone, cut_line, heading, wrap
 
 SIGNS = (
@@ -38,7 +38,7 @@ def _entry(key: Span, text: str, width: int) -> list[Line]:
     return [(key, Span(blanks + line)) if at == 0 else (Span(" " * KEY_WIDTH + line),) for at, line in enumerate(texts)]
 
 
-class HelpScreen(Screen[None], inherit_bindings=False):
+class HelpScreen(ExactScreen[None], inherit_bindings=False):
     """Goes back on Esc; the app's own keys keep working."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,enter", "dismiss", "Back")]

@@ -10,12 +10,13 @@ from typing import Final
 
 from textual import events
 from textual.app import ComposeResult
-from textual.screen import ModalScreen
 
 from console.board import Board, Palette
+from console.exact import ExactModalScreen
 from console.text import BLANK, SECOND, Line, Seen, Span, Tone, cut_line, wrap
 
 ARMED_AFTER_NS: Final = 300_000_000
+LOOK_AGAIN_SECONDS: Final = 0.02
 OPEN_NS: Final = 15 * SECOND
 WIDTH: Final = 64
 CANCELS: Final = frozenset({"escape", "enter", "n", "N", "q", "ctrl+c"})
@@ -68,16 +69,22 @@ def _boxed(title: str, tone: Tone, body: list[Line], width: int) -> list[Line]:
     return [cut_line(top, width), *sides, bottom]
 
 
-class QuestionScreen(ModalScreen[str | None], inherit_bindings=False):
-    """Asks one `Question`; ends with the name of the answer, or None for the harmless one."""
+class QuestionScreen(ExactModalScreen[str | None], inherit_bindings=False):
+    """Asks one `Question`; ends with the name of the answer, or None for the harmless one.
 
-    def __init__(self, question: Question, palette: Palette, mono_ns: Callable[[], int]) -> None:
+    `output_waits` says whether the terminal has not read all output yet.
+    """
+
+    def __init__(
+        self, question: Question, palette: Palette, mono_ns: Callable[[], int], output_waits: Callable[[], bool]
+    ) -> None:
         super().__init__()
+        self._output_waits = output_waits
         self._question = question
         self._mono_ns = mono_ns
         self._opened_ns = mono_ns()
         self._painted_ns: int | None = None
-        self._early = False
+        self._early = self._shown = False
         self._seen: Seen | None = None
         self._answered = False
         self.board = Board(palette)
@@ -85,19 +92,29 @@ class QuestionScreen(ModalScreen[str | None], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         yield self.board
 
-    def show(self, seen: Seen | None, *, waiting: bool) -> None:
-        """Show the question with fresh figures. `waiting`: the terminal has not read all output yet."""
+    def show(self, seen: Seen | None) -> None:
+        """Show the question with fresh figures."""
         self._seen, now_ns = seen, self._mono_ns()
         left_ns = self._opened_ns + OPEN_NS - now_ns
         if left_ns <= 0:
             self._answer(None)
             return
-        if self._painted_ns is None and self.board.cells_drawn and not waiting:
-            self._painted_ns = now_ns
         width = min(WIDTH, self.app.size.width)
         lines = question_lines(self._question, seen, width, left_ns, self._early)
         self.board.styles.width, self.board.styles.height = width, min(len(lines), self.app.size.height)
         self.board.show(lines[-self.app.size.height :])
+        if not self._shown:
+            self._shown = True
+            self.call_after_refresh(self._note_painted)
+
+    def _note_painted(self) -> None:
+        """The question has gone out; it is on the screen once the terminal has read it."""
+        if self._painted_ns is not None:
+            return
+        if self._output_waits():
+            self.set_timer(LOOK_AGAIN_SECONDS, self._note_painted)
+        else:
+            self._painted_ns = self._mono_ns()
 
     @property
     def armed(self) -> bool:
@@ -117,7 +134,7 @@ class QuestionScreen(ModalScreen[str | None], inherit_bindings=False):
                     self._answer(answer.name)
                 else:
                     self._early = True
-                    self.show(self._seen, waiting=True)
+                    self.show(self._seen)
 
     def _answer(self, name: str | None) -> None:
         if not self._answered:

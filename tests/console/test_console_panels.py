@@ -27,9 +27,9 @@ def told(view: DeskView, width: int = 80, silent_ns: int = 0) -> str:
 # --- positions and orders ---
 
 
-def test_positions_stand_by_heat_with_what_they_are_worth() -> None:
+def test_positions_keep_their_places_and_show_what_they_are_worth() -> None:
     shown = text(positions.rows(Seen(sample.BUSY), 120)).splitlines()
-    assert [line.split()[0] for line in shown] == ["Symbol", "BTCUSDT", "SOLUSDT", "DOTUSDT"]
+    assert [line.split()[0] for line in shown] == ["Symbol", "BTCUSDT", "DOTUSDT", "SOLUSDT"]
     assert shown[1].split()[1:] == [
         *("LONG", "0.0061", "61204.50", "61388.00", "+1.12"),
         *("60310.00", "1.76", "%", "62993.50", "0.21", "%", "41m", "trend"),
