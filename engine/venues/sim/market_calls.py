@@ -1,10 +1,12 @@
 """The REST calls about the market: contracts, tickers, candles, book, funding. Nobody has to sign these."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from engine.core import money
-from engine.core.config import HOUR, Instrument
+from engine.core.config import DAY, HOUR, Instrument
+from engine.core.events import Bar
 from engine.venues.sim import wire
 from engine.venues.sim.accounts import LEVERAGE_DEFAULT, LEVERAGE_MAX, PRICE_PROTECT
 from engine.venues.sim.rest import Call, Route
@@ -13,6 +15,8 @@ from engine.venues.sim.wire import MS, Json, Refusal
 
 KLINES_DEFAULT: Final = 100
 KLINES_MAX: Final = 200
+PAST_NS_MAX: Final = 10 * DAY
+BITE_NS: Final = 4 * HOUR
 DEPTH_LIMITS: Final = {"1": 1, "5": 5, "15": 15, "50": 50, "max": 10_000}
 QUOTES: Final = ("USDT", "USDC", "USD")
 Record = dict[str, object]
@@ -50,8 +54,11 @@ class MarketCalls:
         rows = (self._ticker(self._tapes[symbol]) for symbol in self._asked(call))
         return [row for row in rows if row]
 
-    def kline(self, call: Call) -> Json:
-        """Newest first; the first may be the open one. `startTime` and `endTime` bound the candles' starts, in ms."""
+    async def kline(self, call: Call) -> Json:
+        """Newest first; the first may be the open one. `startTime` and `endTime` bound the candles' starts, in ms.
+
+        A generated past has to be computed, so long spans come in bites, and no further back than ten days.
+        """
         symbol = self._symbol(call)
         span_ns = wire.REST_SPANS.get(call.query.get("interval", ""))
         if span_ns is None:
@@ -59,7 +66,7 @@ class MarketCalls:
         limit = min(call.number("limit", KLINES_DEFAULT), KLINES_MAX)
         now_ns = self._now_ns()
         start_ns, end_ns = call.number("startTime", 0) * MS, call.number("endTime", now_ns // MS) * MS
-        candles = self._closed(symbol, span_ns, min(end_ns + 1, now_ns), limit)
+        candles = await self._closed(symbol, span_ns, min(end_ns + 1, now_ns), limit)
         open_one = self._tapes[symbol].open_candle(span_ns, now_ns)
         if open_one is not None and start_ns <= open_one.start_ns <= end_ns and _follows(candles, open_one):
             candles.append(open_one)
@@ -84,11 +91,21 @@ class MarketCalls:
     def funding_rates(self, call: Call) -> Json:
         return [self._funding(tape) for tape in self._tapes.values()]
 
-    def _closed(self, symbol: str, span_ns: int, end_ns: int, limit: int) -> list[Candle]:
+    async def _closed(self, symbol: str, span_ns: int, end_ns: int, limit: int) -> list[Candle]:
         """At most `limit` closed candles that begin before `end_ns`, oldest first."""
-        now_ns = self._now_ns()
-        last_end_ns = min(money.ceil_to(end_ns, span_ns), money.floor_to(now_ns, span_ns))
-        return [Candle.of(bar) for bar in self._history(symbol, span_ns, last_end_ns, limit)]
+        last_end_ns = min(money.ceil_to(end_ns, span_ns), money.floor_to(self._now_ns(), span_ns))
+        left = max(1, min(limit, PAST_NS_MAX // span_ns))
+        bite = max(1, BITE_NS // span_ns)
+        bites: list[Sequence[Bar]] = []
+        while left > 0:
+            bars = self._history(symbol, span_ns, last_end_ns, min(bite, left))
+            if not bars:
+                break  # the market's first day
+            bites.append(bars)
+            last_end_ns = bars[0].start_ns
+            left -= len(bars)
+            await asyncio.sleep(0)  # let the market go on
+        return [Candle.of(bar) for part in reversed(bites) for bar in part]
 
     def _asked(self, call: Call) -> list[str]:
         """The symbols of `symbols=A,B`, or all. Raises `Refusal` 20015 for one that is not traded."""

@@ -1,39 +1,25 @@
 """Plays a market: hands out its events as venue time passes them."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
-from engine.core.config import Instrument
-from engine.core.events import Bar, MarketEvent
+from engine.core.events import FeedEvent
+from engine.venues.sim.source import MarketSource
 
 STEP_EVENTS_MAX = 50_000  # after a long sleep of the machine the market catches up in steps, so that sockets stay alive
-
-
-class Market(Protocol):
-    """Where a market comes from: a generator or recorded files."""
-
-    @property
-    def instruments(self) -> Sequence[Instrument]: ...
-
-    def events(self, from_ns: int) -> Iterator[Sequence[MarketEvent]]:
-        """Everything at or after `from_ns` in order of time, in chunks; ends when the market ends."""
-
-    def history(self, symbol: str, span_ns: int, end_ns: int, count: int) -> Sequence[Bar]:
-        """At most `count` closed bars that end at or before `end_ns`, oldest first."""
 
 
 class Play:
     """A market's events, taken as time goes by. `ended` is set once the last one has been handed out."""
 
-    def __init__(self, market: Market, from_ns: int) -> None:
+    def __init__(self, market: MarketSource, from_ns: int) -> None:
         self.ended = False
         self._chunks = iter(market.events(from_ns))
-        self._chunk: Sequence[MarketEvent] = ()
+        self._chunk: Sequence[FeedEvent] = ()
         self._next = 0
 
-    def until(self, now_ns: int) -> list[MarketEvent]:
+    def until(self, now_ns: int) -> list[FeedEvent]:
         """Everything up to and including `now_ns` that has not been handed out yet, at most one step's worth."""
-        due: list[MarketEvent] = []
+        due: list[FeedEvent] = []
         while len(due) < STEP_EVENTS_MAX:
             if self._next == len(self._chunk):
                 if not self._refill():

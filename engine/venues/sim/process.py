@@ -9,16 +9,26 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
+from engine.core.events import DataRejected
 from engine.venues.sim.clock import VenueClock
 from engine.venues.sim.options import Announcement, VenueOptions
 
 START_S_MAX: Final = 20.0
 STOP_S_MAX: Final = 3.0
 COMPLAINT_CHARS_MAX: Final = 4096
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """Any line after the first."""
+
+    market: str = ""
+    rejected: DataRejected | None = None
+    error: str = ""
 
 
 class VenueFailed(Exception):
@@ -28,7 +38,7 @@ class VenueFailed(Exception):
 class VenueProcess:
     """A running child. `clock` shows its venue's time; `market_ended` is set when its data came to an end."""
 
-    def __init__(self, process: Process, said: Announcement) -> None:
+    def __init__(self, process: Process, said: Announcement, on_rejected: Callable[[DataRejected], None]) -> None:
         self.pid = said.pid
         self.rest_url = f"http://127.0.0.1:{said.http}"
         self.ws_url = f"ws://127.0.0.1:{said.ws}"
@@ -38,6 +48,7 @@ class VenueProcess:
         self.gone = asyncio.Event()
         """Set when the process has ended, asked or not."""
         self._process = process
+        self._on_rejected = on_rejected
         self._listening = asyncio.create_task(self._listen(), name="venue output")
 
     async def stop(self) -> None:
@@ -57,13 +68,23 @@ class VenueProcess:
         """Hear out the child to its end."""
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            if msgspec.json.decode(line).get("market") == "ended":
+            said = msgspec.json.decode(line, type=_Line)
+            if said.market == "ended":
                 self.market_ended.set()
+            if said.rejected is not None:
+                self._on_rejected(said.rejected)
         self.gone.set()
 
 
-async def start_venue(options: VenueOptions, module: str = "engine.venues.sim") -> VenueProcess:
-    """Start a venue and wait until it listens. Raises `VenueFailed` with what it said instead."""
+async def start_venue(
+    options: VenueOptions,
+    module: str = "engine.venues.sim",
+    on_rejected: Callable[[DataRejected], None] = lambda _event: None,
+) -> VenueProcess:
+    """Start a venue and wait until it listens. Raises `VenueFailed` with what it said instead.
+
+    `on_rejected` is told of rows of a recording that the venue could not play.
+    """
     wish = msgspec.structs.replace(options, parent=os.getpid())
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -88,14 +109,13 @@ async def start_venue(options: VenueOptions, module: str = "engine.venues.sim") 
         raise VenueFailed(
             _complaint(line + rest) if not isinstance(error, TimeoutError) else "no sign of life"
         ) from error
-    return VenueProcess(process, said)
+    return VenueProcess(process, said, on_rejected)
 
 
 def _complaint(output: bytes) -> str:
     """The error in a child's output, or whatever it said."""
     for line in output.splitlines():
         with contextlib.suppress(msgspec.MsgspecError):
-            found = msgspec.json.decode(line, type=dict[str, object]).get("error")
-            if found:
-                return str(found)
+            if found := msgspec.json.decode(line, type=_Line).error:
+                return found
     return output.decode(errors="replace")[-COMPLAINT_CHARS_MAX:] or "it ended without a word"

@@ -96,8 +96,8 @@ class Public:
     # --- pushes ---
 
     def on_event(self, event: MarketEvent, shown_ns: int) -> None:
-        """With a push at each quote: keep this one for the next burst."""
-        if self._each_quote and isinstance(event, Quote | Book):
+        """With a push at each quote (or book, where there are no quotes): keep this one for the next burst."""
+        if isinstance(event, Quote) or (isinstance(event, Book) and self._tapes[event.symbol].quote is None):
             bids, asks = self._tapes[event.symbol].window(1)
             frame = wire.depth("depth_book1", event.symbol, shown_ns // MS, bids, asks)
             self._burst.setdefault(event.symbol, []).append(frame)

@@ -6,7 +6,7 @@ the venue's time: it is the only clock a client gets.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -48,7 +48,7 @@ class Lost(Exception):
     """The answer is to be lost: the connection ends in a reset."""
 
 
-Handler = Callable[[Call], Json]
+Handler = Callable[[Call], Json | Awaitable[Json]]
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ class Rest:
             await asyncio.sleep(self._faults.delay_ms / 1_000)
         status = 500 if self._faults.take("error_500_next") else 200
         try:
-            payload = wire.reply(self._called(request, body)) if status == 200 else b"upstream error"
+            payload = b"upstream error" if status == 500 else wire.reply(await self._called(request, body))
         except Refusal as refusal:
             payload = wire.reply(None, refusal.code, str(refusal))
         except Lost:
@@ -96,14 +96,15 @@ class Rest:
         headers = {"Date": wire.http_date(self._shown_ns())}
         return web.Response(body=payload, status=status, content_type="application/json", headers=headers)
 
-    def _called(self, request: web.Request, body: bytes) -> Json:
+    async def _called(self, request: web.Request, body: bytes) -> Json:
         route = self._routes.get(request.path)
         if route is None or route.method != request.method:
             raise Refusal(404)
         account = self._signer(request, body) if route.signed else None
         self._limit(request.path, request.headers.get("api-key", "") if route.signed else request.remote or "")
         query = {name.strip(): value for name, value in request.query.items()}
-        return route.handler(Call(query, _decoded(body), account))
+        answer = route.handler(Call(query, _decoded(body), account))
+        return await answer if isinstance(answer, Awaitable) else answer
 
     def _signer(self, request: web.Request, body: bytes) -> Account:
         """The account whose key and secret signed the request. Raises `Refusal`."""

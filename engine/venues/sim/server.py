@@ -18,7 +18,7 @@ from websockets.http11 import Request, Response
 
 from engine.core import money
 from engine.core.config import MINUTE, SECOND, PaperModel
-from engine.core.events import MarketEvent
+from engine.core.events import DataRejected, FeedEvent, MarketEvent
 from engine.venues.sim.account_calls import AccountCalls
 from engine.venues.sim.accounts import Account, first_id
 from engine.venues.sim.clock import VenueClock, wall_ns
@@ -26,12 +26,13 @@ from engine.venues.sim.control import Control
 from engine.venues.sim.faults import Faults
 from engine.venues.sim.market_calls import MarketCalls
 from engine.venues.sim.options import RATE_PER_SECOND
-from engine.venues.sim.play import Market, Play
+from engine.venues.sim.play import Play
 from engine.venues.sim.private import Private
 from engine.venues.sim.public import Public
 from engine.venues.sim.rest import BODY_BYTES_MAX, Rest
 from engine.venues.sim.sockets import IDLE_S, Client, Connection, Sockets
 from engine.venues.sim.sockets import Request as SocketRequest
+from engine.venues.sim.source import MarketSource
 from engine.venues.sim.tape import Tape
 
 SIM_KEY: Final = "nightdesk-sim"
@@ -42,6 +43,9 @@ TIMELY_NS: Final = 60 * SECOND
 """A signed timestamp may be this far from the venue's time, times the speed of a fast market."""
 
 TICK_S: Final = 0.010
+PAST_S: Final = 0.04
+"""Between two looks into the past for the 24 h figures, so that a start is not held up by them."""
+
 LOAD_TICK_S: Final = 0.002
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -79,12 +83,14 @@ class VenueSettings(msgspec.Struct, frozen=True):
 class Venue:
     """One simulated venue. `start` it, then read its ports; `run` plays the market until cancelled."""
 
-    def __init__(self, market: Market, clock: VenueClock, settings: VenueSettings) -> None:
+    def __init__(self, market: MarketSource, clock: VenueClock, settings: VenueSettings) -> None:
         self.settings = settings
         self.clock = clock
         self.faults = Faults()
         self.http_port = 0
         self.ws_port = 0
+        self.on_rejected: Callable[[DataRejected], None] = lambda _event: None
+        """Told of rows of a recording that could not be played."""
         self.ended = asyncio.Event()
         """Set once the market has no more events."""
         self.tapes = {
@@ -125,8 +131,9 @@ class Venue:
         if not settings.allow_remote and not _is_loopback(settings.host):
             raise NotLoopback(settings.host)
         now_ns = self.clock.now_ns()
-        for tape in self.tapes.values():
-            tape.seed(now_ns - now_ns % MINUTE)
+        known = (self._market.funding(symbol, now_ns) for symbol in self.tapes)
+        self._take(rate for rate in known if rate is not None)
+        self._began_ns = now_ns
         self._play = Play(self._market, now_ns - now_ns % MINUTE)
         self._take(self._play.until(now_ns))
         app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._only_known_hosts])
@@ -153,7 +160,8 @@ class Venue:
     async def run(self) -> None:
         """Play the market, match and push, until cancelled."""
         loop = asyncio.get_running_loop()
-        idle_due_s = 0.0
+        idle_due_s, past_due_s = 0.0, 0.0
+        remembering = list(self.tapes.values())
         while True:
             now_s = loop.time()
             self.step(now_s)
@@ -161,6 +169,10 @@ class Venue:
                 idle_due_s = now_s + min(1.0, self.settings.idle_s / 4)
                 self._public_sockets.cut_idle(now_s)
                 self._private_sockets.cut_idle(now_s)
+            if remembering and now_s >= past_due_s:
+                past_due_s = now_s + PAST_S
+                if not remembering[-1].remember(self._began_ns):
+                    remembering.pop()
             await asyncio.sleep(self.settings.tick_s)
 
     def step(self, now_s: float) -> None:
@@ -190,9 +202,13 @@ class Venue:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def _take(self, events: list[MarketEvent]) -> None:
+    def _take(self, events: Iterable[FeedEvent]) -> None:
         tapes, accounts, skew_ns = self.tapes, tuple(self.accounts.values()), self.clock.skew_ns
         for event in events:
+            if not isinstance(event, MarketEvent):
+                if isinstance(event, DataRejected):
+                    self.on_rejected(event)
+                continue  # a hole in a recording is a hole in what we send: the client must find it by itself
             tapes[event.symbol].apply(event)
             for account in accounts:
                 account.on_market(event)

@@ -1,7 +1,8 @@
 """A venue as a process: listens, says where in one line of JSON, and serves until it is told to end.
 
 The first output line is an `Announcement`. Later lines, one JSON object each: {"market": "ended"} when the data has
-been played out, {"error": …} before a failure ends the process. Exit codes: 0 ended as asked, 1 failed, 2 wrong usage.
+been played out, {"rejected": [a DataRejected as the journal writes it]} for a row of a recording that could not be
+played, {"error": …} before a failure ends the process. Exit codes: 0 ended as asked, 1 failed, 2 wrong usage.
 """
 
 import asyncio
@@ -16,10 +17,11 @@ from typing import Final
 
 import msgspec
 
+from engine.core.events import DataRejected
 from engine.venues.sim.clock import VenueClock
 from engine.venues.sim.options import Announcement, VenueOptions
-from engine.venues.sim.play import Market
 from engine.venues.sim.server import LOAD_TICK_S, TICK_S, NotLoopback, Venue, VenueSettings
+from engine.venues.sim.source import MarketSource
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -29,11 +31,10 @@ class WrongUsage(ValueError):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """A market, the clock it is to be played by, and what to call it."""
+    """A market, the clock it is to be played by, and the seed of both its chance and the matching's."""
 
-    market: Market
+    market: MarketSource
     clock: VenueClock
-    source: str
     seed: int
 
 
@@ -72,10 +73,15 @@ async def _serve(options: VenueOptions, open_market: Callable[[VenueOptions], Op
         tick_s=LOAD_TICK_S if options.each_quote else TICK_S,
     )
     venue = Venue(opened.market, clock, settings)
+    early: list[DataRejected] = []
+    venue.on_rejected = early.append
     await venue.start()
     now_ns, mono_ns = clock.pair()
     ports = venue.http_port, venue.ws_port
-    _say(Announcement(*ports, now_ns, mono_ns, clock.speed, os.getpid(), opened.source, opened.seed))
+    _say(Announcement(*ports, now_ns, mono_ns, clock.speed, os.getpid(), opened.market.name, opened.seed))
+    venue.on_rejected = _say_rejected
+    for event in early:
+        _say_rejected(event)
     tasks = [asyncio.create_task(venue.run()), asyncio.create_task(stopped.wait())]
     if options.parent:
         tasks.append(asyncio.create_task(_input_closed()))
@@ -96,6 +102,10 @@ def _runner() -> Callable[[Coroutine[object, object, None]], None]:
     except ImportError:
         return asyncio.run
     return uvloop.run
+
+
+def _say_rejected(event: DataRejected) -> None:
+    _say({"rejected": event})
 
 
 async def _tell_end(venue: Venue) -> None:

@@ -9,10 +9,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from engine.core import money
-from engine.core.config import DAY, MINUTE
+from engine.core.config import DAY, HOUR, MINUTE
 from engine.core.events import Bar, Book, FundingRate, MarketEvent, Quote, Trade
 
-STATS_SPAN = 5 * MINUTE
 PRINTS_MAX = 1_000  # trades waiting for a push; older ones are only in the candles
 
 Level = tuple[int, int]
@@ -87,13 +86,27 @@ class Tape:
         self._trades_seen = False
         self._history = history
         self._longer: dict[int, Candle | None] = {}
-        self._stats: deque[Candle] = deque()
+        self._stats: deque[Candle] = deque()  # by the hour
+        self._reach_ns = 0  # how far back they go; 0: not asked yet
 
-    def seed(self, now_ns: int) -> None:
-        """Fill the 24 h figures from history; without it they begin empty."""
-        for bar in self._history(self.symbol, STATS_SPAN, now_ns, DAY // STATS_SPAN):
-            self._stats.append(Candle.of(bar))
-            self.last = self.last or bar.close
+    def remember(self, now_ns: int) -> bool:
+        """Add one more hour of the past to the 24 h figures; False once they are whole.
+
+        History can be slow to come by, so it is taken in small bites between other work.
+        """
+        reach_ns = self._reach_ns = self._reach_ns or now_ns - now_ns % MINUTE
+        if reach_ns <= now_ns - DAY:
+            return False
+        start_ns = (reach_ns - 1) // HOUR * HOUR
+        span_ns = HOUR if reach_ns % HOUR == 0 else MINUTE
+        bars = self._history(self.symbol, span_ns, reach_ns, (reach_ns - start_ns) // span_ns)
+        self._reach_ns = start_ns
+        whole = _joined([bar for bar in bars if bar.start_ns >= start_ns], HOUR)
+        if whole is not None and self._stats and self._stats[0].start_ns == whole.start_ns:
+            whole.merge(self._stats.popleft())
+        if whole is not None:
+            self._stats.appendleft(whole)
+        return True
 
     def apply(self, event: MarketEvent) -> None:
         """Take one event."""
@@ -156,8 +169,8 @@ class Tape:
         return self.candle(span_ns)
 
     def day(self, now_ns: int) -> Candle | None:
-        """The last 24 hours as one candle; None before the first price."""
-        while self._stats and self._stats[0].start_ns + STATS_SPAN <= now_ns - DAY:
+        """The last 24 hours, to the hour, as one candle; None before the first price."""
+        while self._stats and self._stats[0].start_ns + HOUR <= now_ns - DAY:
             self._stats.popleft()
         whole: Candle | None = None
         for candle in (*self._stats, *((self.minute,) if self.minute else ())):
@@ -203,10 +216,10 @@ class Tape:
 
     def _close(self, minute: Candle) -> None:
         self.closed.append(minute)
-        if self._stats and minute.start_ns < self._stats[-1].start_ns + STATS_SPAN:
+        if self._stats and minute.start_ns < self._stats[-1].start_ns + HOUR:
             self._stats[-1].merge(minute)
         else:
-            self._stats.append(minute.widened(STATS_SPAN))
+            self._stats.append(minute.widened(HOUR))
         for span_ns, candle in self._longer.items():
             start_ns = minute.start_ns - minute.start_ns % span_ns
             if candle is not None and candle.start_ns == start_ns:
@@ -218,20 +231,23 @@ class Tape:
 
     def _from_history(self, start_ns: int, span_ns: int, now_ns: int) -> Candle | None:
         """The closed part of the candle that began at `start_ns`: whole hours first, then minutes."""
-        whole: Candle | None = None
-        part = span_ns
+        bars: list[Bar] = []
         at_ns = start_ns
-        for part in (60 * MINUTE, MINUTE):
+        for part in (HOUR, MINUTE):
             count = (now_ns - at_ns) // part
-            if count <= 0:
-                continue
-            end_ns = at_ns + count * part
-            for bar in self._history(self.symbol, part, end_ns, count):
-                if bar.start_ns < at_ns:
-                    continue
-                if whole is None:
-                    whole = Candle.of(bar).widened(span_ns)
-                else:
-                    whole.merge(Candle.of(bar))
-            at_ns = end_ns
-        return whole
+            if count > 0:
+                end_ns = at_ns + count * part
+                bars += [bar for bar in self._history(self.symbol, part, end_ns, count) if bar.start_ns >= at_ns]
+                at_ns = end_ns
+        return _joined(bars, span_ns)
+
+
+def _joined(bars: Sequence[Bar], span_ns: int) -> Candle | None:
+    """Bars of one span, oldest first, as one candle; None for none."""
+    whole: Candle | None = None
+    for bar in bars:
+        if whole is None:
+            whole = Candle.of(bar).widened(span_ns)
+        else:
+            whole.merge(Candle.of(bar))
+    return whole

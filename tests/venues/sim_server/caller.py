@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from engine.core import money
 from engine.core.config import SECOND, Instrument, PaperModel
-from engine.core.events import Bar, Book, FundingRate, MarketEvent, Quote, Trade
+from engine.core.events import Bar, Book, FeedEvent, FundingRate, MarketEvent, Quote, Trade
 from engine.venues.sim.clock import VenueClock
 from engine.venues.sim.server import SIM_KEY, SIM_SECRET, Venue, VenueSettings
 from engine.venues.sim.signing import signature
@@ -31,20 +31,28 @@ class PlainMarket:
     `moves` sets the middle of ACMEUSDT from a time on, so that a test can let the market run through an order.
     """
 
+    name = "plain"
+    fingerprint = "0" * 64
+    start_ns = 0
+    synthetic_book: frozenset[str] = frozenset()
+
     def __init__(self, moves: Sequence[tuple[int, int]] = (), *, until_ns: int = 0, step_ns: int = TENTH_NS) -> None:
-        self.instruments: tuple[Instrument, ...] = (instrument("ACMEUSDT"), instrument("BOLTUSDT", "0.01"))
+        self.end_ns = until_ns
+        self.instruments: Sequence[Instrument] = (instrument("ACMEUSDT"), instrument("BOLTUSDT", "0.01"))
         self._moves = sorted(moves)
         self._until_ns = until_ns
         self._step_ns = step_ns
 
-    def events(self, from_ns: int) -> Iterator[Sequence[MarketEvent]]:
+    def funding(self, symbol: str, at_ns: int) -> FundingRate | None:
+        return FundingRate(symbol, at_ns, D("0.0001"), ORIGIN_NS + 3600 * SECOND) if symbol == "ACMEUSDT" else None
+
+    def events(self, from_ns: int, step_ns: int = SECOND) -> Iterator[list[FeedEvent]]:
         at_ns = from_ns
-        yield [FundingRate("ACMEUSDT", at_ns, D("0.0001"), ORIGIN_NS + 3600 * SECOND)]
         while not self._until_ns or at_ns < self._until_ns:
             yield [event for symbol in ("ACMEUSDT", "BOLTUSDT") for event in self._beat(symbol, at_ns)]
             at_ns += self._step_ns
 
-    def history(self, symbol: str, span_ns: int, end_ns: int, count: int) -> Sequence[Bar]:
+    def history(self, symbol: str, span_ns: int, end_ns: int, count: int) -> list[Bar]:
         middle = self._middle(symbol, 0)
         last = end_ns - end_ns % span_ns
         return [

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from engine.core.config import SECOND
+from engine.core.events import DataRejected
 from engine.venues.sim.options import VenueOptions
 from engine.venues.sim.process import VenueFailed, VenueProcess, start_venue
 from tests.venues.sim_server.caller import ORIGIN_NS
@@ -131,3 +132,13 @@ async def test_a_child_whose_input_closes_ends_by_itself() -> None:
         venue._process.stdin.close()
         async with asyncio.timeout(5):
             await venue.gone.wait()
+
+
+async def test_rows_that_cannot_be_played_are_reported_to_the_desk() -> None:
+    found: list[DataRejected] = []
+    venue = await start_venue(VenueOptions(symbols=("damaged",)), CHILD, found.append)
+    try:
+        await until(lambda: bool(found))
+    finally:
+        await venue.stop()
+    assert found[0].where == "bars.csv:7:close"

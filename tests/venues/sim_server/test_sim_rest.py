@@ -244,9 +244,8 @@ async def test_the_fills_alone_give_the_matching_engines_books(caller: Caller) -
 
 async def test_funding_is_settled_on_the_position_at_its_hour() -> None:
     class Paying(PlainMarket):
-        def events(self, from_ns: int) -> Any:
-            yield [FundingRate("ACMEUSDT", from_ns, D("0.001"), ORIGIN_NS + 60 * SECOND)]
-            yield from super().events(from_ns)
+        def funding(self, symbol: str, at_ns: int) -> FundingRate | None:
+            return FundingRate(symbol, at_ns, D("0.001"), ORIGIN_NS + 60 * SECOND)
 
     async with running(Paying(), speed=60) as caller:
         await caller.place("f-1", qty="1")

@@ -105,13 +105,18 @@ def test_a_quote_newer_than_the_book_replaces_the_book_up_to_its_touch() -> None
     assert ours.window(1) == (((D("9.5"), D("1")),), ((D("11.5"), D("2")),))
 
 
-def test_the_day_forgets_what_is_older_than_24_hours() -> None:
-    ours = tape([bar(T0 - HOUR, 5 * MINUTE, "99")])
-    ours.seed(T0)
-    ours.apply(trade(T0, "10"))
-    day = ours.day(T0)
-    assert day is not None and day.high == D("99")
-    day = ours.day(T0 + DAY)
+def test_the_day_is_remembered_hour_by_hour_and_forgotten_after_24() -> None:
+    now_ns = T0 + 2 * MINUTE
+    hours = [bar(T0 - n * HOUR, HOUR, str(100 + n)) for n in range(30, 0, -1)]
+    ours = tape([*hours, bar(T0, MINUTE, "7"), bar(T0 + MINUTE, MINUTE, "8")])
+    ours.apply(trade(now_ns, "10"))
+    bites = 1
+    while ours.remember(now_ns):
+        bites += 1
+    day = ours.day(now_ns)
+    assert bites == 26  # the open hour, 24 whole ones, and the end
+    assert day is not None and (day.open, day.high, day.low, day.close) == (D("124"), D("124"), D("7"), D("10"))
+    day = ours.day(now_ns + DAY)
     assert day is not None and day.high == D("10")
 
 
