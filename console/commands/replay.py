@@ -41,10 +41,15 @@ class Replayed(msgspec.Struct, frozen=True):
 
 
 class Replay:
-    """One run, driven again. Iterate `facts`; afterwards the counters and the engine hold the result."""
+    """One run, driven again. Iterate `facts`; afterwards the counters and the engine hold the result.
+
+    Attributes:
+        first_seq: The last input whose outcome is part of the state the run began with; 0: there was none.
+    """
 
     def __init__(self, start: RunStart | None, inputs: Inputs) -> None:
         self._inputs = inputs
+        self.first_seq = start.seq if start is not None else 0
         self.engine = Engine(make_all, start.state if start is not None else None)
         self.events = 0
         self.counted = 0
@@ -71,7 +76,8 @@ def replay(where: Where, run_id: str, *, since: str, verify: bool) -> Exit:
     again = Replay(start, inputs)
     difference = None
     if verify:
-        difference = first_difference(run_facts(path, run_id), again.facts())
+        recorded = (entry for entry in run_facts(path, run_id) if entry[0] > again.first_seq)
+        difference = first_difference(recorded, again.facts())
     else:
         _show(again.facts(), moment_ns(since) if since else None, as_json=where.json)
     found = Replayed(
