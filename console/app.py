@@ -200,7 +200,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         return latched or self._errands.killed
 
     def _output_waits(self) -> bool:
-        return isinstance(self._driver, PatientDriver) and self._driver.busy
+        return isinstance(self._driver, PatientDriver) and self._driver.output_waits()
 
     def _freeze_once(self) -> None:
         """After the first frame the heap is full of what lives as long as the process: never scan it again."""

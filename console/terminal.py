@@ -60,8 +60,7 @@ class Outlet(threading.Thread):
             self._pending += len(text)
             self._changed.notify_all()
 
-    @property
-    def busy(self) -> bool:
+    def waits(self) -> bool:
         """Whether the terminal has not yet taken all that was written."""
         return (self._writing or bool(self._waiting)) and not self.gone
 
@@ -120,12 +119,11 @@ class PatientDriver(LinuxDriver):
         self._outlet = Outlet(sys.__stdout__.fileno())
         self._outlet.start()
 
-    @property
-    def busy(self) -> bool:
+    def output_waits(self) -> bool:
         """Whether output still waits for the terminal: the next frame is better skipped."""
         if self._outlet.take_lost():
             self._owner.terminal_ready()
-        return self._outlet.busy
+        return self._outlet.waits()
 
     @property
     def can_suspend(self) -> bool:
@@ -144,7 +142,7 @@ class PatientDriver(LinuxDriver):
             writer.stop()  # it has nothing to write: `write` goes to the outlet
 
     def stop_application_mode(self) -> None:
-        if self._outlet.busy:
+        if self._outlet.waits():
             self._outlet.forget()  # old frames are of no use now; the terminal's own state is
             self.write(CANCEL)
         super().stop_application_mode()
