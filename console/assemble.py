@@ -8,20 +8,21 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
 import msgspec
 
 from console import say
+from console.exits import Exit, Quit
 from console.options import RunOptions
 from engine.core import money
 from engine.core.config import CoreConfig, Instrument, StrategySpec
 from engine.session.clock import ScaledClock, VirtualClock, WallClock
 from engine.session.config import Config, to_core
 from engine.session.errors import SessionError
-from engine.session.home import write_kill_file
+from engine.session.home import kill_requested, write_kill_file
 from engine.session.lock import DeskLock, Holder
 from engine.session.plan import DeskStore, Plan, Policy, Source
 from engine.session.ports import Clock, Feed
@@ -31,7 +32,7 @@ from engine.strategies import make_all, spec
 from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
 from engine.venues.sim.generated import GeneratedMarket
 from engine.venues.sim.options import VenueOptions
-from engine.venues.sim.process import VenueProcess, start_venue
+from engine.venues.sim.process import VenueFailed, VenueProcess, start_venue
 from store.desk import open_store
 
 VIRTUAL_ANCHOR_NS: Final = 1_767_225_600_000_000_000
@@ -63,7 +64,7 @@ def run_desk(config: Config, options: RunOptions) -> int:
         SessionError, StoreError, StrategyError, VenueFailed, BadData: the start failed, in one clear sentence.
     """
     if config.desk.venue != BUILT_IN:
-        raise Refused(f"venue {config.desk.venue}: only the built-in venue ({BUILT_IN}) can be used in this version")
+        raise Quit(Exit.USAGE, f"venue {config.desk.venue}: only the built-in venue ({BUILT_IN}) works in this version")
     options.home.create()
     started_ns = WallClock().now_ns()
     lock = DeskLock.acquire(options.home.lock, Holder(pid=os.getpid(), started_ns=started_ns))
@@ -79,7 +80,7 @@ def run_desk(config: Config, options: RunOptions) -> int:
         lock.release()
 
 
-def _on_loop(main: "Callable[[], asyncio._CoroutineLike[int]]") -> int:
+def _on_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run `main` on a fresh event loop, uvloop where it is there."""
     try:
         from uvloop import new_event_loop
@@ -205,6 +206,9 @@ async def _plan(
     lock.inform(Holder(os.getpid(), WallClock().now_ns(), folder.run_id, str(options.home.socket)))
     strategies = _strategies(config, market.symbols)
 
+    def kill_switch() -> str | None:
+        return kill_requested(options.home, os.environ) or ("environment" if config.kill_variable else None)
+
     def make_config(instruments: Sequence[Instrument]) -> CoreConfig:
         wanted = [i for i in instruments if i.symbol in market.symbols]
         return to_core(config, wanted, strategies)
@@ -230,6 +234,7 @@ async def _plan(
         config_snapshot=json.dumps(config.snapshot(), indent=2, ensure_ascii=False),
         config_hash=config.content_hash,
         version=version("nightdesk"),
+        kill_requested=kill_switch,
         make_config=make_config,
         make_strategies=make_all,
         feed=market.feed,
@@ -250,7 +255,7 @@ def _strategies(config: Config, symbols: Sequence[str]) -> tuple[StrategySpec, .
 async def _open_market(config: Config, options: RunOptions) -> Market:
     if options.speed == "max":
         return _open_source(config, options)
-    venue = await start_venue(
+    venue = await _start_venue(
         VenueOptions(
             data=tuple(str(path) for path in options.data),
             seed=options.seed,
@@ -266,6 +271,13 @@ async def _open_market(config: Config, options: RunOptions) -> Market:
     settings = FeedSettings(replay=bool(options.data), window_s=config.venue.reconnect_window / 1e9)
     feed = BitunixFeed(venue.rest_url, venue.ws_url, symbols, clock, settings)
     return Market(clock, venue.source, symbols, feed=feed, venue=venue)
+
+
+async def _start_venue(options: VenueOptions) -> VenueProcess:
+    try:
+        return await start_venue(options)
+    except VenueFailed as failure:
+        raise Refused(f"the built-in venue could not start: {failure}") from failure
 
 
 async def _listed(venue: VenueProcess) -> tuple[str, ...]:
@@ -292,7 +304,5 @@ def _open_source(config: Config, options: RunOptions) -> Market:
     symbols = tuple(i.symbol for i in source.instruments)
     unknown = [s for s in options.symbols if s not in symbols]
     if unknown:
-        raise Refused(f"--symbols: {', '.join(unknown)} not in the data; there are {', '.join(symbols)}")
+        raise Quit(Exit.USAGE, f"--symbols: {', '.join(unknown)} not in the data; there are {', '.join(symbols)}")
     return Market(VirtualClock(source.start_ns), source.name, symbols, source=source)
-
-

@@ -49,6 +49,11 @@ class Store:
         """False if the file was renamed, replaced or deleted: what is written now is not found by a restart."""
         return self._file == _file_id(self.path)
 
+    @property
+    def restored_text(self) -> str:
+        """What the backup had to stand in for, in words; empty when the database was sound."""
+        return self.restored.text if self.restored is not None else ""
+
     def record_report(self, run_id: str, report: str) -> Future[None]:
         """Keep the final report (a JSON text) of a run, in the journal and in `runs`, behind all batches before it."""
         return self.journal.perform(lambda: self._writer.write_report(run_id, report))

@@ -432,7 +432,9 @@ class Engine:
         if self.paper is not None:
             self.trading.cancel_all(Purpose.ENTRY)
         if event.killed:
-            self.safety.kill("start", "the kill file or variable", "the kill switch stood at the start")
+            self.safety.kill("start", "nightdesk", "the kill switch stood at the start")
+        else:
+            self.safety.rearm("start", "nightdesk", "re-armed while the desk was stopped")
         self.desk.mark_equity()
         self._plan()
 

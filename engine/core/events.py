@@ -220,7 +220,7 @@ class RunStarted(Event, frozen=True, array_like=True, tag="rs"):
     at_ns: int
     run_id: str
     config: CoreConfig
-    killed: bool = False  # a kill file or variable stood at the start
+    killed: bool = False  # the kill latch, a kill file or variable stood at the start
 
 
 class PhaseEntered(Event, frozen=True, array_like=True, tag="pe"):

@@ -37,6 +37,13 @@ class DeskStore(Protocol):
     @property
     def recovered(self) -> Recovered: ...
 
+    @property
+    def restored_text(self) -> str:
+        """What a backup had to stand in for, in words; empty when the database was sound."""
+
+    def is_in_place(self) -> bool:
+        """False once the open file is no longer the one at its path."""
+
     def record_report(self, run_id: str, report: str) -> Future[None]: ...
 
     def backup(self) -> object: ...
@@ -76,6 +83,7 @@ class Plan(msgspec.Struct, frozen=True):
     config_snapshot: str
     config_hash: str
     version: str
+    kill_requested: Callable[[], str | None]
     make_config: Callable[[Sequence[Instrument]], CoreConfig]
     make_strategies: StrategyMaker
     feed: Feed | None = None

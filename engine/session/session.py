@@ -18,10 +18,10 @@ from engine.core.config import MINUTE
 from engine.core.engine import Engine
 from engine.core.events import Act, Bar, PhaseEntered, RunStarted, SessionPhase
 from engine.core.view import CommandReceipt, DeskView
+from engine.core.words import BlockReason
 from engine.session.clock import VirtualClock
 from engine.session.control import ControlServer
 from engine.session.guard import Guard
-from engine.session.home import kill_requested
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan
 from engine.session.ports import CommandRequest, Desk
@@ -153,7 +153,7 @@ class Session:
             shell.command(CommandRequest(Act.KILL, source, "nightdesk", "the kill switch was set"))
 
         self._guard = Guard(
-            kill_requested=lambda: None if self._was_killed else kill_requested(self._plan.home, os.environ),
+            kill_requested=lambda: None if self._was_killed else self._plan.kill_requested(),
             on_kill=on_kill,
             stacks=self._outputs.stacks,
             last_words=self._outputs.last_words,
@@ -203,11 +203,13 @@ class Session:
         if shell.stopping.is_set():
             return
         config = plan.make_config(instruments)
-        killed = kill_requested(plan.home, os.environ) is not None or plan.store.recovered.kill_latched
-        self._was_killed = killed or shell.runner.engine.state.killed
+        latched = plan.store.recovered.kill_latched or plan.home.latch_file.exists()
+        self._was_killed = killed = latched or plan.kill_requested() is not None
         begun = RunStarted(plan.clock.now_ns(), plan.folder.run_id, config, killed)
         shell.runner.take(begun)
         shell.close_batch(snapshot=True)  # by itself in its batch: a replay of this run starts from here
+        if plan.store.restored_text:
+            shell.act(Act.BLOCK, plan.store.restored_text, BlockReason.RESTORED.value)
         self._pump = asyncio.create_task(shell.pump(), name="pump")
         self._outputs.started(shell)
 

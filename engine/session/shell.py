@@ -26,6 +26,7 @@ from engine.core.facts import (
     Submit,
 )
 from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView
+from engine.core.words import OrderState
 from engine.session.gate import Gate
 from engine.session.gauges import Gauge
 from engine.session.inbox import Inbox
@@ -38,6 +39,8 @@ FLUSH_SECONDS: Final = 0.25
 STEP_EVENTS_MAX: Final = 256
 VIEW_EVERY_NS: Final = 200_000_000
 NOTES_KEPT: Final = 200
+CONFIRM_NS: Final = 180_000_000  # an operator who has no answer after 250 ms takes another way
+CONFIRM_STEP_SECONDS: Final = 0.01
 OUTGOING: Final = (Submit, Cancel, Query)
 
 log = logging.getLogger("session")
@@ -51,7 +54,7 @@ class Waiting(msgspec.Struct):
     accepted: bool = False
     text: str = ""
     took_us: int = 0
-    unconfirmed: tuple[str, ...] = ()
+    kills: bool = False
 
 
 class Shell:
@@ -191,8 +194,7 @@ class Shell:
             return
         waiting.accepted, waiting.text = acted.accepted, acted.text
         waiting.took_us = (self.clock.mono_ns() - waiting.received_ns) // 1000
-        if event.act is Act.KILL:
-            waiting.unconfirmed = tuple(self.runner.engine.state.orders)
+        waiting.kills = event.act is Act.KILL
         self._owed.append(waiting)
 
     def _follow_gate(self) -> None:
@@ -285,11 +287,22 @@ class Shell:
                 view, journal_rows=self.rows, journal_head=self.head, notes=tuple(self._notes)[:60]
             )
         for waiting in owed:
-            waiting.future.set_result(
-                CommandReceipt(waiting.accepted, waiting.text, waiting.took_us, waiting.unconfirmed)
-            )
+            self._answer(waiting)
         for effect in closed.effects:
             self._perform(effect)
+
+    def _answer(self, waiting: Waiting) -> None:
+        """Give the receipt; that of a kill waits a moment for the cancels to be confirmed, then names the others."""
+        pending = self._pending_cancels() if waiting.kills else ()
+        if pending and self.clock.mono_ns() - waiting.received_ns < CONFIRM_NS:
+            self._loop.call_later(CONFIRM_STEP_SECONDS, self._answer, waiting)
+            return
+        waiting.future.set_result(CommandReceipt(waiting.accepted, waiting.text, waiting.took_us, pending))
+
+    def _pending_cancels(self) -> tuple[str, ...]:
+        """Orders that were to be cancelled and are not yet known to be."""
+        orders = self.runner.engine.state.orders.values()
+        return tuple(o.order_id for o in orders if o.state in (OrderState.PENDING_CANCEL, OrderState.UNKNOWN))
 
     def _perform(self, effect: AnyEffect) -> None:
         """Effects that stay in the process; orders go through `execution_task`."""

@@ -6,7 +6,6 @@ sees to that. In virtual time the market task drives the core in lockstep, and t
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
@@ -18,7 +17,6 @@ from engine.core.events import Act, AnyEvent, BrokerEvent, Command, FundingRate,
 from engine.core.facts import AnyEffect, Cancel, Query, Submit
 from engine.core.words import BlockReason, ReasonCode
 from engine.session.gauges import Gauge
-from engine.session.home import kill_requested
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
 from engine.session.ports import Broker
@@ -222,12 +220,15 @@ class Tasks:
         """Look for the kill file and the variable; notice a lock that was taken from under the desk."""
         told = False
         while True:
-            source = kill_requested(self._plan.home, os.environ)
+            source = self._plan.kill_requested()
             if source is not None and not told and not self._shell.runner.engine.state.killed:
                 told = True
                 self._shell.gate.slam()
                 now_ns = self._plan.clock.now_ns()
                 self._shell.inbox.put_first(Command(now_ns, Act.KILL, source, "nightdesk", "the kill switch was set"))
+            if not self._plan.store.is_in_place():
+                self._shell.error("store", "desk.db was removed or replaced while the desk runs")
+                self._shell.stop("store_lost", 1)
             if not self._plan.lock.is_at_its_path():
                 self._shell.error("lock", "desk.lock was removed or replaced while the desk runs")
                 self._shell.stop("lock_lost", 1)

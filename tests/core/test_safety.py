@@ -65,13 +65,21 @@ def test_a_killed_desk_refuses_entries_also_after_a_restart_until_it_is_rearmed(
     rig.propose()
     assert last_code(rig) is ReasonCode.KILLED
     rig.engine = Engine(lambda _: (Scripted(),), rig.engine.snapshot())
-    rig.send(RunStarted(rig.now_ns, "run2", rig.config))
+    rig.send(RunStarted(rig.now_ns, "run2", rig.config, killed=True))
     assert rig.engine.state.killed
     assert BlockReason.KILL in rig.engine.state.blocks
     rig.command(Act.REARM)
     assert rig.engine.state.killed, "a rearm without a reason is refused"
     rig.command(Act.REARM, "checked by hand")
     assert not rig.engine.state.killed
+
+
+def test_a_latch_cleared_while_the_desk_was_stopped_is_cleared_on_record_at_its_next_start() -> None:
+    rig = Rig()
+    rig.command(Act.KILL)
+    rig.send(RunStarted(rig.now_ns, "run2", rig.config))
+    assert not rig.engine.state.killed
+    assert [k.latched for k in rig.of(KillChanged)] == [True, False]
 
 
 def test_pressing_kill_again_is_recorded_and_changes_nothing() -> None:

@@ -13,7 +13,7 @@ from engine.core.events import Bar, Quote
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import Side
 from engine.session.clock import VirtualClock, WallClock
-from engine.session.home import Home
+from engine.session.home import Home, kill_requested
 from engine.session.lock import DeskLock, Holder
 from engine.session.plan import Plan, Policy, Source
 from engine.session.session import Session
@@ -109,6 +109,7 @@ class DeskRig:
             config_snapshot="{}",
             config_hash="",
             version="0",
+            kill_requested=lambda: kill_requested(self.home, {}),
             make_config=lambda instruments: self.config(**config),
             make_strategies=lambda core: (Eager(tuple(i.symbol for i in core.instruments)),),
             source=market,
