@@ -37,10 +37,10 @@ def _kill_says(seen: Seen | None) -> list[str]:
     fate = "closed, reduce-only" if view.kill_closes else "KEPT as configured, without working stops"
     return [
         f"Run {view.run_id} on the {view.env.upper()} desk:",
-        "1. No order passes any more.",
-        f"2. {count_of(len(view.orders), 'working order')} cancelled.",
-        f"3. {count_of(len(view.positions), 'open position')} {fate}.",
-        "4. The kill is latched: the session ends, and entries stay refused until nightdesk rearm.",
+        "- No order passes any more.",
+        f"- {count_of(len(view.orders), 'working order')} cancelled.",
+        f"- {count_of(len(view.positions), 'open position')} {fate}.",
+        "- The kill is latched: the session ends, and entries stay refused until nightdesk rearm.",
     ]
 
 
