@@ -43,7 +43,7 @@ TIMELY_NS: Final = 60 * SECOND
 """A signed timestamp may be this far from the venue's time, times the speed of a fast market."""
 
 TICK_S: Final = 0.010
-PAST_S: Final = 0.04
+PAST_S: Final = 0.25
 """Between two looks into the past for the 24 h figures, so that a start is not held up by them."""
 
 LOAD_TICK_S: Final = 0.002
@@ -134,7 +134,8 @@ class Venue:
         known = (self._market.funding(symbol, now_ns) for symbol in self.tapes)
         self._take(rate for rate in known if rate is not None)
         self._began_ns = now_ns
-        self._play = Play(self._market, now_ns - now_ns % MINUTE)
+        from_ns = now_ns if self.settings.each_quote else now_ns - now_ns % MINUTE
+        self._play = Play(self._market, from_ns)
         self._take(self._play.until(now_ns))
         app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._only_known_hosts])
         app.add_routes(self._control.routes())
@@ -161,7 +162,7 @@ class Venue:
         """Play the market, match and push, until cancelled."""
         loop = asyncio.get_running_loop()
         idle_due_s, past_due_s = 0.0, 0.0
-        remembering = list(self.tapes.values())
+        remembering = [] if self.settings.each_quote else list(self.tapes.values())  # a load has no time for the past
         while True:
             now_s = loop.time()
             self.step(now_s)
