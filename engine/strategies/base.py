@@ -27,10 +27,13 @@ class Parameters(pydantic.BaseModel):
 
 
 class Bracket(Parameters):
-    """Parameters of an entry's way out: stop and target as distances from the entry, and a longest stay."""
+    """Parameters of an entry's way out: stop and target as distances from the entry, and a longest stay.
 
-    stop_bp: int = pydantic.Field(default=120, ge=10, le=500)
-    target_bp: int = pydantic.Field(default=130, ge=10, le=1_000)
+    Size follows from the risk to the stop, so a wide stop keeps positions small, and with them what fees cost.
+    """
+
+    stop_bp: int = pydantic.Field(default=160, ge=10, le=500)
+    target_bp: int = pydantic.Field(default=170, ge=10, le=1_000)
     hold_minutes: int = pydantic.Field(default=240, ge=1, le=24 * 60)
 
     @pydantic.model_validator(mode="after")
@@ -93,12 +96,11 @@ def true_range(bar: Bar, previous_close: int) -> int:
     return max(bar.high, previous_close) - min(bar.low, previous_close)
 
 
-def resting_price(quote: Quote, side: Side, tick: int) -> int:
-    """Where to rest as a maker: one tick inside the spread where there is room for it, else at the touch."""
-    inside = tick if quote.ask - quote.bid > tick else 0
+def resting_price(quote: Quote, side: Side, tick: int, behind_bp: int = 0) -> int:
+    """Where to rest as a maker: `behind_bp` away from the touch of the own side, on the tick grid."""
     if side is Side.LONG:
-        return money.floor_to(quote.bid + inside, tick)
-    return money.ceil_to(quote.ask - inside, tick)
+        return money.floor_to(quote.bid - quote.bid * behind_bp // BASIS_POINTS, tick)
+    return money.ceil_to(quote.ask + quote.ask * behind_bp // BASIS_POINTS, tick)
 
 
 def bracketed(symbol: str, side: Side, entry: int, tick: int, bracket: Bracket, text: str) -> Proposal:

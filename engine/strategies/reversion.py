@@ -1,8 +1,8 @@
 """An example of mean reversion. It shows how a strategy is written and makes no promise of profit.
 
 A price far from its average of the last minutes is expected to come back: when the touch leaves the band around the
-average, it rests a small order at the touch, against the move. It leaves once the price is back at the average and the
-way there has paid the costs; else its stop, its target or its longest stay end the position.
+average, it rests a small order next to the touch, against the move. It leaves once the price is back at the average
+and the way there has paid the costs; else its stop, its target or its longest stay end the position.
 """
 
 from collections.abc import Sequence
@@ -30,17 +30,18 @@ NO_WISHES: Final[tuple[Proposal | ExitWish, ...]] = ()
 
 
 class ReversionParams(Bracket):
-    """`band_percent` is half the band in percent of the average true range, `gain_bp` what coming back must pay.
+    """`band_percent` is half the band in percent of the average true range, `behind_bp` how far it rests from the touch.
 
-    A maker entry and a taker exit cost about 15 bp; `gain_bp` below that would give away every good trade.
-    `rest_minutes` pass after a position, `retry_minutes` after a proposal that led to none, twice as many after each
-    further one.
+    `gain_bp` is what coming back must pay: a maker entry and a taker exit cost about 15 bp, so that less would give
+    away every good trade. `rest_minutes` pass after a position, `retry_minutes` after a proposal that led to none,
+    twice as many after each further one.
     """
 
     average_bars: int = pydantic.Field(default=60, ge=5, le=300)
-    band_percent: int = pydantic.Field(default=200, ge=50, le=2_000)
+    band_percent: int = pydantic.Field(default=150, ge=50, le=2_000)
+    behind_bp: int = pydantic.Field(default=1, ge=0, le=50)
     gain_bp: int = pydantic.Field(default=25, ge=15, le=500)
-    retry_minutes: int = pydantic.Field(default=5, ge=1, le=24 * 60)
+    retry_minutes: int = pydantic.Field(default=2, ge=1, le=24 * 60)
     rest_minutes: int = pydantic.Field(default=240, ge=1, le=24 * 60)
 
 
@@ -128,7 +129,7 @@ class Reversion(BaseStrategy[ReversionState]):
 
     def _enter(self, quote: Quote, watched: Watched, market: Market) -> Proposal:
         side = Side.LONG if quote.bid <= watched.lower else Side.SHORT
-        entry = resting_price(quote, side, market.tick(quote.symbol))
+        entry = resting_price(quote, side, market.tick(quote.symbol), self.params.behind_bp)
         away = abs(entry - watched.average) * BASIS_POINTS * money.SCALE // watched.average
         watched.side = side.sign
         watched.leave_at = entry + side.sign * (entry * self.params.gain_bp // BASIS_POINTS)

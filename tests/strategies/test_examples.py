@@ -68,25 +68,25 @@ NOW = T0 + 5 * MINUTE
 # --- reversion ---
 
 
-def test_below_the_band_it_rests_a_buy_inside_the_spread_with_stop_and_target() -> None:
+def test_below_the_band_it_rests_a_buy_just_behind_the_touch_with_stop_and_target() -> None:
     wishes = seeded(reversion(), Desk()).on_quote(quote(NOW, "99.60", "99.64"), Desk())
     assert list(wishes) == [
         Proposal(
             "AAA",
             Side.LONG,
-            entry=D("99.61"),
-            stop=D("98.41"),
-            target=D("100.91"),
-            text="39.0 bp below the average of 5 bars",
+            entry=D("99.59"),
+            stop=D("97.99"),
+            target=D("101.29"),
+            text="41.0 bp below the average of 5 bars",
             hold_ns=240 * MINUTE,
         )
     ]
 
 
-def test_above_the_band_it_rests_a_sell_at_the_touch_of_a_one_tick_spread() -> None:
+def test_above_the_band_it_rests_a_sell_just_behind_the_ask() -> None:
     (wish,) = seeded(reversion(), Desk()).on_quote(quote(NOW, "100.40", "100.41"), Desk())
     assert isinstance(wish, Proposal)
-    assert (wish.side, wish.entry) == (Side.SHORT, D("100.41"))
+    assert (wish.side, wish.entry) == (Side.SHORT, D("100.43"))
     assert wish.target < wish.entry < wish.stop
 
 
@@ -112,7 +112,7 @@ def test_it_asks_once_and_again_only_after_its_pause_which_doubles_with_every_mi
 
 def test_after_a_position_it_rests_longer() -> None:
     desk, strategy, asked = Desk(), seeded(reversion(rest_minutes=20), Desk()), []
-    for minute in range(30):
+    for minute in range(26):
         at_ns = NOW + minute * MINUTE
         desk.busy = 0 < minute < 4
         strategy.on_bar(msgspec.structs.replace(bar(5 + minute, "100"), at_ns=at_ns), desk)
@@ -133,7 +133,7 @@ def test_while_the_symbol_is_taken_it_proposes_nothing() -> None:
 )
 def test_it_leaves_a_long_once_price_is_back_at_the_average_and_has_paid_the_costs(bid: str, leaves: bool) -> None:
     desk, strategy = Desk(), seeded(reversion(gain_bp=25), Desk())
-    strategy.on_quote(quote(NOW, "99.60", "99.61"), desk)  # entry 99.60, paid at 99.849
+    strategy.on_quote(quote(NOW, "99.60", "99.61"), desk)  # entry 99.59, paid at 99.839
     ask = money.text(D(bid) + TICK)
     wishes = strategy.on_quote(quote(NOW + SECOND, bid, ask), desk)
     assert list(wishes) == ([ExitWish("AAA", "back at the average")] if leaves else [])
@@ -141,7 +141,7 @@ def test_it_leaves_a_long_once_price_is_back_at_the_average_and_has_paid_the_cos
 
 def test_being_back_at_the_average_without_having_paid_the_costs_is_no_reason_to_leave() -> None:
     desk, strategy = Desk(), seeded(reversion(gain_bp=100), Desk())
-    strategy.on_quote(quote(NOW, "100.40", "100.41"), desk)  # short at 100.41, paid at 99.4059
+    strategy.on_quote(quote(NOW, "100.40", "100.41"), desk)  # short at 100.43, paid at 99.4257
     assert strategy.on_quote(quote(NOW + SECOND, "99.5", "99.51"), desk) == ()
     assert strategy.on_quote(quote(NOW + SECOND, "99.3", "99.31"), desk) == (ExitWish("AAA", "back at the average"),)
 
@@ -181,8 +181,8 @@ def test_fixed_bars_give_a_fixed_list_of_proposals() -> None:
         "AAA",
         Side.LONG,
         entry=D("100.3"),
-        stop=D("99.09"),
-        target=D("101.61"),
+        stop=D("98.69"),
+        target=D("102.01"),
         text="closed above the high of 3 bars, averages agree",
         hold_ns=240 * MINUTE,
     )
@@ -237,11 +237,11 @@ def test_the_true_range_includes_the_gap_from_the_close_before() -> None:
     assert true_range(bar(0, "100", "101", "99"), D("104")) == D("5")
 
 
-def test_a_resting_price_is_never_worse_than_the_touch_and_never_takes() -> None:
-    wide, narrow = quote(T0, "100.00", "100.02"), quote(T0, "100.00", "100.01")
-    assert resting_price(wide, Side.LONG, TICK) == D("100.01") == resting_price(wide, Side.SHORT, TICK)
-    assert resting_price(narrow, Side.LONG, TICK) == D("100.00")
-    assert resting_price(narrow, Side.SHORT, TICK) == D("100.01")
+def test_a_resting_price_is_the_touch_or_behind_it_and_never_takes() -> None:
+    here = quote(T0, "100.00", "100.03")
+    assert resting_price(here, Side.LONG, TICK) == D("100.00") and resting_price(here, Side.SHORT, TICK) == D("100.03")
+    assert resting_price(here, Side.LONG, TICK, 2) == D("99.98")
+    assert resting_price(here, Side.SHORT, TICK, 2) == D("100.06")  # 100.050006, up to the tick
 
 
 @pytest.mark.parametrize("entry", ["0.03", "0.17", "1.23", "100.01", "61234.56"])

@@ -115,11 +115,11 @@ def test_reward_equal_to_risk_is_allowed() -> None:
 
 def test_the_hash_follows_what_decides_and_nothing_else() -> None:
     first = spec("a", "reversion", {}, ["AAA"])
-    assert params_hash(first) == params_hash(spec("b", "reversion", {"stop_bp": 120}, ["AAA"]))
+    assert params_hash(first) == params_hash(spec("b", "reversion", {"stop_bp": 160}, ["AAA"]))
     shuffled = msgspec.structs.replace(first, params=dict(reversed(first.params.items())))
     assert params_hash(shuffled) == params_hash(first)
     others = [
-        spec("a", "reversion", {"stop_bp": 121}, ["AAA"]),
+        spec("a", "reversion", {"stop_bp": 161}, ["AAA"]),
         spec("a", "reversion", {}, ["AAB"]),
         spec("a", "trend", {}, ["AAA"]),
     ]
