@@ -30,11 +30,11 @@ NO_WISHES: Final[tuple[Proposal | ExitWish, ...]] = ()
 
 
 class ReversionParams(Bracket):
-    """`band_percent` is half the band in percent of the average true range, `behind_bp` how far it rests from the touch.
+    """`band_percent` is half the band in percent of the average true range.
 
-    `gain_bp` is what coming back must pay: a maker entry and a taker exit cost about 15 bp, so that less would give
-    away every good trade. `rest_minutes` pass after a position, `retry_minutes` after a proposal that led to none,
-    twice as many after each further one.
+    It rests `behind_bp` away from the touch. `gain_bp` is what coming back must pay: a maker entry and a taker exit
+    cost about 15 bp, so that less would give away every good trade. `rest_minutes` pass after a position,
+    `retry_minutes` after a proposal that led to none, twice as many after each further one.
     """
 
     average_bars: int = pydantic.Field(default=60, ge=5, le=300)
