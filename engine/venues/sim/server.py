@@ -25,7 +25,7 @@ from engine.venues.sim.clock import VenueClock, wall_ns
 from engine.venues.sim.control import Control
 from engine.venues.sim.faults import Faults
 from engine.venues.sim.market_calls import MarketCalls
-from engine.venues.sim.options import RATE_PER_SECOND
+from engine.venues.sim.options import RATE_PER_SECOND, SIM_KEY, SIM_SECRET
 from engine.venues.sim.play import Play
 from engine.venues.sim.private import Private
 from engine.venues.sim.public import Public
@@ -34,10 +34,6 @@ from engine.venues.sim.sockets import IDLE_S, Client, Connection, Sockets
 from engine.venues.sim.sockets import Request as SocketRequest
 from engine.venues.sim.source import MarketSource
 from engine.venues.sim.tape import Tape
-
-SIM_KEY: Final = "nightdesk-sim"
-SIM_SECRET: Final = "nightdesk-sim-secret"
-"""Known to everybody: they open nothing but a simulated account, and a client must refuse them anywhere else."""
 
 TIMELY_NS: Final = 60 * SECOND
 """A signed timestamp may be this far from the venue's time, times the speed of a fast market."""
@@ -76,6 +72,7 @@ class VenueSettings(msgspec.Struct, frozen=True):
     rate_per_second: int = RATE_PER_SECOND
     idle_s: float = IDLE_S
     tick_s: float = TICK_S
+    past_s: float = PAST_S
     model: PaperModel = PaperModel()
     keys: dict[str, str] = msgspec.field(default_factory=lambda: {SIM_KEY: SIM_SECRET})
 
@@ -171,7 +168,7 @@ class Venue:
                 self._public_sockets.cut_idle(now_s)
                 self._private_sockets.cut_idle(now_s)
             if remembering and now_s >= past_due_s:
-                past_due_s = now_s + PAST_S
+                past_due_s = now_s + self.settings.past_s
                 if not remembering[-1].remember(self._began_ns):
                     remembering.pop()
             await asyncio.sleep(self.settings.tick_s)

@@ -81,7 +81,7 @@ QUICK = PaperModel(latency_ns_min=1_000_000, latency_ns_max=2_000_000)
 @asynccontextmanager
 async def running(market: PlainMarket | None = None, *, speed: int = 1, **settings: Any) -> AsyncIterator["Caller"]:
     """A venue that plays `market` on ephemeral ports, and somebody to call it."""
-    fields = {"model": QUICK, "rate_per_second": 0, "tick_s": 0.002, **settings}
+    fields = {"model": QUICK, "rate_per_second": 0, "tick_s": 0.002, "past_s": 0.0, **settings}
     venue = Venue(market or PlainMarket(), VenueClock(ORIGIN_NS, speed), VenueSettings(**fields))
     await venue.start()
     beat = asyncio.create_task(venue.run())
