@@ -1,0 +1,142 @@
+"""The words in the logs: the tokens other programs look for, and one line that says how the desk is."""
+
+import logging
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.config import SECOND
+from engine.core.events import FeedHealth, SessionPhase
+from engine.core.facts import AnyFact, BreakerChanged, EquityMarked, ErrorCounted, FeedNoted, KillChanged, TradeClosed
+from engine.core.view import BlockView, DeskView, FeedView, HeartbeatView, NoteView
+from engine.core.words import BreakerName, ExitReason, Side, TerminalState
+from engine.session import lines
+from engine.session.lines import event_line, log_line, overflow_line, status_line
+from engine.session.viewing import Progress, RunFacts, desk_view
+from tests.rig import START_NS, Rig, d
+
+
+def view(**changes: Any) -> DeskView:
+    """A desk an hour into ninety minutes, two signals ended, 12.34 up."""
+    rig = Rig()
+    run = RunFacts("paper", "run1", "sim", "paper", "generated", "wall", 7, 1, 5400 * SECOND)
+    beat = HeartbeatView(count=3600, last_ns=START_NS - 400_000_000)
+    plain = desk_view(rig.engine, run, Progress(START_NS, START_NS, 3661 * SECOND, "", beat, (), 1, "ab"))
+    settled = {
+        "equity": d("10012.34"),
+        "heat": d("0.0031"),
+        "signals": {state.value: 0 for state in TerminalState} | {"EXECUTED": 1, "REJECTED_BY_HEAT": 1},
+        "signals_total": 3,
+        "signals_in_flight": 1,
+        "feeds": (FeedView("BTCUSDT", FeedHealth.LIVE, START_NS - 1_250_000_000, d("100"), d("100.1")),),
+    }
+    return msgspec.structs.replace(plain, **(settled | changes))
+
+
+def block(reason: str) -> BlockView:
+    return BlockView(reason, "why", "how", START_NS)
+
+
+def test_the_status_line_says_how_the_desk_is() -> None:
+    assert status_line(view()) == (
+        "00:00:00Z PAPER RUNNING 1:01:01/1:30:00 | equity 10012.34 +12.34 pos 0 heat 0.31/1.00% open "
+        "| beat 0.4s feed 1.2s | 3 signals: 1 executed, 1 heat, 1 live"
+    )
+
+
+def test_the_status_line_is_always_one_line_of_at_most_160_printable_characters() -> None:
+    hostile = view(
+        equity=d("-123456789012.34"),
+        elapsed_ns=400 * 24 * 3600 * SECOND,
+        blocks=tuple(block(f"rea\x1b[2Json_{n}_{'x' * 50}\n") for n in range(9)),
+        signals={state.value: 99_999 for state in TerminalState},
+        signals_total=599_994,
+    )
+    line = status_line(hostile)
+    assert len(line) <= 160
+    assert line.isprintable()
+    assert "-123456789012.34" in line
+    assert "blocked reason_0" in line
+
+
+def test_the_status_line_names_what_blocks_entries() -> None:
+    line = status_line(view(blocks=(block("kill"), block("operator"), block("breaker"), block("stale_data"))))
+    assert " blocked kill,operator,breaker+1 |" in line
+
+
+def test_signals_are_short_where_there_is_no_room_to_spell_them_out() -> None:
+    many = {state.value: n for n, state in enumerate(TerminalState, 10)}
+    assert status_line(view(signals=many, signals_total=76)).endswith("| sig 76 ex10 co11 he12 cb13 sz14 br15 fl1")
+
+
+def test_before_the_first_data_ages_are_never_and_a_run_without_end_has_no_duration() -> None:
+    line = status_line(
+        view(feeds=(), heartbeat=HeartbeatView(), duration_ns=0, phase=SessionPhase.SEEDING_HISTORY, elapsed_ns=0)
+    )
+    assert "PAPER SEEDING_HISTORY 0:00:00 |" in line
+    assert "beat never feed never" in line
+
+
+@pytest.mark.parametrize(
+    ("fact", "level", "start"),
+    [
+        (
+            BreakerChanged(1, BreakerName.DAILY_LOSS, True, d("50"), d("50"), "50 >= 50", "halt_day"),
+            logging.WARNING,
+            "CIRCUIT BREAKER TRIPPED daily_loss: 50 >= 50",
+        ),
+        (FeedNoted(1, "BTCUSDT", "GAP_DETECTED", "3 bars missing", 3), logging.WARNING, "GAP_DETECTED BTCUSDT 3 bars"),
+        (FeedNoted(1, "BTCUSDT", "ORDER_BOOK_STALE", "silent", 3), logging.WARNING, "ORDER_BOOK_STALE BTCUSDT silent"),
+        (FeedNoted(1, "BTCUSDT", "FEED_LIVE", "back", 3), logging.INFO, "FEED_LIVE BTCUSDT back"),
+        (KillChanged(1, True, "file", "nightdesk", "because"), logging.WARNING, "KILLED by file"),
+    ],
+)
+def test_a_fact_is_logged_under_its_token(fact: AnyFact, level: int, start: str) -> None:
+    line = log_line(7, fact)
+    assert line is not None
+    assert line.level == level
+    assert line.message.startswith(start)
+    assert line.meta["seq"] == 7
+
+
+def test_small_facts_and_errors_already_logged_are_left_out() -> None:
+    assert log_line(1, EquityMarked(1, 0, 0, 0, 0, 0, 0, 0, 0, 0)) is None
+    assert log_line(1, ErrorCounted(1, "feed", "text", "f")) is None
+
+
+def test_a_log_line_carries_its_symbol_and_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    fact = TradeClosed(
+        *(1, "t", "s", "trend", "ETHUSDT", Side.LONG, d("1"), d("1"), d("2"), 0, d("1"), 0, 0),
+        *(ExitReason.TP, "UP", "UNKNOWN"),
+    )
+    line = log_line(1, fact)
+    assert line is not None
+    with caplog.at_level(logging.INFO):
+        line.write()
+    assert caplog.records[0].message == "ETHUSDT LONG closed by TP: 1.00"
+    assert caplog.records[0].__dict__["meta"]["symbol"] == "ETHUSDT"
+
+
+def test_an_overflow_says_how_many_ticks() -> None:
+    line = overflow_line(12, 40)
+    assert line.message == "QUEUE_OVERFLOW: 12 ticks conflated"
+    assert line.meta == {"dropped": 12, "total": 40}
+
+
+def test_an_event_for_people_is_one_clean_line() -> None:
+    told = NoteView(1, START_NS, "warning", "feed", "said\x1b[2J\nso")
+    assert event_line(told) == "2026-01-01 00:00:00Z WARNING feed: said so"
+
+
+def test_the_tokens_are_the_ones_agreed_on() -> None:
+    assert lines.TOKENS == (
+        "GRACEFUL SHUTDOWN INITIATED",
+        "CIRCUIT BREAKER TRIPPED",
+        "GAP_DETECTED",
+        "ORDER_BOOK_STALE",
+        "QUEUE_OVERFLOW",
+        "WATCHDOG_FATAL: Main loop frozen",
+        "CRITICAL: Memory Limit Exceeded",
+        "Failed to load state",
+    )
