@@ -39,7 +39,18 @@ class DeskFile(FileModel):
     broker: Literal["paper", "venue"] = "paper"
     dry_run: Flag = True
     live_trading_enabled: Flag = False
-    symbols: Names = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
+    symbols: Names = (
+        "BTCUSDT",
+        "ETHUSDT",
+        "SOLUSDT",
+        "BNBUSDT",
+        "XRPUSDT",
+        "ADAUSDT",
+        "DOGEUSDT",
+        "AVAXUSDT",
+        "DOTUSDT",
+        "LINKUSDT",
+    )
     strategy: str = "default"
     duration: DurationOrUnlimited = None
     seed: Seed = 7
