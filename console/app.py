@@ -23,7 +23,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 
 from console.actions import ACTIONS
 from console.errands import Errands
-from console.frame import BEAT_SECONDS, Pace, alarm_of
+from console.frame import BEAT_SECONDS, RETRY_SECONDS, Pace, alarm_of
 from console.palette import palette_for
 from console.questions import KEEP, KILL, LEAVE, STOP, kill_question, stop_question
 from console.screens.desk import DeskScreen
@@ -138,8 +138,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._view_ns = mono_ns()
         self._latched_before: bool | None = None
         self._alarm: tuple[object, ...] = ()
-        self._soon = False
-        self._frozen = False
+        self._soon = self._retrying = self._frozen = False
         self._desk_screen = DeskScreen(palette)
         self._errands = Errands(desk, mono_ns, bridge.actor, bridge.kill_fallback, self._draw_soon_from_thread)
         self.departure = Departure(Left.CLOSED)
@@ -163,12 +162,20 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._look()
         alarm = alarm_of(self._view)
         urgent = self._soon or alarm != self._alarm
-        if self._pace.due(self._mono_ns(), urgent=urgent, waiting=self._output_waits()):
+        waiting = self._output_waits()
+        if self._pace.due(self._mono_ns(), urgent=urgent, waiting=waiting):
             self._soon, self._alarm = False, alarm
             self.draw()
             self._freeze_once()
+        elif urgent and waiting and self._beats and not self._retrying:
+            self._retrying = True
+            self.set_timer(RETRY_SECONDS, self._retry)
         if self._desk.ended() and not self._killed_here():
             self._leave(Departure(Left.ENDED))
+
+    def _retry(self) -> None:
+        self._retrying = False
+        self.beat()
 
     def draw(self) -> None:
         """Show what is known now, on the screen that is open."""
@@ -316,6 +323,3 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def panic(self, *renderables: Any) -> None:
         """Textual's way to end with something to print; nothing is printed over a terminal that may be gone."""
         self._fatal_error()
-
-
-__all__ = ["Bridge", "ConsoleApp", "Departure", "Left", "NoTerminal", "run_console"]

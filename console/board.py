@@ -14,7 +14,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from console.text import Line, Span, Tone, cut_line
+from console.text import Line, Tone, cut_line
 
 APART: Final = 5  # unchanged cells between two runs that cost less to resend than another cursor movement
 Palette = dict[Tone, Style]
@@ -112,6 +112,3 @@ def _cells(line: Line) -> list[tuple[str, Tone]]:
 def plain(lines: Sequence[Line]) -> str:
     """The lines as text without tones, for logs and tests."""
     return "\n".join("".join(span.text for span in line).rstrip() for line in lines)
-
-
-__all__ = ["Board", "Palette", "Span", "changed_runs", "plain"]

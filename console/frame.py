@@ -6,6 +6,7 @@ from typing import Final
 from engine.core.view import DeskView
 
 BEAT_SECONDS: Final = 0.125  # how often the desk's view is looked at
+RETRY_SECONDS: Final = 0.02  # after an urgent frame found output waiting
 FRAME_NS: Final = 240_000_000  # every second beat, with room for a late one
 SLOW_FRAME_NS: Final = 990_000_000
 URGENT_MAX: Final = 10  # so many urgent frames in any second
@@ -32,8 +33,9 @@ class Pace:
         if not calm and not (urgent and self._has_room(now_ns)):
             return False
         if waiting:
-            self._skips, self._clean = self._skips + 1, 0
-            self._slow = self._slow or self._skips >= SKIPS_TO_SLOW
+            if calm:  # an urgent frame is tried again and again; only calm ones tell how slow the terminal is
+                self._skips, self._clean = self._skips + 1, 0
+                self._slow = self._slow or self._skips >= SKIPS_TO_SLOW
             return False
         self._skips, self._clean = 0, self._clean + 1
         self._slow = self._slow and self._clean < CLEAN_TO_FAST
