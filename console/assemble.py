@@ -5,6 +5,7 @@ can stall it, and the console has the main thread.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import threading
@@ -25,13 +26,15 @@ from engine.session.errors import SessionError
 from engine.session.home import kill_requested, write_kill_file
 from engine.session.lock import DeskLock, Holder
 from engine.session.plan import DeskStore, Plan, Policy, Source
-from engine.session.ports import Clock, Feed
+from engine.session.ports import Broker, Clock, Feed
 from engine.session.session import Session, handle_signals
 from engine.session.settings import BUILT_IN
 from engine.strategies import make_all, spec
+from engine.venues.bitunix.broker import BitunixBroker
 from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
+from engine.venues.bitunix.signing import Credentials
 from engine.venues.sim.generated import GeneratedMarket
-from engine.venues.sim.options import VenueOptions
+from engine.venues.sim.options import SIM_KEY, SIM_SECRET, VenueOptions
 from engine.venues.sim.process import VenueFailed, VenueProcess, start_venue
 from store.desk import open_store
 
@@ -53,6 +56,7 @@ class Market(msgspec.Struct):
     source_name: str
     symbols: tuple[str, ...]
     feed: Feed | None = None
+    broker: Broker | None = None
     source: Source | None = None
     venue: VenueProcess | None = None
 
@@ -82,11 +86,12 @@ def run_desk(config: Config, options: RunOptions) -> int:
 
 def _on_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run `main` on a fresh event loop, uvloop where it is there."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:  # no wheel for this platform: the standard loop does the same, a little less steadily
-        from asyncio import new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):  # no wheel for this platform: the standard loop is only less steady
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main())
 
 
@@ -238,6 +243,7 @@ async def _plan(
         make_config=make_config,
         make_strategies=make_all,
         feed=market.feed,
+        broker=market.broker,
         source=market.source,
         close_venue=market.venue.stop if market.venue else None,
         on_line=on_line,
@@ -254,6 +260,8 @@ def _strategies(config: Config, symbols: Sequence[str]) -> tuple[StrategySpec, .
 
 async def _open_market(config: Config, options: RunOptions) -> Market:
     if options.speed == "max":
+        if options.broker == "venue":
+            raise Quit(Exit.USAGE, "--broker venue: the venue's own broker needs its sockets; leave out --speed max")
         return _open_source(config, options)
     venue = await _start_venue(
         VenueOptions(
@@ -270,7 +278,10 @@ async def _open_market(config: Config, options: RunOptions) -> Market:
     symbols = options.symbols or await _listed(venue)
     settings = FeedSettings(replay=bool(options.data), window_s=config.venue.reconnect_window / 1e9)
     feed = BitunixFeed(venue.rest_url, venue.ws_url, symbols, clock, settings)
-    return Market(clock, venue.source, symbols, feed=feed, venue=venue)
+    broker = None
+    if options.broker == "venue":
+        broker = BitunixBroker(venue.rest_url, venue.ws_url, Credentials(SIM_KEY, SIM_SECRET), clock)
+    return Market(clock, venue.source, symbols, feed=feed, broker=broker, venue=venue)
 
 
 async def _start_venue(options: VenueOptions) -> VenueProcess:

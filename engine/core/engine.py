@@ -431,6 +431,8 @@ class Engine:
         self.trading.end_stranded_signals()
         if self.paper is not None:
             self.trading.cancel_all(Purpose.ENTRY)
+        else:
+            self.trading.doubt_all()
         if event.killed:
             self.safety.kill("start", "nightdesk", "the kill switch stood at the start")
         else:

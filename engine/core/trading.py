@@ -218,6 +218,11 @@ class Trading:
             if purpose is None or order.purpose is purpose:
                 self.cancel(order)
 
+    def doubt_all(self) -> None:
+        """After a restart only the venue knows what became of the working orders: ask it for each."""
+        for order in list(self._desk.state.orders.values()):
+            self.answer(OutcomeUnknown(order.order_id, self._desk.at_ns, "the desk was restarted"))
+
     def _move(self, order: Order, trigger: Trigger, code: str = "", text: str = "") -> None:
         """Apply a transition, record it, and file the order where it now belongs."""
         state = self._desk.state

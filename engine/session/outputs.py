@@ -1,50 +1,132 @@
 """What a run leaves behind: the log, the event stream, the session log, and at the end its figures and its report.
 
-Everything here is told after the journal has it. A file that cannot be written never stops the desk: it is counted and
-named in the report.
+Everything here is told after the journal has it. A file that cannot be written never stops the desk: lost lines are
+counted, and a failing artifact is named in the report.
 """
 
+import json
 import logging
-from pathlib import Path
-from typing import TextIO
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Final, TextIO
 
+from engine.core.config import MINUTE, SECOND
+from engine.core.facts import EquityMarked, TradeClosed
 from engine.core.view import DeskView
 from engine.review.report import RunFigures, final_report
+from engine.session import stream
+from engine.session.artifacts import Artifacts
+from engine.session.lines import log_line, overflow_line, status_line
+from engine.session.logs import SystemLog
+from engine.session.notes import note
 from engine.session.plan import Plan
 from engine.session.ports import Batch
+from engine.session.scrub import Scrubber
 from engine.session.shell import Shell
+
+RECORD_SECONDS: Final = 10.0
 
 log = logging.getLogger("session")
 
 
 class Outputs:
-    """The files of one run. Made before the run, finished after its last batch."""
+    """The files of one run. Made before the run, finished after its last batch.
+
+    Attributes:
+        stacks: Where a watchdog writes every thread's stack, opened now so that a full disk cannot hide a freeze.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.stacks: TextIO = (plan.folder.path / "stacks.txt").open("w")
+        virtual = plan.clock.kind == "virtual"
+        scrubber = Scrubber(plan.secrets)
+        folder = plan.folder
+        self.stacks: TextIO = (folder.path / "stacks.txt").open("w")
+        (folder.path / "stacks.txt").chmod(0o600)
+        self._log = SystemLog(plan.home.system_log, plan.env, scrubber).open()
+        self._stream = stream.EventStream(
+            folder.events, plan.env, scrubber, patient=virtual, tick_every_ns=MINUTE if virtual else SECOND
+        )
+        self._session_log = stream.SessionLog(folder.session_log, scrubber, patient=virtual)
+        self._artifacts = Artifacts(folder, scrubber)
+        self._marks: list[EquityMarked] = []
+        self._trades: list[TradeClosed] = []
+        self._dropped = 0
 
-    def started(self, shell: Shell) -> None: ...
+    def started(self, config: str) -> None:
+        """The run has begun: its configuration goes on record."""
+        self._artifacts.config_snapshot(config)
+        told = stream.startup(self._plan.env.upper(), json.loads(config))
+        self._stream.append_event(self._plan.clock.now_ns(), told)
+        if self._plan.lock.previous is not None:
+            log.warning("took over the lock a desk that died left behind: %s", self._plan.lock.previous)
 
-    def written(self, batch: Batch) -> None: ...
+    def written(self, batch: Batch) -> None:
+        """A batch is durable: tell what it decided."""
+        self._stream.written(batch)
+        for seq, fact in batch.facts:
+            line = log_line(seq, fact)
+            if line is not None:
+                line.write()
+            told = note(seq, fact)
+            if told is not None:
+                self._session_log.tell(told)
+            if isinstance(fact, EquityMarked):
+                self._marks.append(fact)
+            elif isinstance(fact, TradeClosed):
+                self._trades.append(fact)
 
-    def beat(self, view: DeskView) -> None: ...
+    def beat(self, view: DeskView) -> None:
+        """One heartbeat: in the stream, in the log, and as a line for people."""
+        told = stream.heartbeat(view)
+        self._stream.append_event(view.at_ns, told)
+        log.info("EVENT: %s", told[0], extra={"meta": told[1]})
+        self.say(status_line(view))
+        dropped = view.heartbeat.dropped_ticks
+        if dropped > self._dropped:
+            overflow_line(dropped - self._dropped, dropped).write()
+            self._dropped = dropped
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """A line for people: in the session log, and on standard output where nobody sees a console."""
+        self._session_log.say(text)
+        if self._plan.on_line is not None:
+            self._plan.on_line(text)
 
-    def last_words(self) -> None: ...
+    def last_words(self) -> None:
+        """Before a hard exit: get out what is still in memory."""
+        self._log.flush(1.0)
+        self._session_log.flush()
+        self._stream.flush()
 
     def finish(self, shell: Shell, reason: str, code: int, rss_peak: int, problems: list[str]) -> list[str]:
-        import json
+        """Write the report and everything beside it; what could not be written, in words."""
+        told = figures(self._plan, shell, reason, code, rss_peak, problems, self.lost)
+        report = final_report(told)
+        failed = self._artifacts.finish(report, shell.build_view(), self._marks, self._trades)
+        try:
+            recorded = self._plan.store.record_report(self._plan.folder.run_id, json.dumps(report))
+            recorded.result(RECORD_SECONDS)
+        except (FutureTimeout, Exception) as error:
+            failed.append(f"the report is not in the database: {error}")
+        return failed
 
-        report = final_report(figures(self._plan, shell, reason, code, rss_peak, problems))
-        Path(self._plan.folder.final_report).write_text(json.dumps(report, indent=2))
-        self._plan.store.record_report(self._plan.folder.run_id, json.dumps(report)).result()
+    @property
+    def lost(self) -> int:
+        """Lines of logs and streams that could not be written so far."""
+        return self._log.lost + self._stream.lost + self._session_log.lost
+
+    def close(self, reason: str, code: int) -> None:
+        """The last lines, then every file."""
+        self._stream.append_event(self._plan.clock.now_ns(), stream.shutdown(reason, code))
+        self._stream.close()
+        self._session_log.close()
+        self._log.close()
         self.stacks.close()
-        return []
 
 
-def figures(plan: Plan, shell: Shell, reason: str, code: int, rss_peak: int, problems: list[str]) -> RunFigures:
+def figures(
+    plan: Plan, shell: Shell, reason: str, code: int, rss_peak: int, problems: list[str], lost: int
+) -> RunFigures:
     """Everything the report is made of, as the run ends."""
     engine = shell.runner.engine
     state, tally = engine.state, engine.state.tally
@@ -96,5 +178,6 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int, rss_peak: int, pro
         commit_us=shell.commit_us.percentiles(),
         data_rejects=tally.data_rejects,
         positions=view.positions,
+        lost_lines=lost,
         problems=tuple(problems),
     )

@@ -12,6 +12,7 @@ from engine.core.events import Bar, FeedEvent
 from engine.session.home import Home, RunFolder
 from engine.session.lock import DeskLock
 from engine.session.ports import Broker, Clock, Feed, Journal, Recovered
+from engine.session.secret import Secret
 
 
 class Source(Protocol):
@@ -90,4 +91,5 @@ class Plan(msgspec.Struct, frozen=True):
     source: Source | None = None
     broker: Broker | None = None
     close_venue: Callable[[], Awaitable[None]] | None = None
+    secrets: Sequence[Secret] = ()
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

@@ -50,6 +50,9 @@ class Feed(Protocol):
 class Broker(Protocol):
     """A venue's own broker. Answers arrive as events; a call never raises for what the venue says."""
 
+    async def connect(self) -> None:
+        """Log in and listen, or raise `VenueError` naming the cause."""
+
     async def submit(self, order: Submit) -> Sequence[BrokerEvent]: ...
 
     async def cancel(self, order: Cancel) -> Sequence[BrokerEvent]: ...

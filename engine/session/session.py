@@ -197,6 +197,8 @@ class Session:
         if plan.feed is not None:
             await self._or_stop(plan.feed.connect())
             instruments = await self._or_stop(plan.feed.instruments()) or ()
+            if plan.broker is not None:
+                await self._or_stop(plan.broker.connect())
         else:
             assert plan.source is not None
             instruments = plan.source.instruments
@@ -211,7 +213,7 @@ class Session:
         if plan.store.restored_text:
             shell.act(Act.BLOCK, plan.store.restored_text, BlockReason.RESTORED.value)
         self._pump = asyncio.create_task(shell.pump(), name="pump")
-        self._outputs.started(shell)
+        self._outputs.started(plan.config_snapshot)
 
     async def _or_stop(self, work: Awaitable[T]) -> T | None:
         """Await `work`, or give up as soon as the session is asked to end."""
@@ -322,6 +324,7 @@ class Session:
         for problem in problems:
             log.error("at the end: %s", problem)
         shell.publish()
+        self._outputs.close(reason, code)
         return 1 if problems and code == 0 else code
 
     async def _say_ending(self, reason: str) -> None:

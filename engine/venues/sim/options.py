@@ -4,6 +4,10 @@ import msgspec
 
 RATE_PER_SECOND = 10
 
+SIM_KEY = "nightdesk-sim"
+SIM_SECRET = "nightdesk-sim-secret"
+"""Known to everybody: they open nothing but a simulated account, and a client must refuse them anywhere else."""
+
 
 class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What can be asked of a venue process.
@@ -15,6 +19,7 @@ class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
         speed: Venue seconds per second, at least 1.
         anchor: File that keeps where the generated market began; empty: begins now.
         symbols: Which to list; empty: all the market has.
+        warmup_bars: One-minute bars a recorded market holds back as history before it begins.
         quote_interval_ms: Between two quotes of a symbol in the generated market; 0: the market's own.
         each_quote: Push `depth_book1` at every quote: a load, not a venue's behaviour.
         parent: Process id of the desk this venue belongs to; 0: it stands alone.
@@ -27,6 +32,7 @@ class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     speed: int = 1
     anchor: str = ""
     symbols: tuple[str, ...] = ()
+    warmup_bars: int = 0
     quote_interval_ms: float = 0
     each_quote: bool = False
     allow_remote: bool = False
