@@ -23,7 +23,7 @@ def open_market(options: VenueOptions) -> Opened:
     if options.speed < 1:
         raise WrongUsage(f"the venue runs at a whole multiple of real time, not {options.speed}")
     try:
-        return _generated(options)
+        return _recorded(options) if options.data else _generated(options)
     except (UnusableAnchor, ValueError) as error:
         raise WrongUsage(str(error)) from error
 
@@ -36,3 +36,15 @@ def _generated(options: VenueOptions) -> Opened:
     interval_ns = round(options.quote_interval_ms * MS) or QUOTE_INTERVAL_NS
     market = GeneratedMarket(anchor.seed, anchor.anchor_ns, quote_interval_ns=interval_ns, symbols=options.symbols)
     return Opened(market, VenueClock(now_ns, options.speed), anchor.seed)
+
+
+def _recorded(options: VenueOptions) -> Opened:
+    """Recorded files, from their beginning and the time they were recorded at."""
+    from engine.venues.sim.recorded.files import BadData  # only now: a generated market starts without the readers
+    from engine.venues.sim.recorded.market import RecordedMarket
+
+    try:
+        market = RecordedMarket(options.data, symbols=options.symbols, warmup_bars=options.warmup_bars)
+    except BadData as error:
+        raise WrongUsage(str(error)) from error
+    return Opened(market, VenueClock(market.start_ns, options.speed), options.seed or DEFAULT_SEED)

@@ -123,7 +123,7 @@ class Venue:
         return self._public_sockets.clients
 
     async def start(self) -> None:
-        """Bind both ports. Raises `NotLoopback`, or `OSError` when a port is taken."""
+        """Bind both ports. Raises `NotLoopback`, or `OSError` when a port is taken; then neither is left bound."""
         settings = self.settings
         if not settings.allow_remote and not _is_loopback(settings.host):
             raise NotLoopback(settings.host)
@@ -134,6 +134,14 @@ class Venue:
         from_ns = now_ns if self.settings.each_quote else now_ns - now_ns % MINUTE
         self._play = Play(self._market, from_ns)
         self._take(self._play.until(now_ns))
+        try:
+            await self._bind()
+        except OSError:
+            await self.stop()
+            raise
+
+    async def _bind(self) -> None:
+        settings = self.settings
         app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._only_known_hosts])
         app.add_routes(self._control.routes())
         app.router.add_route("*", "/{path:.*}", self._rest.answer)

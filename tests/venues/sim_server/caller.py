@@ -13,7 +13,8 @@ from engine.core import money
 from engine.core.config import SECOND, Instrument, PaperModel
 from engine.core.events import Bar, Book, FeedEvent, FundingRate, MarketEvent, Quote, Trade
 from engine.venues.sim.clock import VenueClock
-from engine.venues.sim.server import SIM_KEY, SIM_SECRET, Venue, VenueSettings
+from engine.venues.sim.options import SIM_KEY, SIM_SECRET
+from engine.venues.sim.server import Venue, VenueSettings
 from engine.venues.sim.signing import signature
 
 ORIGIN_NS = 1_790_126_460 * SECOND

@@ -30,7 +30,7 @@ from engine.venues.bitunix.broker import BitunixBroker, BrokerSettings
 from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
 from engine.venues.bitunix.signing import Credentials
 from engine.venues.errors import AuthFailed
-from engine.venues.sim.server import SIM_KEY, SIM_SECRET
+from engine.venues.sim.options import SIM_KEY, SIM_SECRET
 from tests.venues.sim_server.caller import ORIGIN_NS, Caller, D, PlainMarket, running
 
 SETTINGS = BrokerSettings(sweep_s=1.0, settle_s=0.2, retry_s=0.1, backoff_s=(0.05, 0.2))
