@@ -24,7 +24,7 @@ from engine.venues.errors import AuthFailed, NotSent, UnknownOutcome, VenueError
 MESSAGES_PER_S: Final = 5.0
 FRAMES_WAITING_MAX: Final = 1024  # the library's default of 16 pauses reading at every burst
 FRAME_BYTES_MAX: Final = 4 * 1024 * 1024
-FRAMES_PER_TURN: Final = 256  # then the other tasks of the loop have their turn
+FRAMES_PER_TURN: Final = 64  # then the other tasks of the loop have their turn
 SHORT_LIFE_S: Final = 10.0  # a connection lost sooner counts as a failed attempt
 
 # At DEBUG the library prints frames, a login among them.
