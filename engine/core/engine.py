@@ -49,7 +49,7 @@ from engine.core.safety import Safety
 from engine.core.state import EngineState, Funding, Snapshot, SymbolState, Tally
 from engine.core.strategy import ExitWish, Proposal, Strategy
 from engine.core.trading import Trading
-from engine.core.words import BlockReason, ExitReason, Purpose
+from engine.core.words import BlockReason, ExitReason
 
 NOTHING: Final[list[AnyFact | AnyEffect]] = []
 EQUITY_EVERY_NS: Final = MINUTE
@@ -429,9 +429,7 @@ class Engine:
             self._roll_day()
         state.peak_equity = max(state.peak_equity, self.desk.equity)
         self.trading.end_stranded_signals()
-        if self.paper is not None:
-            self.trading.cancel_all(Purpose.ENTRY)
-        else:
+        if self.paper is None:
             self.trading.doubt_all()
         if event.killed:
             self.safety.kill("start", "nightdesk", "the kill switch stood at the start")

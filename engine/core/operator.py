@@ -58,7 +58,7 @@ class Operator:
 
     def _pause(self, command: Command) -> tuple[bool, str]:
         self._safety.block(BlockReason.OPERATOR, f"paused by {command.actor}", command.actor)
-        return True, "entries paused; positions keep their stops"
+        return True, "entries paused, working ones cancelled; positions keep their stops"
 
     def _resume(self, command: Command) -> tuple[bool, str]:
         for reason in (BlockReason.OPERATOR, BlockReason.RESTORED):

@@ -58,21 +58,27 @@ LIFTS: Final = {
 
 
 class Safety:
-    """The kill latch, blocks and breakers of one desk."""
+    """The kill latch, blocks and breakers of one desk.
+
+    Attributes:
+        cancel_entries: Takes back every working entry order; called whenever a block comes into force.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.cancel_entries: Callable[[], None] = lambda: None
 
     # --- blocks ---
 
     def block(self, reason: BlockReason, text: str, actor: str = "", lifts: str = "") -> None:
-        """Put a block in force; says nothing new if it already stands."""
+        """Put a block in force and take back what was to enter; says nothing new if it already stands."""
         state = self._desk.state
         if reason in state.blocks:
             return
         lifts = lifts or LIFTS[reason]
         state.blocks[reason] = Block(text, lifts, state.at_ns)
         self._desk.emit(BlockChanged(state.at_ns, reason, True, text, lifts, actor))
+        self.cancel_entries()
 
     def unblock(self, reason: BlockReason, text: str, actor: str = "") -> bool:
         """Lift a block; False if it did not stand."""

@@ -80,6 +80,7 @@ class Trading:
         self._desk = desk
         self._safety = safety
         self._paper = paper
+        safety.cancel_entries = lambda: self.cancel_all(Purpose.ENTRY)
 
     # --- proposals ---
 

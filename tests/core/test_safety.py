@@ -110,6 +110,16 @@ def test_pause_keeps_entries_out_but_lets_stops_work() -> None:
     assert rig.engine.state.live_signals
 
 
+def test_whatever_blocks_entries_takes_back_the_working_ones() -> None:
+    for act, subject in ((Act.PAUSE, ""), (Act.BLOCK, "journal"), (Act.BLOCK, "stale_data")):
+        rig = Rig()
+        rig.propose(entry="99.5")
+        rig.command(act, "why", subject)
+        rig.quote("100", "100.1")
+        assert not rig.engine.state.orders
+        assert last_code(rig) is ReasonCode.CANCELLED_UNFILLED
+
+
 def test_resume_removes_only_the_operators_reason_and_says_what_is_left() -> None:
     rig = Rig()
     rig.command(Act.BLOCK, "books differ", "reconciliation")
