@@ -12,7 +12,7 @@ import msgspec
 import pydantic
 
 from engine.core import money
-from engine.core.config import MINUTE, StrategySpec
+from engine.core.config import MINUTE, SECOND, StrategySpec
 from engine.core.events import Bar, Quote
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import Side
@@ -26,6 +26,12 @@ from engine.strategies.base import (
     true_range,
 )
 
+SETTLED_NS: Final = 40 * SECOND
+"""By then an entry has been filled or cancelled."""
+
+MISSES_MAX: Final = 20
+"""Proposals in vain that are counted; the pause has reached its end long before."""
+
 NO_WISHES: Final[tuple[Proposal | ExitWish, ...]] = ()
 
 
@@ -33,8 +39,8 @@ class ReversionParams(Bracket):
     """`band_percent` is half the band in percent of the average true range.
 
     It rests `behind_bp` away from the touch. `gain_bp` is what coming back must pay: a maker entry and a taker exit
-    cost about 15 bp, so that less would give away every good trade. `rest_minutes` pass after a position,
-    `retry_minutes` after a proposal that led to none, twice as many after each further one.
+    cost about 15 bp, so that less would give away every good trade. `rest_minutes` pass after a position. A proposal
+    that led to none is made again at once, then after `retry_minutes`, then after twice as many each time.
     """
 
     average_bars: int = pydantic.Field(default=60, ge=5, le=300)
@@ -53,6 +59,7 @@ class Watched(msgspec.Struct):
         leave_at: In a position, the price that pays `gain_bp`.
         held: Whether the proposal was seen to have led to a position.
         misses: Proposals in a row that led to none.
+        check_ns: When to look next at what became of the proposal.
         quiet_until_ns: No proposal before that.
     """
 
@@ -64,7 +71,7 @@ class Watched(msgspec.Struct):
     upper: int = 0
     side: int = 0
     leave_at: int = 0
-    proposed_ns: int = 0
+    check_ns: int = 0
     held: bool = False
     misses: int = 0
     quiet_until_ns: int = 0
@@ -88,7 +95,7 @@ class Reversion(BaseStrategy[ReversionState]):
         self.state = ReversionState({symbol: Watched(Window(bars), Window(bars)) for symbol in spec.symbols})
 
     def on_bar(self, bar: Bar, market: Market) -> Sequence[Proposal | ExitWish]:
-        """Move the band; see what became of the last proposal."""
+        """Move the band."""
         watched = self.state.symbols[bar.symbol]
         watched.closes.add(bar.close)
         watched.ranges.add(true_range(bar, watched.last_close))
@@ -97,35 +104,45 @@ class Reversion(BaseStrategy[ReversionState]):
             watched.average = watched.closes.mean
             width = watched.ranges.mean * self.params.band_percent // 100
             watched.lower, watched.upper = watched.average - width, watched.average + width
-        if watched.side and bar.at_ns - watched.proposed_ns >= MINUTE:
-            self._follow_up(watched, bar, market)
         return NO_WISHES
-
-    def _follow_up(self, watched: Watched, bar: Bar, market: Market) -> None:
-        """Allow new proposals once the desk is done with the last: soon if nothing came of it, else later."""
-        if market.is_busy(bar.symbol):
-            watched.held = True
-            return
-        watched.misses = 0 if watched.held else watched.misses + 1
-        retry_minutes = self.params.retry_minutes << watched.misses - 1 if watched.misses else self.params.rest_minutes
-        watched.quiet_until_ns = bar.at_ns + min(retry_minutes, self.params.rest_minutes) * MINUTE
-        watched.side, watched.held = 0, False
 
     def on_quote(self, quote: Quote, market: Market) -> Sequence[Proposal | ExitWish]:
         """Outside the band: propose. Back at the average with the costs earned: leave."""
         watched = self.state.symbols[quote.symbol]
-        if watched.side > 0:
-            return self._leave(quote.symbol) if quote.bid >= max(watched.leave_at, watched.average) else NO_WISHES
-        if watched.side < 0:
-            return self._leave(quote.symbol) if quote.ask <= min(watched.leave_at, watched.average) else NO_WISHES
+        if watched.side:
+            return self._watch(quote, watched, market)
         if not watched.lower or (watched.lower < quote.bid and quote.ask < watched.upper):
             return NO_WISHES
         if quote.at_ns < watched.quiet_until_ns or market.is_busy(quote.symbol):
             return NO_WISHES
         return (self._enter(quote, watched, market),)
 
-    def _leave(self, symbol: str) -> Sequence[ExitWish]:
-        return (ExitWish(symbol, "back at the average"),)
+    def _watch(self, quote: Quote, watched: Watched, market: Market) -> Sequence[ExitWish]:
+        """Follow a proposal until the desk is done with it; leave once the price is back and the costs are earned."""
+        if quote.at_ns >= watched.check_ns:
+            self._follow_up(watched, quote.at_ns, market.is_busy(quote.symbol))
+        if watched.side > 0:
+            back = quote.bid >= max(watched.leave_at, watched.average)
+        else:
+            back = watched.side < 0 and quote.ask <= min(watched.leave_at, watched.average)
+        return (ExitWish(quote.symbol, "back at the average"),) if back else ()
+
+    def _follow_up(self, watched: Watched, at_ns: int, busy: bool) -> None:
+        """A symbol still taken holds a position. A free one may be proposed again, after a pause."""
+        watched.check_ns = at_ns + MINUTE
+        if busy:
+            watched.held = True
+            return
+        watched.misses = 0 if watched.held else min(watched.misses + 1, MISSES_MAX)
+        watched.quiet_until_ns = at_ns + self._pause_minutes(watched.misses) * MINUTE
+        watched.side, watched.held = 0, False
+
+    def _pause_minutes(self, misses: int) -> int:
+        if misses == 0:
+            return self.params.rest_minutes
+        if misses == 1:
+            return 0
+        return min(self.params.rest_minutes, self.params.retry_minutes << misses - 2)
 
     def _enter(self, quote: Quote, watched: Watched, market: Market) -> Proposal:
         side = Side.LONG if quote.bid <= watched.lower else Side.SHORT
@@ -133,7 +150,7 @@ class Reversion(BaseStrategy[ReversionState]):
         away = abs(entry - watched.average) * BASIS_POINTS * money.SCALE // watched.average
         watched.side = side.sign
         watched.leave_at = entry + side.sign * (entry * self.params.gain_bp // BASIS_POINTS)
-        watched.proposed_ns = quote.at_ns
+        watched.check_ns = quote.at_ns + SETTLED_NS
         where = "below" if side is Side.LONG else "above"
         text = f"{money.text(away, 1)} bp {where} the average of {self.params.average_bars} bars"
         return bracketed(quote.symbol, side, entry, market.tick(quote.symbol), self.params, text)

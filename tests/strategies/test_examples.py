@@ -98,27 +98,29 @@ def test_inside_the_band_and_before_enough_bars_it_wishes_nothing() -> None:
     assert strategy.on_quote(quote(NOW, "100.38", "100.39"), Desk()) == ()
 
 
-def test_it_asks_once_and_again_only_after_its_pause_which_doubles_with_every_miss() -> None:
-    desk, strategy, asked = Desk(), seeded(reversion(retry_minutes=2), Desk()), []
-    for second in range(40 * 60):
-        if second % 60 == 0:
-            number = 5 + second // 60
-            closed = msgspec.structs.replace(bar(number, "100"), at_ns=NOW + second * SECOND)
-            assert not strategy.on_bar(closed, desk)
+def asked_at(strategy: Reversion, desk: Desk, seconds: int, busy: range = range(0)) -> list[int]:
+    """The seconds at which it proposes while the price stays outside the band and the desk is busy during `busy`."""
+    asked = []
+    for second in range(seconds):
+        desk.busy = second in busy
         if strategy.on_quote(quote(NOW + second * SECOND, "99.5", "99.51"), desk):
-            asked.append(second // 60)
-    assert asked == [0, 3, 8, 17, 34]  # a minute to see that nothing came of it, then 2, 4, 8, 16 minutes
+            asked.append(second)
+    return asked
+
+
+def test_what_leads_to_nothing_is_proposed_again_at_once_and_then_after_a_pause_that_doubles() -> None:
+    strategy = seeded(reversion(retry_minutes=2), Desk())
+    assert asked_at(strategy, Desk(), 1_500) == [0, 41, 41 + 160, 41 + 160 + 280, 41 + 160 + 280 + 520]
+
+
+def test_the_pause_never_grows_beyond_the_rest_after_a_position() -> None:
+    strategy = seeded(reversion(retry_minutes=2, rest_minutes=3), Desk())
+    assert asked_at(strategy, Desk(), 1_500)[3:] == [421, 641, 861, 1081, 1301]
 
 
 def test_after_a_position_it_rests_longer() -> None:
-    desk, strategy, asked = Desk(), seeded(reversion(rest_minutes=20), Desk()), []
-    for minute in range(26):
-        at_ns = NOW + minute * MINUTE
-        desk.busy = 0 < minute < 4
-        strategy.on_bar(msgspec.structs.replace(bar(5 + minute, "100"), at_ns=at_ns), desk)
-        if strategy.on_quote(quote(at_ns, "99.5", "99.51"), desk):
-            asked.append(minute)
-    assert asked == [0, 24]
+    strategy = seeded(reversion(rest_minutes=20), Desk())
+    assert asked_at(strategy, Desk(), 1_330, busy=range(1, 90)) == [0, 100 + 20 * 60]
 
 
 def test_while_the_symbol_is_taken_it_proposes_nothing() -> None:
