@@ -19,8 +19,8 @@ from engine.core.facts import EquityMarked, TradeClosed
 DAYS_A_YEAR: Final = 365
 """Crypto trades every day; shares would take 252."""
 
-SHARPE_DAYS_MIN: Final = 2
-"""Fewer daily returns than this have no spread."""
+SHARPE_RETURNS_MIN: Final = 5
+"""Fewer daily returns than a week's say nothing, and the first and the last day of a run are rarely whole."""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -152,11 +152,11 @@ def sharpe(equity: Sequence[int]) -> int | None:
     Args:
         equity: Account value at the start and at the end of each day, oldest first. The riskless rate is taken as zero.
 
-    None with fewer than two returns, without any spread, or once the account is not above zero.
+    None with fewer than `SHARPE_RETURNS_MIN` returns, without any spread, or once the account is not above zero.
 
     Source: Sharpe, "The Sharpe Ratio", Journal of Portfolio Management 21(1), 1994.
     """
-    if len(equity) <= SHARPE_DAYS_MIN or min(equity) <= 0:
+    if len(equity) <= SHARPE_RETURNS_MIN or min(equity) <= 0:
         return None
     with localcontext() as context:
         context.prec = 50

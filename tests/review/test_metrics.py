@@ -101,16 +101,17 @@ def test_daily_equity_is_the_opening_and_each_days_last_mark() -> None:
 
 
 def test_the_sharpe_ratio_is_the_one_of_the_textbook() -> None:
-    # Returns +10 %, -10 %, +20 %: mean 0.0666667, deviation 0.1527525; times sqrt(365) = 19.1049732.
-    equity = [d("100"), d("110"), d("99"), d("118.8")]
-    assert sharpe(equity) == d("8.33809388")
+    # Returns +10 %, -10 %, +10 %, -10 %, +20 %: mean 0.04; squares 0.0036, 0.0196, 0.0036, 0.0196, 0.0256 sum to
+    # 0.072, over four 0.018; deviation 0.1341641; 0.04 / 0.1341641 x sqrt(365) = 5.69600250.
+    equity = [d("100"), d("110"), d("99"), d("108.9"), d("98.01"), d("117.612")]
+    assert sharpe(equity) == d("5.69600250")
 
 
 def test_no_spread_or_too_few_days_have_no_sharpe_ratio() -> None:
-    assert sharpe([d("100"), d("100"), d("100"), d("100")]) is None
-    assert sharpe([d("100"), d("110"), d("121"), d("133.1")]) is None
-    assert sharpe([d("100"), d("110")]) is None
-    assert sharpe([d("100"), 0, d("110")]) is None
+    assert sharpe([d("100")] * 9) is None
+    assert sharpe([d("100"), d("110"), d("121"), d("133.1"), d("146.41"), d("161.051")]) is None
+    assert sharpe([d("100"), d("110"), d("99"), d("108.9"), d("98.01")]) is None
+    assert sharpe([d("100"), 0, d("110"), d("100"), d("110"), d("100")]) is None
 
 
 def test_an_average_is_rounded_half_away_from_zero() -> None:
