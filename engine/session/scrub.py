@@ -16,14 +16,13 @@ import msgspec
 from engine.core.clean import clean
 from engine.session.secret import MASK, Secret
 
-SECRET_LENGTH_MIN: Final = 4
-"""Shorter values are masked by name only: masking every "1" would make the log useless and protect nothing."""
+SECRET_LENGTH_MIN: Final = 8
+"""Shorter values are masked by name only: masking every "1234" would falsify figures and protect nothing."""
 
 TEXT_LENGTH_MAX: Final = 2_000
 DEPTH_MAX: Final = 8
 ITEMS_MAX: Final = 1_000
 _RAW_LENGTH_MAX: Final = 65_536  # bounds the work on a huge text; what lies beyond is never shown
-_SPELLED_LENGTH_MIN: Final = 6
 
 _WORDS: Final = (
     r"secret|passw(?:or)?d|passphrase|pwd|token|credential|signature|authori[sz]ation|cookie|webhook"
@@ -81,7 +80,7 @@ class Scrubber:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):
-            return MASK if self._known is not None and self._known.search(str(value)) else int(value)
+            return MASK if self._known is not None and self._known.fullmatch(str(value)) else int(value)
         if isinstance(value, float):
             return value if value - value == 0 else str(value)  # NaN and infinity are no JSON
         if isinstance(value, str):
@@ -150,9 +149,7 @@ def _spellings(secret: str) -> set[str]:
             raw.hex().upper(),
             *_base64_spellings(raw),
         }
-        found.add(part)
-        found |= {clean(part, len(part) + 1)}
-        found |= {spelling for spelling in spelled if len(spelling) >= _SPELLED_LENGTH_MIN}
+        found |= {part, clean(part, len(part) + 1), *spelled}
     return {spelling for spelling in found if len(spelling) >= SECRET_LENGTH_MIN}
 
 
