@@ -8,6 +8,7 @@ problem is written all the same. Money leaves here as decimal text, never as a f
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -234,7 +235,13 @@ def instant(ns: int) -> str | None:
     if not ns:
         return None
     seconds, rest = divmod(ns, _SECOND_NS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return f"{_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    """Events come many to a second, and calendar arithmetic costs more than all the rest of writing one."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 # --- the parts of the report ---
