@@ -246,7 +246,7 @@ def _health(report: Mapping[str, Any]) -> str:
             [
                 ("Heartbeats", f"{beat['count']}, largest gap {beat['max_gap_seconds']:g} s"),
                 ("Loop lag p50, p99, max", f"{lag['p50']:g}, {lag['p99']:g}, {lag['max']:g} ms"),
-                ("Tick to decision p50, p99", f"{tick['p50']}, {tick['p99']} µs"),
+                ("Tick to decision p50, p99", f"{tick['p50']}, {tick['p99']} µs" if tick["max"] else "not measured"),
                 ("Commit p99", f"{report['commit_ms']['p99']:g} ms"),
                 ("Peak memory", f"{report['rss_mb_peak']:g} MB"),
                 ("Log lines lost", str(report["lost_lines"])),
@@ -329,7 +329,7 @@ def _tone(value: int) -> str:
 
 def _signed(value: int) -> str:
     shown = grouped(value)
-    return shown if shown.startswith("−") else f"+{shown}"
+    return shown if not value or shown.startswith("−") else f"+{shown}"
 
 
 def _signed_text(amount: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.core import money
 from engine.core.clean import clean
-from engine.core.facts import AnyFact, ErrorCounted
+from engine.core.facts import AnyFact, ErrorCounted, PhaseChanged
 from engine.core.view import DeskView, NoteView
 from engine.core.words import TerminalState
 from engine.session.notes import note
@@ -57,10 +57,10 @@ class LogLine(msgspec.Struct, frozen=True):
 def log_line(seq: int, fact: AnyFact) -> LogLine | None:
     """What the structured log says of a fact; None for facts that only the journal and the event stream tell.
 
-    A breaker trip and a kill are warnings: the desk did what it should, and only errors count as errors. An
-    `ErrorCounted` is left out because whoever noted the error has logged it.
+    A breaker trip and a kill are warnings: the desk did what it should, and only errors count as errors. Errors and
+    phases are left out because whoever brought them about has logged them.
     """
-    told = None if isinstance(fact, ErrorCounted) else note(seq, fact)
+    told = None if isinstance(fact, ErrorCounted | PhaseChanged) else note(seq, fact)
     if told is None:
         return None
     level = logging.INFO if told.level == "info" else logging.WARNING
@@ -85,17 +85,19 @@ def status_line(view: DeskView) -> str:
     """The desk on one line of at most 160 characters: what the headless run prints each second.
 
     Time of day, mode, state, elapsed of duration, equity and its change in the run, positions, heat of its limit,
-    blocks, age of the last beat and of the newest data, signals by how they ended (ex, co, he, cb, sz, br and fl for
-    those in flight where there is no room for the words). What still has no room is cut at the end.
+    blocks, age of the last beat (on a wall clock only: others do not beat in step with it) and of the newest data,
+    signals by how they ended (ex, co, he, cb, sz, br and fl for those in flight where there is no room for the words).
+    What still has no room is cut at the end.
     """
     blocks = [clean(block.reason, 20) for block in view.blocks]
     named = ",".join(blocks[:3]) + (f"+{len(blocks) - 3}" if len(blocks) > 3 else "")
+    beat = f"beat {_age(view, view.heartbeat.last_ns)} " if view.clock == "wall" else ""
     head = (
         f"{_clock(view.at_ns)[11:]} {view.env.upper()} {view.phase.value} {_elapsed(view)} "
         f"| equity {money.text(view.equity, 2)} {_signed(view.equity - view.starting_equity)} "
         f"pos {len(view.positions)} heat {_percent(view.heat)}/{_percent(view.heat_limit)}% "
         f"{f'blocked {named}' if named else 'open'} "
-        f"| beat {_age(view, view.heartbeat.last_ns)} feed {_age(view, _newest(view))} | "
+        f"| {beat}feed {_age(view, _newest(view))} | "
     )
     spelled = head + _signals(view)
     line = spelled if len(spelled) <= STATUS_LENGTH_MAX else head + _signals_short(view)

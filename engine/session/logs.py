@@ -86,7 +86,8 @@ class JsonFormatter(logging.Formatter):
 class SystemLog:
     """The process's log while it is open; everything logged anywhere goes there. A context manager.
 
-    Opening replaces the handlers of the root logger (they would write over the screen); closing puts them back.
+    Opening replaces the handlers of the root logger (they would write over the screen); closing puts them back. A
+    `patient` log waits while its queue is full instead of losing records: for a run at full speed.
     """
 
     def __init__(
@@ -98,9 +99,10 @@ class SystemLog:
         size_max: int = SIZE_MAX,
         kept: int = KEPT,
         queue_max: int = QUEUE_MAX,
+        patient: bool = False,
     ) -> None:
         self._queue: queue.Queue[logging.LogRecord] = queue.Queue(queue_max)
-        self._intake = _Intake(self._queue)
+        self._intake = _Intake(self._queue, patient)
         self._intake.setFormatter(JsonFormatter(env, scrubber))
         self._rotating = _Rotating(path, size_max, kept)
         self._listener = _Listener(self._queue, self._rotating)
@@ -184,14 +186,19 @@ def log_stray_errors(loop: asyncio.AbstractEventLoop, on_error: Callable[[str, s
 class _Intake(QueueHandler):
     """Turns a record into its line and queues it."""
 
-    def __init__(self, records: "queue.Queue[logging.LogRecord]") -> None:
+    def __init__(self, records: "queue.Queue[logging.LogRecord]", patient: bool) -> None:
         super().__init__(records)
+        self._records = records
+        self._wait_seconds = FLUSH_SECONDS if patient else 0.0
         self.lost = 0
         self.errors = 0
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         line = self.format(record)
         return logging.LogRecord(record.name, record.levelno, "", 0, line, None, None)
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self._records.put(record, self._wait_seconds > 0, self._wait_seconds)
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.ERROR:

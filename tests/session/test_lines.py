@@ -8,7 +8,16 @@ import pytest
 
 from engine.core.config import SECOND
 from engine.core.events import FeedHealth, SessionPhase
-from engine.core.facts import AnyFact, BreakerChanged, EquityMarked, ErrorCounted, FeedNoted, KillChanged, TradeClosed
+from engine.core.facts import (
+    AnyFact,
+    BreakerChanged,
+    EquityMarked,
+    ErrorCounted,
+    FeedNoted,
+    KillChanged,
+    PhaseChanged,
+    TradeClosed,
+)
 from engine.core.view import BlockView, DeskView, FeedView, HeartbeatView, NoteView
 from engine.core.words import BreakerName, ExitReason, Side, TerminalState
 from engine.session import lines
@@ -78,6 +87,10 @@ def test_before_the_first_data_ages_are_never_and_a_run_without_end_has_no_durat
     assert "beat never feed never" in line
 
 
+def test_the_age_of_a_beat_is_shown_only_where_time_is_the_walls() -> None:
+    assert "| feed 1.2s |" in status_line(view(clock="virtual"))
+
+
 @pytest.mark.parametrize(
     ("fact", "level", "start"),
     [
@@ -103,6 +116,7 @@ def test_a_fact_is_logged_under_its_token(fact: AnyFact, level: int, start: str)
 def test_small_facts_and_errors_already_logged_are_left_out() -> None:
     assert log_line(1, EquityMarked(1, 0, 0, 0, 0, 0, 0, 0, 0, 0)) is None
     assert log_line(1, ErrorCounted(1, "feed", "text", "f")) is None
+    assert log_line(1, PhaseChanged(1, "RUNNING", "SHUTTING_DOWN", "over")) is None
 
 
 def test_a_log_line_carries_its_symbol_and_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:

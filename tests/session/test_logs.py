@@ -157,6 +157,14 @@ def test_a_full_queue_costs_lines_and_never_time(path: Path) -> None:
         assert system.flush()
 
 
+def test_a_patient_log_loses_nothing_however_fast_it_comes(path: Path) -> None:
+    with SystemLog(path, "paper", queue_max=10, patient=True) as system:
+        for n in range(2_000):
+            logging.getLogger("v").info("line %d", n)
+    assert [line["message"] for line in read(path)] == [f"line {n}" for n in range(2_000)]
+    assert system.lost == 0
+
+
 def test_a_refusing_disk_is_counted_and_not_raised(
     system: SystemLog, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,7 +201,7 @@ def test_a_file_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
     assert logging.getLogger().handlers == handlers
 
 
-def test_a_log_call_costs_little(system: SystemLog) -> None:
+def test_a_record_becomes_its_line_where_it_was_made(system: SystemLog) -> None:
     formatter = JsonFormatter("paper", scrubber)
     record = logging.LogRecord("session", logging.INFO, "", 0, "symbol %s moved to %d", ("BTCUSDT", 5), None)
     line = formatter.format(record)
