@@ -19,7 +19,7 @@ from console import say
 from console.exits import Exit, Quit
 from console.options import RunOptions
 from engine.core import money
-from engine.core.config import CoreConfig, Instrument, StrategySpec
+from engine.core.config import MINUTE, CoreConfig, Instrument, StrategySpec
 from engine.session.clock import ScaledClock, VirtualClock, WallClock
 from engine.session.config import Config, to_core
 from engine.session.errors import SessionError
@@ -29,7 +29,7 @@ from engine.session.plan import DeskStore, Plan, Policy, Source
 from engine.session.ports import Broker, Clock, Feed
 from engine.session.session import Session, handle_signals
 from engine.session.settings import BUILT_IN
-from engine.strategies import make_all, spec
+from engine.strategies import make, make_all, spec
 from engine.venues.bitunix.broker import BitunixBroker
 from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
 from engine.venues.bitunix.signing import Credentials
@@ -107,6 +107,8 @@ async def _headless(config: Config, options: RunOptions, lock: DeskLock, store: 
 
 
 def _tell_end(options: RunOptions, session: Session) -> None:
+    if session.failure:
+        say.aside(f"nightdesk: could not start: {session.failure}")
     report = session.plan.folder.final_report
     if not report.exists():
         return
@@ -245,6 +247,7 @@ async def _plan(
         feed=market.feed,
         broker=market.broker,
         source=market.source,
+        market_ended=market.venue.market_ended if market.venue else None,
         close_venue=market.venue.stop if market.venue else None,
         on_line=on_line,
     )
@@ -270,6 +273,7 @@ async def _open_market(config: Config, options: RunOptions) -> Market:
             speed=options.speed,
             anchor="" if options.data or options.speed != 1 else str(options.home.market_anchor),
             symbols=options.symbols,
+            warmup_bars=warmup_bars(config) if options.data else 0,
             parent=os.getpid(),
         )
     )
@@ -302,14 +306,20 @@ async def _listed(venue: VenueProcess) -> tuple[str, ...]:
         return tuple(row["symbol"] for row in (await answer.json())["data"])
 
 
+def warmup_bars(config: Config) -> int:
+    """How many bars of recorded data come before the run, so that every indicator can be seeded."""
+    made = [make(spec(entry.id, entry.kind, entry.params, entry.symbols)) for entry in config.strategies]
+    look_back = [strategy.history * strategy.span_ns // MINUTE for strategy in made]
+    return max(config.desk.min_history, *look_back) + WARMUP_MARGIN_BARS
+
+
 def _open_source(config: Config, options: RunOptions) -> Market:
     """The market in process, for full speed."""
-    warmup = config.desk.min_history + WARMUP_MARGIN_BARS
     source: Any
     if options.data:
         from engine.venues.sim.recorded import RecordedMarket
 
-        source = RecordedMarket(options.data, symbols=options.symbols, warmup_bars=warmup)
+        source = RecordedMarket(options.data, symbols=options.symbols, warmup_bars=warmup_bars(config))
     else:
         source = GeneratedMarket(seed=options.seed, anchor_ns=VIRTUAL_ANCHOR_NS, symbols=options.symbols)
     symbols = tuple(i.symbol for i in source.instruments)

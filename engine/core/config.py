@@ -66,7 +66,7 @@ class PaperModel(Value, frozen=True):
     latency_ns_max: int = 140_000_000
     slippage_min: int = 50_000  # 0.05 %, used without a book, always adverse
     slippage_max: int = 300_000  # 0.30 %
-    participation_max: int = 20_000_000  # at most this share of a bar's volume or of a displayed size
+    participation_max: int = 20_000_000  # at most this share of a bar's or a trade's volume
 
 
 class Sizing(Value, frozen=True):

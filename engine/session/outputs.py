@@ -6,7 +6,6 @@ counted, and a failing artifact is named in the report.
 
 import json
 import logging
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Final, TextIO
 
 from engine.core.config import MINUTE, SECOND
@@ -14,7 +13,7 @@ from engine.core.facts import EquityMarked, TradeClosed
 from engine.core.view import DeskView
 from engine.review.report import RunFigures, final_report
 from engine.session import stream
-from engine.session.artifacts import Artifacts
+from engine.session.artifacts import Results, write_end, write_start
 from engine.session.lines import log_line, overflow_line, status_line
 from engine.session.logs import SystemLog
 from engine.session.notes import note
@@ -47,14 +46,15 @@ class Outputs:
             folder.events, plan.env, scrubber, patient=virtual, tick_every_ns=MINUTE if virtual else SECOND
         )
         self._session_log = stream.SessionLog(folder.session_log, scrubber, patient=virtual)
-        self._artifacts = Artifacts(folder, scrubber)
+        self._scrubber = scrubber
         self._marks: list[EquityMarked] = []
         self._trades: list[TradeClosed] = []
         self._dropped = 0
 
     def started(self, config: str) -> None:
         """The run has begun: its configuration goes on record."""
-        self._artifacts.config_snapshot(config)
+        for problem in write_start(self._plan.folder, json.loads(config), self._scrubber):
+            log.error("%s", problem)
         told = stream.startup(self._plan.env.upper(), json.loads(config))
         self._stream.append_event(self._plan.clock.now_ns(), told)
         if self._plan.lock.previous is not None:
@@ -102,11 +102,12 @@ class Outputs:
         """Write the report and everything beside it; what could not be written, in words."""
         told = figures(self._plan, shell, reason, code, rss_peak, problems, self.lost)
         report = final_report(told)
-        failed = self._artifacts.finish(report, shell.build_view(), self._marks, self._trades)
+        results = Results(report, self._marks, self._trades, shell.build_view())
+        failed = write_end(self._plan.folder, results, self._scrubber)
         try:
             recorded = self._plan.store.record_report(self._plan.folder.run_id, json.dumps(report))
             recorded.result(RECORD_SECONDS)
-        except (FutureTimeout, Exception) as error:
+        except Exception as error:  # whatever keeps it out, the file is there and the reason is told
             failed.append(f"the report is not in the database: {error}")
         return failed
 

@@ -1,5 +1,6 @@
 """What a session is to do: everything the command line decided, made and opened before the session starts."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
@@ -90,6 +91,7 @@ class Plan(msgspec.Struct, frozen=True):
     feed: Feed | None = None
     source: Source | None = None
     broker: Broker | None = None
+    market_ended: asyncio.Event | None = None  # set when recorded data has been played out
     close_venue: Callable[[], Awaitable[None]] | None = None
     secrets: Sequence[Secret] = ()
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

@@ -19,6 +19,7 @@ from engine.core.engine import Engine
 from engine.core.events import Act, Bar, PhaseEntered, RunStarted, SessionPhase
 from engine.core.view import CommandReceipt, DeskView
 from engine.core.words import BlockReason
+from engine.review.report import instant
 from engine.session.clock import VirtualClock
 from engine.session.control import ControlServer
 from engine.session.guard import Guard
@@ -29,7 +30,8 @@ from engine.session.runner import Runner
 from engine.session.shell import Shell
 from engine.session.tasks import Tasks
 from engine.session.viewing import RunFacts
-from engine.venues.errors import VenueGone
+from engine.venues.bitunix.seeding import Attempt, seed_history
+from engine.venues.errors import VenueError, VenueGone
 
 PHASES: Final = {
     SessionPhase.INITIALIZING: (SessionPhase.SEEDING_HISTORY, SessionPhase.SHUTTING_DOWN, SessionPhase.FATAL_ERROR),
@@ -43,6 +45,7 @@ PENDING_FILLS_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 5.0
 STEP_SECONDS: Final = 10.0
 PULSE_SECONDS: Final = 0.1
+PAST_NS_MAX: Final = MINUTE  # a wall clock may be set back a little
 BASE_SPAN_NS: Final = MINUTE
 
 log = logging.getLogger("session")
@@ -68,6 +71,7 @@ class Session:
         self._shell: Shell | None = None
         self._early_stop: tuple[str, int] | None = None
         self.exit_code = 1
+        self.failure = ""  # why the start could not be made good
         self._running: dict[asyncio.Task[None], str] = {}
 
     # --- the desk, as its operator has it ---
@@ -117,10 +121,10 @@ class Session:
         try:
             await control.start()
             await self._live()
-        except StartFailed as failure:
+        except (StartFailed, VenueError) as failure:
+            self.failure = str(failure)
             shell.error("start", str(failure))
             shell.stop("start_failed", 1)
-            self._outputs.say(f"could not start: {failure}")
         finally:
             code = await self._shut_down(shell)
             await control.close()
@@ -204,6 +208,7 @@ class Session:
             instruments = plan.source.instruments
         if shell.stopping.is_set():
             return
+        self._refuse_the_past(shell)
         config = plan.make_config(instruments)
         latched = plan.store.recovered.kill_latched or plan.home.latch_file.exists()
         self._was_killed = killed = latched or plan.kill_requested() is not None
@@ -214,6 +219,15 @@ class Session:
             shell.act(Act.BLOCK, plan.store.restored_text, BlockReason.RESTORED.value)
         self._pump = asyncio.create_task(shell.pump(), name="pump")
         self._outputs.started(plan.config_snapshot)
+
+    def _refuse_the_past(self, shell: Shell) -> None:
+        """The books go forward in time: a market that begins before they end belongs into other books."""
+        books_ns, now_ns = shell.runner.engine.state.at_ns, self._plan.clock.now_ns()
+        if books_ns > now_ns + PAST_NS_MAX:
+            raise StartFailed(
+                f"the books in {self._plan.home.dir} have lived until {instant(books_ns)}, and this market begins at "
+                f"{instant(now_ns)}; give it books of its own with --home DIR"
+            )
 
     async def _or_stop(self, work: Awaitable[T]) -> T | None:
         """Await `work`, or give up as soon as the session is asked to end."""
@@ -256,9 +270,20 @@ class Session:
     async def _history(self, symbol: str, count: int) -> list[Bar]:
         plan = self._plan
         if plan.feed is not None:
-            return await self._or_stop(plan.feed.history(symbol, BASE_SPAN_NS, count)) or []
+            work = seed_history(plan.feed, symbol, BASE_SPAN_NS, count, self._tell_attempt)
+            try:
+                seed = await self._or_stop(work)
+            except VenueError as problem:
+                raise StartFailed(f"{symbol}: no history: {problem}") from problem
+            return list(seed.usable) if seed is not None else []
         assert plan.source is not None
         return plan.source.history(symbol, BASE_SPAN_NS, plan.clock.now_ns(), count)
+
+    def _tell_attempt(self, attempt: Attempt) -> None:
+        if attempt.problem is not None:
+            log.warning(
+                "history of %s, attempt %d of %d: %s", attempt.symbol, attempt.number, attempt.of, attempt.problem
+            )
 
     def _enter(self, phase: SessionPhase, reason: str = "") -> None:
         """Move to `phase`; every move is an event of the core's and so on record."""
@@ -298,9 +323,7 @@ class Session:
     async def _shut_down(self, shell: Shell) -> int:
         """End in order. Each step is bounded in time; one that fails is told and does not skip the later ones."""
         reason, code = shell.stop_reason or ("error", 1)
-        begun = (
-            shell.phase is not SessionPhase.INITIALIZING or shell.runner.engine.state.run_id == self._plan.folder.run_id
-        )
+        begun = shell.runner.engine.state.run_id == self._plan.folder.run_id
         log.info("GRACEFUL SHUTDOWN INITIATED: %s", reason)
         problems: list[str] = []
         steps: list[tuple[str, Callable[[], Awaitable[None]]]] = [
@@ -319,7 +342,9 @@ class Session:
                     problems.append(f"{name}: {error!r}")
                     log.exception("shutdown step failed: %s", name)
         await self._close_connections(problems)
-        if begun and not shell.broken:
+        if shell.broken:
+            problems.append("the journal failed: what is told here beyond its last row is not durable")
+        if begun:
             problems += self._outputs.finish(shell, reason, code, self._tasks.rss_peak, problems)
         for problem in problems:
             log.error("at the end: %s", problem)

@@ -7,6 +7,7 @@ beyond the disk is thrown away, and the next start rebuilds it.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ from engine.session.runner import BATCH_EVENTS_MAX, Closed, Runner
 from engine.session.viewing import Progress, RunFacts, desk_view
 
 FLUSH_SECONDS: Final = 0.25
+SHOW_SECONDS: Final = 0.5
 STEP_EVENTS_MAX: Final = 256
 VIEW_EVERY_NS: Final = 200_000_000
 NOTES_KEPT: Final = 200
@@ -256,6 +258,14 @@ class Shell:
             journal_head=self.head,
         )
         return desk_view(self.runner.engine, self.run, progress)
+
+    async def show(self) -> None:
+        """Show the newest state as soon as it is durable; gives up waiting after `SHOW_SECONDS`."""
+        self._viewed_ns = 0
+        self.close_batch()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._durable.wait(), SHOW_SECONDS)
+        self.publish()
 
     def publish(self) -> None:
         """Show the newest state now, when nothing open waits for the disk."""

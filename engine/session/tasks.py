@@ -174,11 +174,11 @@ class Tasks:
             gap_ns = max(gap_ns, now_ns - last_ns if last_ns else 0)
             last_ns = now_ns
             self._late_us.add(max(0, now_ns - due_ns) // 1000)
-            self._publish_beat(count, gap_ns)
+            await self._publish_beat(count, gap_ns)
             due_ns += BEAT_NS * max(1, (now_ns - due_ns) // BEAT_NS + 1)
             await asyncio.sleep(max(0, due_ns - mono()) / 1e9)
 
-    def _publish_beat(self, count: int, gap_ns: int) -> None:
+    async def _publish_beat(self, count: int, gap_ns: int) -> None:
         shell, tally = self._shell, self._shell.runner.engine.state.tally
         shell.heartbeat = msgspec.structs.replace(
             shell.heartbeat,
@@ -198,7 +198,7 @@ class Tasks:
             error_count=tally.errors,
             rss_bytes=self.rss_peak,
         )
-        shell.publish()
+        await shell.show()
         view = shell.view()
         if view is not None:
             self._outputs.beat(view)
@@ -235,12 +235,14 @@ class Tasks:
             await asyncio.sleep(KILL_CHECK_SECONDS)
 
     async def stale_data(self) -> None:
-        """End the run when the data has been stale for longer than the policy bears."""
+        """End the run when its recorded data is over, or stale for longer than the policy bears."""
         policy, clock = self._plan.policy, self._plan.clock
         since_ns = 0
         while True:
             stale = BlockReason.STALE_DATA in self._shell.runner.engine.state.blocks
             since_ns = (since_ns or clock.mono_ns()) if stale else 0
+            if self._plan.market_ended is not None and self._plan.market_ended.is_set():
+                self._shell.stop("data_complete", 0)
             bears = policy.outage_window_ns if policy.stale_action == "pause" else 0
             if stale and clock.mono_ns() - since_ns >= bears:
                 self._shell.stop("stale_data", 1)

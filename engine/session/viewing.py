@@ -101,6 +101,8 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         market_events=tally.market_events,
         journal_rows=progress.journal_rows,
         journal_head=progress.journal_head,
+        positions_max=desk.config.limits.positions_max,
+        kill_closes=desk.config.kill_closes,
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
     )
 

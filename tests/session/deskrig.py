@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from engine.core.config import SECOND, CoreConfig, Sizing
+from engine.core.config import MINUTE, SECOND, CoreConfig, Sizing
 from engine.core.events import Bar, Quote
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import Side
@@ -18,7 +18,7 @@ from engine.session.lock import DeskLock, Holder
 from engine.session.plan import Plan, Policy, Source
 from engine.session.session import Session
 from store.desk import Store, open_store
-from tests.rig import Told, d
+from tests.rig import START_NS, Told, d
 from tests.session.toymarket import ToyMarket
 
 
@@ -53,7 +53,7 @@ class DeskRig:
         self.home = Home.at(root, "paper")
         self.home.create()
         self.symbols = symbols
-        self.folder = self.home.dir
+        self.begins_ns = START_NS  # of the next run's market: books go forward in time
 
     def config(self, **changes: Any) -> CoreConfig:
         market = ToyMarket(self.symbols)
@@ -71,7 +71,7 @@ class DeskRig:
     ) -> tuple[int, dict[str, Any]]:
         """One run of `seconds` of market; its exit code and final report. `meddle` runs beside it as a coroutine."""
         lock = DeskLock.acquire(self.home.lock, Holder(1))
-        market = source or ToyMarket(self.symbols, seconds + 60)
+        market = source or ToyMarket(self.symbols, seconds + 60, self.begins_ns)
         clock = VirtualClock(market.start_ns)
         store = open_store(self.home.database, "paper", clock)
         try:
@@ -81,6 +81,7 @@ class DeskRig:
         finally:
             store.close()
             lock.release()
+        self.begins_ns = clock.now_ns() // MINUTE * MINUTE + MINUTE
         report = json.loads(session.plan.folder.final_report.read_text())
         return code, report
 

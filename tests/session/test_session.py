@@ -17,6 +17,7 @@ from engine.session.ports import CommandRequest
 from engine.session.session import Session
 from store.database import open_reader
 from store.desk import open_store
+from tests.rig import START_NS
 from tests.session.deskrig import DeskRig, Eager
 from tests.session.toymarket import ToyMarket
 
@@ -129,7 +130,7 @@ def test_kill_in_the_middle_ends_the_run_flat_and_latches_over_the_next_start(tm
         assert receipt.accepted
 
     rig = DeskRig(tmp_path)
-    code, report = rig.run(36_000, meddle=kill_soon)
+    code, report = rig.run(1_000_000, meddle=kill_soon)
     assert (code, report["reason"], report["positions_open"], report["autonomous"]) == (0, "kill_switch", [], False)
     code, report = rig.run(300)
     assert code == 0
@@ -143,7 +144,7 @@ def test_an_operators_stop_ends_the_run_in_order(tmp_path: Path) -> None:
         session.stop("operator_stop")
 
     rig = DeskRig(tmp_path)
-    code, report = rig.run(36_000, meddle=stop)
+    code, report = rig.run(1_000_000, meddle=stop)
     assert (code, report["status"], report["reason"], report["positions_open"]) == (0, "success", "operator_stop", [])
 
 
@@ -166,6 +167,16 @@ def test_data_that_ends_before_the_duration_ends_the_run(tmp_path: Path) -> None
     rig = DeskRig(tmp_path)
     code, report = rig.run(10_000, source=ToyMarket(rig.symbols, 200))
     assert (code, report["reason"]) == (0, "data_complete")
+
+
+def test_a_market_that_begins_before_the_books_end_is_refused(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    rig.run(300)
+    rig.begins_ns = START_NS
+    with pytest.raises(FileNotFoundError):  # no report: the run never began
+        rig.run(300)
+    assert rig.session.exit_code == 1
+    assert "--home" in rig.session.failure
 
 
 def test_the_reader_finds_the_report_in_the_database_too(tmp_path: Path) -> None:

@@ -14,16 +14,15 @@ class ToyMarket:
 
     name = "toy"
 
-    def __init__(self, symbols: Sequence[str] = ("BTCUSDT",), seconds: int = 600, seed: int = 1) -> None:
-        self.start_ns = START_NS
+    def __init__(self, symbols: Sequence[str] = ("BTCUSDT",), seconds: int = 600, start_ns: int = START_NS) -> None:
+        self.start_ns = start_ns
         self.instruments: Sequence[Instrument] = tuple(instrument(symbol) for symbol in symbols)
         self._seconds = seconds
-        self._seed = seed
 
     def price(self, symbol: str, second: int) -> int:
         """The bid: 100 and a swing of a few percent over some minutes, with a little noise."""
         swing = abs(second % 240 - 120) - 60
-        noise = between(-5, 5, self._seed, "toy", symbol, second)
+        noise = between(-5, 5, 1, "toy", symbol, second)
         return 100 * money.SCALE + (swing + noise) * money.SCALE // 20 // 10 * 10
 
     def history(self, symbol: str, span_ns: int, end_ns: int, count: int) -> list[Bar]:
