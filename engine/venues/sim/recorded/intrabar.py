@@ -60,11 +60,11 @@ class BarPlayer:
         flat = row[2] == row[3]
         shares = _shares(volume, 1 if flat else len(turns), self._lot)
         size = max(self._lot, floor_to((self._volume or row[5]) // QUOTES_A_BAR, self._lot))
-        shown = (0, 0)
+        shown, long = (0, 0), self._span_ns > QUOTE_GAP_NS
         for at_ns, price, _, turn in along(turns):
             if self._quotes:
                 bid, ask = around(price, self._tick)
-                if (bid, ask) != shown or not turn:
+                if (bid, ask) != shown or long:
                     shown = (bid, ask)
                     events.append(Quote(symbol, at_ns, at_ns, bid, ask, size, size))
             if turn and (qty := next(shares, 0)):
@@ -86,14 +86,14 @@ class QuoteBarPlayer:
         self._sizes = closing
         turns = path(start_ns, self._span_ns, bids, asks)
         events: list[FeedEvent] = []
-        shown = (0, 0)
+        shown, long = (0, 0), self._span_ns > QUOTE_GAP_NS
         for at_ns, bid, ask, turn in along(turns):
             last = at_ns == turns[-1][0]
             if last:
                 bid_qty, ask_qty = closing
             if not turn:
                 bid, ask = floor_to(bid, self._tick), ceil_to(ask, self._tick)
-            if bid < ask and ((bid, ask) != shown or last or not turn):
+            if bid < ask and ((bid, ask) != shown or last or long):
                 shown = (bid, ask)
                 events.append(Quote(self._symbol, at_ns, at_ns, bid, ask, bid_qty, ask_qty))
         return events

@@ -5,8 +5,10 @@ Only the symbol may come from the file's name, where no column tells it.
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from math import gcd
 from pathlib import Path
 from typing import Final
@@ -167,9 +169,9 @@ def _span(path: Path, times: Sequence[int], told_ns: int) -> int:
 
     A minute where too few bars are there to tell.
     """
-    step = told_ns
-    for time in times if not told_ns else ():
-        step = gcd(step, time - times[0])
+    seen = Counter(after - before for before, after in pairwise(times) if after > before)
+    usual = [step for step, count in seen.items() if count > 1]  # a single odd step is damage
+    step = told_ns or gcd(*(usual or seen))
     if not told_ns and (not step or (step > MINUTE and len(times) <= TELLING_ROWS)):
         return MINUTE
     if step > MINUTE:
