@@ -247,7 +247,7 @@ def _health(report: Mapping[str, Any]) -> str:
                 ("Heartbeats", f"{beat['count']}, largest gap {beat['max_gap_seconds']:g} s"),
                 ("Loop lag p50, p99, max", f"{lag['p50']:g}, {lag['p99']:g}, {lag['max']:g} ms"),
                 ("Tick to decision p50, p99", f"{tick['p50']}, {tick['p99']} µs" if tick["max"] else "not measured"),
-                ("Commit p99", f"{report['commit_ms']['p99']:g} ms"),
+                ("Commit p99", f"{report['commit_ms']['p99']:g} ms" if report["commit_ms"] else "not measured"),
                 ("Peak memory", f"{report['rss_mb_peak']:g} MB"),
                 ("Log lines lost", str(report["lost_lines"])),
             ]

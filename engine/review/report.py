@@ -46,7 +46,7 @@ class Percentiles(msgspec.Struct, frozen=True):
 
 
 class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a report is made of. Money scaled, times in nanoseconds, `_us` in microseconds.
+    """All that a report is made of. Money scaled, times in nanoseconds, `_us` in microseconds. None: not measured.
 
     Attributes:
         duration_ns: From RUNNING to the end on the session's clock; 0 if RUNNING was never reached.
@@ -107,10 +107,10 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     dropped_ticks: int
     gap_count: int
     stale_events: int
-    heartbeat_late_us: Percentiles = Percentiles()
-    commit_us: Percentiles = Percentiles()
-    order_to_fill_us: Percentiles = Percentiles()
-    rss_bytes_last: int = 0
+    heartbeat_late_us: Percentiles | None = None
+    commit_us: Percentiles | None = None
+    order_to_fill_us: Percentiles | None = None
+    rss_bytes_last: int | None = None
     data_rejects: int = 0
     positions: tuple[PositionView, ...] = ()
     net_pnl_pessimistic: int | None = None
@@ -324,8 +324,8 @@ def _health(f: RunFigures) -> dict[str, Any]:
         "tick_to_decision_us": msgspec.structs.asdict(f.tick_to_decision_us),
         "commit_ms": _milliseconds(f.commit_us),
         "order_to_fill_ms": _milliseconds(f.order_to_fill_us),
-        "rss_mb_peak": round(f.rss_bytes_peak / 1_000_000, 1),
-        "rss_mb_last": round(f.rss_bytes_last / 1_000_000, 1),
+        "rss_mb_peak": _megabytes(f.rss_bytes_peak),
+        "rss_mb_last": _megabytes(f.rss_bytes_last),
         "dropped_ticks": f.dropped_ticks,
         "gap_count": f.gap_count,
         "stale_events": f.stale_events,
@@ -350,8 +350,12 @@ def _six(signals: Mapping[str, int]) -> dict[str, int]:
     return {state.value: signals.get(state.value, 0) for state in TerminalState}
 
 
-def _milliseconds(us: Percentiles) -> dict[str, float]:
-    return {name: value / 1_000 for name, value in msgspec.structs.asdict(us).items()}
+def _milliseconds(us: Percentiles | None) -> dict[str, float] | None:
+    return None if us is None else {name: value / 1_000 for name, value in msgspec.structs.asdict(us).items()}
+
+
+def _megabytes(size: int | None) -> float | None:
+    return None if size is None else round(size / 1_000_000, 1)
 
 
 def _text(amount: int | None) -> str | None:

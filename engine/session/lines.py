@@ -101,7 +101,7 @@ def status_line(view: DeskView) -> str:
     )
     spelled = head + _signals(view)
     line = spelled if len(spelled) <= STATUS_LENGTH_MAX else head + _signals_short(view)
-    return line[:STATUS_LENGTH_MAX]
+    return line if len(line) <= STATUS_LENGTH_MAX else line[: STATUS_LENGTH_MAX + 1].rpartition(" ")[0]
 
 
 def _signals(view: DeskView) -> str:

@@ -164,6 +164,14 @@ def test_money_is_text_and_measures_are_numbers() -> None:
     assert report["started_at"] == "2026-11-21T07:08:22.123456Z"
 
 
+def test_what_was_not_measured_is_null_and_not_zero() -> None:
+    report = final_report(figures())
+    assert report["commit_ms"] is None
+    assert report["order_to_fill_ms"] is None
+    assert report["heartbeat"]["late_ms"] is None
+    assert report["rss_mb_last"] is None
+
+
 def test_a_single_missing_unit_breaks_the_identity_and_is_told() -> None:
     report = final_report(figures(fees=d("0.0415") + 1))
     assert report["identity"]["holds"] is False
