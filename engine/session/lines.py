@@ -99,9 +99,12 @@ def status_line(view: DeskView) -> str:
         f"{f'blocked {named}' if named else 'open'} "
         f"| {beat}feed {_age(view, _newest(view))} | "
     )
-    spelled = head + _signals(view)
-    line = spelled if len(spelled) <= STATUS_LENGTH_MAX else head + _signals_short(view)
-    return line if len(line) <= STATUS_LENGTH_MAX else line[: STATUS_LENGTH_MAX + 1].rpartition(" ")[0]
+    room = STATUS_LENGTH_MAX - len(head)
+    for signals in (_signals(view), _signals_short(view)):
+        if len(signals) <= room:
+            return head + signals
+    whole_words = _signals_short(view)[: max(room, 0) + 1].rpartition(" ")[0]
+    return (head + whole_words)[:STATUS_LENGTH_MAX].rstrip(" |")
 
 
 def _signals(view: DeskView) -> str:
