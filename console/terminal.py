@@ -152,6 +152,15 @@ class PatientDriver(LinuxDriver):
         for number in (signal.SIGTSTP, signal.SIGCONT):
             signal.signal(number, signal.SIG_DFL)
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """What the terminal itself says: COLUMNS and LINES of the environment do not follow a resize."""
+        assert sys.__stdout__ is not None
+        try:
+            width, height = os.get_terminal_size(sys.__stdout__.fileno())
+        except OSError:  # the terminal is gone; whoever watches it will say so
+            return super()._get_terminal_size()
+        return (width, height) if width and height else super()._get_terminal_size()
+
     def _sigtstp_application(self, *_: object) -> None:
         """Not stopped: an engine may live in this process."""
 

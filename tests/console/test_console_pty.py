@@ -40,6 +40,7 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
         environ = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
+        environ |= {"COLUMNS": "80", "LINES": "24"}  # as a shell may export them; the terminal itself decides
         environ.pop("NO_COLOR", None)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.console.pty_child", mode, str(told)],
