@@ -51,7 +51,7 @@ def _write(path: Path, anchor: Anchor) -> None:
     draft = path.with_suffix(path.suffix + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(msgspec.json.encode(anchor))
             file.flush()
             os.fsync(file.fileno())

@@ -30,3 +30,9 @@ def test_a_damaged_file_is_named_and_left_alone(tmp_path: Path, content: str) ->
     with pytest.raises(UnusableAnchor, match=r"market\.json"):
         anchored(path, 3, 1_000, 7)
     assert path.read_text() == content
+
+
+def test_the_kept_market_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "market.json"
+    anchored(path, 3, 1_000, 7)
+    assert path.stat().st_mode & 0o777 == 0o600
