@@ -244,7 +244,7 @@ class Shell:
 
     def build_view(self) -> DeskView:
         """The desk as it stands in memory; show it only once its batch is durable."""
-        elapsed_ns = self.clock.mono_ns() - self.running_mono_ns if self.running_mono_ns else 0
+        elapsed_ns = (self.clock.mono_ns() - self.running_mono_ns) * self.clock.speed if self.running_mono_ns else 0
         if self.clock.kind == "virtual" and self.started_ns:
             elapsed_ns = self.clock.now_ns() - self.started_ns
         progress = Progress(
