@@ -182,12 +182,12 @@ class Queries:
         )
 
     async def _equity(self, run: int) -> tuple[int, int]:
-        """Equity at the start of a run and at its newest mark."""
-        (configured, first_row), *_ = await self._rows(statements.RUN_START, run)
-        before = await self._rows(statements.MARK_BEFORE, first_row)
-        starting = money.parse(before[0][0] if before else configured or "0")
+        """Equity at the first and at the newest mark of a run."""
+        first = await self._rows(statements.RUN_FIRST_MARK, run)
         newest = await self._rows(statements.RUN_MARK, run)
-        return starting, money.parse(newest[0][0]) if newest else starting
+        if not first or not newest:
+            return 0, 0  # the run never began
+        return money.parse(first[0][0]), money.parse(newest[0][0])
 
     async def _list(self, kind: type[R], sql: str, *values: object) -> list[R]:
         parses = _parsers(kind)

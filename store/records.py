@@ -171,9 +171,9 @@ class EventRecord(Record, frozen=True):
 class RunSummary(msgspec.Struct, frozen=True):
     """A run in figures, each computed from the rows, exactly.
 
-    `starting_equity` is the last mark before the run, or the configured capital of a new desk; `equity` the last mark
-    of the run. `signals` counts those raised in the run by how they ended (all six states present), whenever they did:
-    `signals_total` = the sum of `signals` + `signals_in_flight`.
+    `starting_equity` is the first mark of the run, made as it starts; `equity` the last one. `signals` counts those
+    raised in the run by how they ended (all six states present), whenever they did: `signals_total` = the sum of
+    `signals` + `signals_in_flight`.
     """
 
     run_id: str

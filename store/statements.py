@@ -51,9 +51,8 @@ EVENTS: Final = (
 )
 # The empty text is excluded in so many words: only then does SQLite use the index, which leaves it out.
 EVENT_FILTERS: Final = ("j.ref = ? AND j.ref <> ''", "j.symbol = ? AND j.symbol <> ''", "j.kind = ?")
-RUN_START: Final = "SELECT starting_equity, first_row FROM runs WHERE run = ?"
 RUN_MARK: Final = "SELECT equity FROM equity_marks WHERE run = ? ORDER BY row DESC LIMIT 1"
-MARK_BEFORE: Final = "SELECT equity FROM equity_marks WHERE row < ? ORDER BY row DESC LIMIT 1"
+RUN_FIRST_MARK: Final = "SELECT equity FROM equity_marks WHERE run = ? ORDER BY row LIMIT 1"
 RUN_FILLS: Final = "SELECT fee, realized FROM fills WHERE run = ? ORDER BY row"
 RUN_TRADES: Final = "SELECT pnl FROM trades WHERE run = ? ORDER BY row"
 RUN_FUNDING: Final = "SELECT amount FROM funding WHERE run = ? ORDER BY row"

@@ -313,7 +313,8 @@ class Trading:
         state = self._desk.state
         terminal = TERMINAL_STATE[verdict.code]
         del state.live_signals[signal.signal_id]
-        state.tally.ended[terminal.value] += 1
+        if self._raised_in_this_run(signal):
+            state.tally.ended[terminal.value] += 1
         proposal = signal.proposal
         state.recent_signals.append(
             SignalView(
@@ -344,6 +345,14 @@ class Trading:
             )
         )
 
+    def _raised_in_this_run(self, signal: LiveSignal) -> bool:
+        """A signal that outlived the run that raised it belongs to that run's figures."""
+        return signal.signal_id.startswith(f"{self._desk.state.run_id}-")
+
+    def in_flight(self) -> int:
+        """Signals of this run without a verdict yet."""
+        return sum(self._raised_in_this_run(signal) for signal in self._desk.state.live_signals.values())
+
     def end_stranded_signals(self) -> None:
         """Close every signal without a working entry: after a crash, or at a session's end."""
         state = self._desk.state
@@ -362,6 +371,7 @@ class Trading:
         order = state.orders.get(fill.client_order_id) or state.ended_orders.get(fill.client_order_id)
         if order is None:
             text = f"fill {fill.fill_id} belongs to no order of this desk"
+            state.tally.errors += 1
             self._desk.emit(ErrorCounted(state.at_ns, "fills", text, "unknown-fill"))
             self._safety.block(BlockReason.RECONCILIATION, text)
             self._desk.emit(Alert(Severity.CRITICAL, "unknown fill", text))

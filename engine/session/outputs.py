@@ -8,12 +8,15 @@ import json
 import logging
 from typing import Final, TextIO
 
+import msgspec
+
 from engine.core.config import MINUTE, SECOND
-from engine.core.facts import EquityMarked, TradeClosed
+from engine.core.facts import EquityMarked, FillBooked, TradeClosed
 from engine.core.view import DeskView
 from engine.review.report import RunFigures, final_report
 from engine.session import stream
 from engine.session.artifacts import Results, write_end, write_start
+from engine.session.gauges import Gauge
 from engine.session.lines import log_line, overflow_line, status_line
 from engine.session.logs import SystemLog
 from engine.session.notes import note
@@ -41,7 +44,7 @@ class Outputs:
         folder = plan.folder
         self.stacks: TextIO = (folder.path / "stacks.txt").open("w")
         (folder.path / "stacks.txt").chmod(0o600)
-        self._log = SystemLog(plan.home.system_log, plan.env, scrubber).open()
+        self._log = SystemLog(plan.home.system_log, plan.env, scrubber, patient=virtual).open()
         self._stream = stream.EventStream(
             folder.events, plan.env, scrubber, patient=virtual, tick_every_ns=MINUTE if virtual else SECOND
         )
@@ -50,6 +53,7 @@ class Outputs:
         self._marks: list[EquityMarked] = []
         self._trades: list[TradeClosed] = []
         self._dropped = 0
+        self._order_to_fill_us = Gauge()
 
     def started(self, config: str) -> None:
         """The run has begun: its configuration goes on record."""
@@ -74,6 +78,8 @@ class Outputs:
                 self._marks.append(fact)
             elif isinstance(fact, TradeClosed):
                 self._trades.append(fact)
+            elif isinstance(fact, FillBooked):
+                self._order_to_fill_us.add(fact.order_to_fill_ns // 1000)
 
     def beat(self, view: DeskView) -> None:
         """One heartbeat: in the stream, in the log, and as a line for people."""
@@ -98,9 +104,14 @@ class Outputs:
         self._session_log.flush()
         self._stream.flush()
 
-    def finish(self, shell: Shell, reason: str, code: int, rss_peak: int, problems: list[str]) -> list[str]:
+    def finish(self, shell: Shell, reason: str, code: int, problems: list[str]) -> list[str]:
         """Write the report and everything beside it; what could not be written, in words."""
-        told = figures(self._plan, shell, reason, code, rss_peak, problems, self.lost)
+        told = msgspec.structs.replace(
+            figures(self._plan, shell, reason, code),
+            order_to_fill_us=self._order_to_fill_us.percentiles(),
+            lost_lines=self.lost,
+            problems=tuple(problems),
+        )
         report = final_report(told)
         results = Results(report, self._marks, self._trades, shell.build_view())
         failed = write_end(self._plan.folder, results, self._scrubber)
@@ -125,12 +136,10 @@ class Outputs:
         self.stacks.close()
 
 
-def figures(
-    plan: Plan, shell: Shell, reason: str, code: int, rss_peak: int, problems: list[str], lost: int
-) -> RunFigures:
+def figures(plan: Plan, shell: Shell, reason: str, code: int) -> RunFigures:
     """Everything the report is made of, as the run ends."""
     engine = shell.runner.engine
-    state, tally = engine.state, engine.state.tally
+    tally = engine.state.tally
     view = shell.build_view()
     beat = shell.heartbeat
     return RunFigures(
@@ -162,7 +171,7 @@ def figures(
         fills=tally.fills,
         rejects=tally.rejects,
         signals_total=tally.signals,
-        signals_in_flight=len(state.live_signals),
+        signals_in_flight=engine.trading.in_flight(),
         signals=tally.ended,
         market_events=tally.market_events,
         decision_hash=engine.decision_hash,
@@ -172,13 +181,13 @@ def figures(
         heartbeat_max_gap_ns=beat.max_gap_ns,
         loop_lag_us=shell.loop_lag_us.percentiles(),
         tick_to_decision_us=shell.decision_us.percentiles(),
-        rss_bytes_peak=rss_peak,
+        rss_bytes_peak=shell.memory.peak,
+        rss_bytes_last=shell.memory.read(),
+        heartbeat_late_us=shell.beat_late_us.percentiles(),
         dropped_ticks=shell.inbox.dropped,
         gap_count=tally.gaps,
         stale_events=tally.stale,
         commit_us=shell.commit_us.percentiles(),
         data_rejects=tally.data_rejects,
         positions=view.positions,
-        lost_lines=lost,
-        problems=tuple(problems),
     )

@@ -23,6 +23,7 @@ from engine.review.report import instant
 from engine.session.clock import VirtualClock
 from engine.session.control import ControlServer
 from engine.session.guard import Guard
+from engine.session.logs import log_stray_errors
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan
 from engine.session.ports import CommandRequest, Desk
@@ -114,6 +115,7 @@ class Session:
             engine.handle(event)  # the effects of the past are not performed again
         shell = self._shell = self._make_shell(engine)
         self._tasks = Tasks(plan, shell, self._outputs, lambda: None)
+        forget_strays = log_stray_errors(asyncio.get_running_loop(), shell.count_error)
         guard = self._make_guard(shell)
         self._pulse(guard)
         guard.start()
@@ -129,6 +131,7 @@ class Session:
             code = await self._shut_down(shell)
             await control.close()
             self._pulse_handle.cancel()
+            forget_strays()
             guard.stop()
         return code
 
@@ -345,7 +348,7 @@ class Session:
         if shell.broken:
             problems.append("the journal failed: what is told here beyond its last row is not durable")
         if begun:
-            problems += self._outputs.finish(shell, reason, code, self._tasks.rss_peak, problems)
+            problems += self._outputs.finish(shell, reason, code, problems)
         for problem in problems:
             log.error("at the end: %s", problem)
         shell.publish()

@@ -29,7 +29,7 @@ from engine.core.facts import (
 from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView
 from engine.core.words import OrderState
 from engine.session.gate import Gate
-from engine.session.gauges import Gauge
+from engine.session.gauges import Gauge, Memory
 from engine.session.inbox import Inbox
 from engine.session.notes import note
 from engine.session.ports import Batch, Clock, CommandRequest, Committed
@@ -88,6 +88,8 @@ class Shell:
         self.decision_us = Gauge()
         self.commit_us = Gauge()
         self.loop_lag_us = Gauge()
+        self.beat_late_us = Gauge()
+        self.memory = Memory()
         self.heartbeat = HeartbeatView()
         self.started_ns = 0
         self.running_mono_ns = 0
@@ -146,8 +148,15 @@ class Shell:
         self.inbox.put_first(Command(self.clock.now_ns(), act, "session", "nightdesk", reason, subject))
 
     def error(self, where: str, text: str) -> None:
-        """Count and log an error of the shell, once."""
+        """Log and count an error of the shell, once."""
         log.error("%s: %s", where, text)
+        self._count_error(where, text)
+
+    def count_error(self, where: str, text: str) -> None:
+        """Count an error that is in the log already. Safe from any thread."""
+        self._loop.call_soon_threadsafe(self._count_error, where, text)
+
+    def _count_error(self, where: str, text: str) -> None:
         self.inbox.put_first(ErrorNoted(self.clock.now_ns(), where, text, f"{where}:{text[:60]}"))
 
     def stop(self, reason: str, exit_code: int) -> None:

@@ -10,13 +10,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import msgspec
-import psutil
 
 from engine.core.config import HOUR
 from engine.core.events import Act, AnyEvent, BrokerEvent, Command, FundingRate, OrderRefused
 from engine.core.facts import AnyEffect, Cancel, Query, Submit
 from engine.core.words import BlockReason, ReasonCode
-from engine.session.gauges import Gauge
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
 from engine.session.ports import Broker
@@ -24,6 +22,7 @@ from engine.session.runner import BATCH_EVENTS_MAX
 from engine.session.shell import Shell
 
 BEAT_NS: Final = 1_000_000_000
+GAUGE_WINDOW_BEATS: Final = 30  # figures on screen look back half a minute to a minute
 LAG_PROBE_SECONDS: Final = 0.1
 KILL_CHECK_SECONDS: Final = 0.25
 MEMORY_CHECK_PROBES: Final = 50
@@ -44,10 +43,7 @@ class Tasks:
         self._shell = shell
         self._outputs = outputs
         self._beat = beat
-        self._late_us = Gauge()
-        self._process = psutil.Process()
         self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
-        self.rss_peak = 0
 
     def all(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Every task by its name."""
@@ -158,8 +154,7 @@ class Tasks:
                 self._check_memory(policy.memory_max_bytes)
 
     def _check_memory(self, limit: int) -> None:
-        rss = self._process.memory_info().rss
-        self.rss_peak = max(self.rss_peak, rss)
+        rss = self._shell.memory.read()
         if rss > limit:
             watchdog_log.critical("%s: %d MB of %d MB", LIMIT_TEXT, rss // 1_000_000, limit // 1_000_000)
             self._shell.stop("memory", 1)
@@ -173,7 +168,7 @@ class Tasks:
             count += 1
             gap_ns = max(gap_ns, now_ns - last_ns if last_ns else 0)
             last_ns = now_ns
-            self._late_us.add(max(0, now_ns - due_ns) // 1000)
+            self._shell.beat_late_us.add(max(0, now_ns - due_ns) // 1000)
             await self._publish_beat(count, gap_ns)
             due_ns += BEAT_NS * max(1, (now_ns - due_ns) // BEAT_NS + 1)
             await asyncio.sleep(max(0, due_ns - mono()) / 1e9)
@@ -185,19 +180,22 @@ class Tasks:
             count=count,
             last_ns=self._plan.clock.now_ns(),
             max_gap_ns=gap_ns,
-            late_p99_us=self._late_us.percentile(99),
-            loop_lag_p50_us=shell.loop_lag_us.percentile(50),
-            loop_lag_p99_us=shell.loop_lag_us.percentile(99),
+            late_p99_us=shell.beat_late_us.recent(99),
+            loop_lag_p50_us=shell.loop_lag_us.recent(50),
+            loop_lag_p99_us=shell.loop_lag_us.recent(99),
             loop_lag_max_us=shell.loop_lag_us.max,
-            commit_p99_us=shell.commit_us.percentile(99),
-            decision_p99_us=shell.decision_us.percentile(99),
+            commit_p99_us=shell.commit_us.recent(99),
+            decision_p99_us=shell.decision_us.recent(99),
             queue_depth=len(shell.inbox),
             dropped_ticks=shell.inbox.dropped,
             gap_count=tally.gaps,
             stale_events=tally.stale,
             error_count=tally.errors,
-            rss_bytes=self.rss_peak,
+            rss_bytes=shell.memory.peak,
         )
+        if count % GAUGE_WINDOW_BEATS == 0:
+            for gauge in (shell.beat_late_us, shell.loop_lag_us, shell.commit_us, shell.decision_us):
+                gauge.turn()
         await shell.show()
         view = shell.view()
         if view is not None:

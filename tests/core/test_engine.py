@@ -330,3 +330,14 @@ def test_a_price_too_old_refuses_an_entry(seconds: int) -> None:
     rig.send(Quote(SYMBOL, rig.now_ns, rig.now_ns, d(100), d("100.1"), d(5), d(5)))
     codes = [f.reason_code for f in rig.of(SignalEnded)]
     assert codes == ([ReasonCode.STALE_DATA] if seconds == 16 else [])
+
+
+def test_a_signal_that_outlives_its_run_is_not_counted_in_the_next() -> None:
+    rig = Rig()
+    rig.propose(entry="99.5")
+    rig.send(RunStarted(rig.now_ns + SECOND, "run2", rig.config))
+    rig.now_ns += 2 * SECOND
+    rig.quote("100", "100.1")
+    (ended,) = rig.of(SignalEnded)
+    assert ended.state is TerminalState.REJECTED_BY_BROKER
+    assert rig.engine.state.tally.signals == sum(rig.engine.state.tally.ended.values()) == 0

@@ -23,9 +23,10 @@ from tests.store.making import T0, batch, desk, ended, mark, one_of_each, order,
 def store(tmp_path: Path) -> Iterator[Store]:
     """A desk with one traded run, then a second one with a rejected signal and one in flight."""
     store = desk(tmp_path)
-    store.journal.commit(batch(1, [run_started()], one_of_each(1), snapshot=b"s")).result()
+    store.journal.commit(batch(1, [run_started()], [(1, mark("10000")), *one_of_each(1)], snapshot=b"s")).result()
     no = ended("s2", TerminalState.REJECTED_BY_HEAT, ReasonCode.HEAT, "4.1 % of 4 %", "ETHUSDT")
     facts: list[tuple[int, AnyFact]] = [
+        (2, mark("10197.6")),
         (2, raised("s2", "ETHUSDT", T0 + 70)),
         (2, no),
         (3, raised("s3")),
@@ -60,7 +61,7 @@ async def test_lists_come_newest_first_page_by_page(store: Store) -> None:
         assert [order.order_id for order in await reader.orders()] == ["o3", "o1"]
         assert [fill.fill_id for fill in await reader.fills(3)] == ["f9", "f3", "f2"]
         assert [trade.pnl for trade in await reader.trades()] == [parse("197.6")]
-        assert [mark.equity for mark in await reader.marks()] == [parse("10200"), parse("10197.6")]
+        assert [mark.equity for mark in await reader.marks(2)] == [parse("10200"), parse("10197.6")]
         assert [run.run_id for run in await reader.runs()] == ["run-2", "run-1"]
         assert [(held.side, held.qty) for held in await reader.positions()] == [("SHORT", parse("-0.3"))]
         assert [day.pnl for day in await reader.days()] == [parse("197.6")]
