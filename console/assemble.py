@@ -307,8 +307,10 @@ async def _listed(venue: VenueProcess) -> tuple[str, ...]:
 
 
 def warmup_bars(config: Config) -> int:
-    """How many bars of recorded data come before the run, so that every indicator can be seeded."""
-    made = [make(spec(entry.id, entry.kind, entry.params, entry.symbols)) for entry in config.strategies]
+    """How many bars of recorded data come before the run, so that every indicator can be seeded; 0 if none is asked."""
+    if not config.desk.min_history:
+        return 0
+    made = [make(spec(e.id, e.kind, e.params, e.symbols or ("ANY",))) for e in config.strategies]
     look_back = [strategy.history * strategy.span_ns // MINUTE for strategy in made]
     return max(config.desk.min_history, *look_back) + WARMUP_MARGIN_BARS
 
@@ -317,9 +319,12 @@ def _open_source(config: Config, options: RunOptions) -> Market:
     """The market in process, for full speed."""
     source: Any
     if options.data:
-        from engine.venues.sim.recorded import RecordedMarket
+        from engine.venues.sim.recorded import BadData, RecordedMarket
 
-        source = RecordedMarket(options.data, symbols=options.symbols, warmup_bars=warmup_bars(config))
+        try:
+            source = RecordedMarket(options.data, symbols=options.symbols, warmup_bars=warmup_bars(config))
+        except BadData as bad:
+            raise Quit(Exit.USAGE, f"--data: {bad}") from bad
     else:
         source = GeneratedMarket(seed=options.seed, anchor_ns=VIRTUAL_ANCHOR_NS, symbols=options.symbols)
     symbols = tuple(i.symbol for i in source.instruments)

@@ -129,6 +129,9 @@ DurationOrUnlimited = Annotated[
 Count = Annotated[int, BeforeValidator(_count), Field(gt=0)]
 """A whole number above zero: zero never means "no limit"."""
 
+CountOrNone = Annotated[int, BeforeValidator(_count), Field(ge=0)]
+"""A whole number that may be zero, where zero really means none."""
+
 Seed = Annotated[int, BeforeValidator(_count), Field(ge=0, lt=2**63)]
 
 Flag = Annotated[bool, BeforeValidator(_flag)]

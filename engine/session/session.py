@@ -260,9 +260,9 @@ class Session:
             bars = await self._history(symbol, needed)
             if shell.stopping.is_set():
                 return
-            if len(bars) < needed:
+            if len(bars) < plan.policy.min_history:
                 raise StartFailed(
-                    f"{symbol}: {len(bars)} bars of history, {needed} needed (min_history); "
+                    f"{symbol}: {len(bars)} bars of history, {plan.policy.min_history} needed (min_history); "
                     "start later in the data, or lower min_history"
                 )
             for bar in bars:

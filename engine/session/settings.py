@@ -14,6 +14,7 @@ from engine.core.limits import HARD
 from engine.session.fields import (
     MILLISECOND,
     Count,
+    CountOrNone,
     Duration,
     DurationOrUnlimited,
     FeePercent,
@@ -56,7 +57,7 @@ class DeskFile(FileModel):
     seed: Seed = 7
     starting_capital_usd: Money = 10_000 * 100_000_000
     paper_start_date: OptionalDate = None
-    min_history: Count = 100
+    min_history: CountOrNone = 100
     entry_timeout: Duration = 30 * SECOND
     stale_action: Literal["pause", "shutdown"] = "pause"
     breaker_action: Literal["halt_day", "shutdown", "cooldown"] = "halt_day"

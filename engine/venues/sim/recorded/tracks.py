@@ -17,6 +17,7 @@ from engine.venues.sim.recorded.intrabar import BarPlayer, QuoteBarPlayer, aroun
 from engine.venues.sim.recorded.layouts import Kind, Layout
 from engine.venues.sim.recorded.rows import Row, read, read_funding
 
+QUIET_NS_MAX = 30 * MINUTE  # a market is quiet for so long at most; beyond that the recording was interrupted
 FUNDING_LEAD_NS = MINUTE  # a settled rate is told this long before: nobody may trade on it hours ahead
 
 Track = Iterator[list[FeedEvent]]
@@ -105,6 +106,7 @@ class Recording(msgspec.Struct, frozen=True):
                 closed = builder.add(price, qty, at_ns, builder.start_ns + MINUTE)
                 if closed is not None:
                     events.append(closed)
+                    events += _quiet_minutes(closed, at_ns)
             events.append(Trade(symbol, at_ns, at_ns, price, qty, side))
             if quotes and (top := _after_trade(price, side, self.tick)) != shown:
                 shown = top
@@ -130,6 +132,18 @@ class Recording(msgspec.Struct, frozen=True):
             return events
 
         return add
+
+
+def _quiet_minutes(closed: Bar, at_ns: int) -> list[FeedEvent]:
+    """Flat bars for the minutes without a trade after `closed`, as venues give them; a longer silence stays a hole."""
+    first, last = closed.start_ns + MINUTE, at_ns - at_ns % MINUTE
+    if last - first > QUIET_NS_MAX:
+        return []
+    price = closed.close
+    return [
+        Bar(closed.symbol, start + MINUTE, start, MINUTE, price, price, price, price, 0)
+        for start in range(first, last, MINUTE)
+    ]
 
 
 class Buffered:
