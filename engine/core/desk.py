@@ -1,6 +1,6 @@
 """The desk's books and what the parts of the engine share: figures read from the state, ids, and the way out.
 
-Every figure here is derived from `EngineState`; the cache of unrealized profit is rebuilt from it at any time.
+Every figure here is derived from `EngineState` alone, so that a desk made from a snapshot gives the same ones.
 """
 
 from hashlib import sha256
@@ -33,10 +33,7 @@ class Desk:
             state.symbols.setdefault(symbol, SymbolState())
         self.out: list[AnyFact | AnyEffect] = []
         self._ids = 0
-        self._unrealized: dict[str, int] = {}
-        self.unrealized = 0
-        for symbol in state.positions:
-            self.remark(symbol)
+        self.unrealized = sum(state.unrealized.values())
 
     # --- emission ---
 
@@ -90,20 +87,20 @@ class Desk:
         return known.last
 
     def remark(self, symbol: str) -> None:
-        """Bring the cached unrealized profit of `symbol` up to its mark."""
-        position = self.state.positions.get(symbol)
+        """Bring the unrealized profit of `symbol` up to its mark."""
+        position, known = self.state.positions.get(symbol), self.state.unrealized
         value = 0
         if position is not None and position.qty:
             mark = self.mark(symbol, position.qty)
-            value = position.unrealized(mark) if mark else self._unrealized.get(symbol, 0)
-        self.unrealized += value - self._unrealized.get(symbol, 0)
+            value = position.unrealized(mark) if mark else known.get(symbol, 0)
+        self.unrealized += value - known.get(symbol, 0)
         if value:
-            self._unrealized[symbol] = value
+            known[symbol] = value
         else:
-            self._unrealized.pop(symbol, None)
+            known.pop(symbol, None)
 
     def unrealized_of(self, symbol: str) -> int:
-        return self._unrealized.get(symbol, 0)
+        return self.state.unrealized.get(symbol, 0)
 
     def entries(self) -> list[Order]:
         """The working entry orders."""

@@ -416,12 +416,12 @@ class Engine:
         if self._ready:
             self._saved_strategies = {}  # indicators are seeded anew: the market moved on while the desk was away
             self._builders = {}
-        for known in state.symbols.values():
-            known.quote, known.bar_start_ns, known.health = None, 0, FeedHealth.LIVE
-            known.window = type(known.window)()
         self._assemble()
         self.desk.begin()
         state.tally = Tally(starting_equity=self.desk.equity, starting_unrealized=self.desk.unrealized)
+        for known in state.symbols.values():
+            known.quote, known.bar_start_ns, known.health = None, 0, FeedHealth.LIVE
+            known.window = type(known.window)()
         state.blocks.pop(BlockReason.SHUTTING_DOWN, None)
         state.blocks.pop(BlockReason.STALE_DATA, None)
         self.safety.block(BlockReason.STARTING, "the session is starting")

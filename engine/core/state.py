@@ -122,6 +122,7 @@ class EngineState(msgspec.Struct):
     cash: int = 0
     funded: bool = False  # the starting capital has been paid in
     positions: dict[str, Position] = {}
+    unrealized: dict[str, int] = {}  # by symbol, at its newest mark: a run begins with what the one before ended with
     holdings: dict[str, Holding] = {}
     orders: dict[str, Order] = {}  # working ones only
     ended_orders: dict[str, Order] = {}  # the newest few, for late fills

@@ -306,6 +306,16 @@ def test_the_books_outlive_a_run_and_its_counters_do_not() -> None:
     assert rig.engine.decision_hash != Rig().engine.decision_hash
 
 
+def test_a_run_restored_from_where_it_began_marks_its_positions_as_it_did() -> None:
+    rig = Rig()
+    rig.enter()
+    rig.send(RunStarted(rig.now_ns + SECOND, "run2", rig.config))
+    restored = Engine(lambda _: (Scripted(),), rig.engine.snapshot())
+    assert restored.desk.unrealized == rig.engine.desk.unrealized != 0
+    assert restored.desk.unrealized_of(SYMBOL) == rig.engine.desk.unrealized_of(SYMBOL)
+    assert restored.state_hash() == rig.engine.state_hash()
+
+
 def test_a_wake_up_is_asked_for_whenever_something_is_due_and_never_in_the_past() -> None:
     rig = Rig()
     rig.propose(entry="99.5")
