@@ -106,8 +106,8 @@ class Engine:
             self._on_run_started(event)
             return self._taken()
         self.desk.begin()
-        if self._due_ns and state.at_ns >= self._due_ns:
-            self._on_time()
+        if self._due_ns and state.at_ns >= self._due_ns and not isinstance(event, RunStarted):
+            self._on_time()  # what came due while no run was on is the new run's to do, and to tell
         self._handlers[type(event)](event)
         if self.desk.out:
             self._plan()
@@ -155,6 +155,7 @@ class Engine:
             self._assemble()
             self._plan()
             self.desk.out.clear()
+            self._announced_ns = 0  # whoever was asked to wake the desk is gone with its process
 
     def _assemble(self) -> None:
         """Put the parts around the state, as its configuration says."""

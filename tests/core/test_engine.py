@@ -34,8 +34,9 @@ from engine.core.facts import (
     TradeClosed,
     WakeAt,
 )
+from engine.core.orders import ENDED
 from engine.core.strategy import ExitWish
-from engine.core.words import ExitReason, OrderState, ReasonCode, Side, TerminalState
+from engine.core.words import ExitReason, OrderState, Purpose, ReasonCode, Side, TerminalState
 from tests.rig import START_NS, SYMBOL, Rig, Scripted, d
 
 
@@ -314,6 +315,30 @@ def test_a_run_restored_from_where_it_began_marks_its_positions_as_it_did() -> N
     assert restored.desk.unrealized == rig.engine.desk.unrealized != 0
     assert restored.desk.unrealized_of(SYMBOL) == rig.engine.desk.unrealized_of(SYMBOL)
     assert restored.state_hash() == rig.engine.state_hash()
+
+
+def test_what_came_due_between_two_runs_is_done_and_told_by_the_second() -> None:
+    rig = Rig()
+    rig.enter(hold_ns=10 * SECOND)
+    rig.now_ns += 60 * SECOND
+    rig.send(RunStarted(rig.now_ns, "run2", rig.config))
+    rig.send(Wake(rig.now_ns + SECOND))
+    told = {fact.order_id: fact.state for fact in rig.of(OrderChanged)}
+    assert {order_id: order.state for order_id, order in rig.engine.state.orders.items()} == {
+        order_id: state for order_id, state in told.items() if state not in ENDED
+    }
+    [closing] = [order for order in rig.engine.state.orders.values() if order.purpose is Purpose.CLOSE]
+    assert closing.order_id.startswith("run2-")
+
+
+def test_a_restored_desk_asks_to_be_woken_again() -> None:
+    rig = Rig()
+    rig.enter(hold_ns=10 * SECOND)
+    rig.quote("100", "100.1")
+    [holding] = rig.engine.state.holdings.values()
+    restored = Engine(lambda _: (Scripted(),), rig.engine.snapshot())
+    asked = restored.handle(RunStarted(rig.now_ns + SECOND, "run2", rig.config))
+    assert [wake.at_ns for wake in asked if isinstance(wake, WakeAt)] == [holding.close_at_ns]
 
 
 def test_a_wake_up_is_asked_for_whenever_something_is_due_and_never_in_the_past() -> None:
