@@ -125,7 +125,7 @@ def _tell_end(options: RunOptions, session: Session) -> None:
 # --- with a console ---
 
 
-class _EngineThread:
+class EngineThread:
     """The session on its own thread and loop. `ready` once there is a desk to look at, or a reason why not."""
 
     def __init__(self, config: Config, options: RunOptions, lock: DeskLock, store: DeskStore) -> None:
@@ -172,7 +172,7 @@ def _with_console(config: Config, options: RunOptions, lock: DeskLock, store: De
     from console.app import Bridge, Left, run_console
 
     say.line("Nightdesk: starting the venue ...")
-    engine = _EngineThread(config, options, lock, store)
+    engine = EngineThread(config, options, lock, store)
     session = engine.start()
 
     def hung_up() -> None:
