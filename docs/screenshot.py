@@ -1,7 +1,7 @@
 """Makes docs/console.svg from a real run: `.venv/bin/python docs/screenshot.py [SECONDS]`.
 
-A desk runs on the built-in venue in a home of its own; the console shows it headless, and after SECONDS (default 150) the
-screen is written as SVG.
+A desk runs on the built-in venue in a home of its own; the console shows it headless, and after SECONDS (default 150)
+the screen is written as SVG.
 """
 
 import asyncio
