@@ -433,7 +433,7 @@ class Engine:
         if self.paper is None:
             self.trading.doubt_all()
         if event.killed:
-            self.safety.kill("start", "nightdesk", "the kill switch stood at the start")
+            self.safety.kill(event.kill_source, "nightdesk", "the kill switch stood at the start")
         else:
             self.safety.rearm("start", "nightdesk", "re-armed while the desk was stopped")
         self.desk.mark_equity()

@@ -221,6 +221,7 @@ class RunStarted(Event, frozen=True, array_like=True, tag="rs"):
     run_id: str
     config: CoreConfig
     killed: bool = False  # the kill latch, a kill file or variable stood at the start
+    kill_source: str = "start"  # file or environment, where one of these stood
 
 
 class PhaseEntered(Event, frozen=True, array_like=True, tag="pe"):

@@ -214,8 +214,9 @@ class Session:
         self._refuse_the_past(shell)
         config = plan.make_config(instruments)
         latched = plan.store.recovered.kill_latched or plan.home.latch_file.exists()
-        self._was_killed = killed = latched or plan.kill_requested() is not None
-        begun = RunStarted(plan.clock.now_ns(), plan.folder.run_id, config, killed)
+        source = plan.kill_requested()
+        self._was_killed = killed = latched or source is not None
+        begun = RunStarted(plan.clock.now_ns(), plan.folder.run_id, config, killed, source or "start")
         shell.runner.take(begun)
         shell.close_batch(snapshot=True)  # by itself in its batch: a replay of this run starts from here
         if plan.store.restored_text:
@@ -351,7 +352,8 @@ class Session:
             problems += self._outputs.finish(shell, reason, code, problems)
         for problem in problems:
             log.error("at the end: %s", problem)
-        shell.publish()
+        if begun:
+            shell.publish()
         self._outputs.close(reason, code)
         return 1 if problems and code == 0 else code
 

@@ -26,6 +26,7 @@ from engine.core.facts import (
     EquityMarked,
     FillBooked,
     FundingPaid,
+    KillChanged,
     OrderChanged,
     Query,
     SignalEnded,
@@ -329,6 +330,12 @@ def test_what_came_due_between_two_runs_is_done_and_told_by_the_second() -> None
     }
     [closing] = [order for order in rig.engine.state.orders.values() if order.purpose is Purpose.CLOSE]
     assert closing.order_id.startswith("run2-")
+
+
+def test_a_kill_switch_that_stands_at_the_start_is_told_by_where_it_stood() -> None:
+    rig = Rig()
+    rig.send(RunStarted(rig.now_ns + SECOND, "run2", rig.config, killed=True, kill_source="environment"))
+    assert [(kill.latched, kill.source) for kill in rig.of(KillChanged)] == [(True, "environment")]
 
 
 def test_a_restored_desk_asks_to_be_woken_again() -> None:
