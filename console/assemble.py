@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
@@ -99,11 +100,34 @@ def _on_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 async def _headless(config: Config, options: RunOptions, lock: DeskLock, store: DeskStore) -> int:
-    session = Session(await _plan(config, options, lock, store, None if options.json else say.line))
+    heard: list[str] = []
+    plan = await _unless_ended(_plan(config, options, lock, store, None if options.json else say.line), heard)
+    if plan is None:
+        say.aside(f"nightdesk: {heard[0]} came before the run had begun")
+        return Exit.DONE
+    session = Session(plan)
     handle_signals(session, asyncio.get_running_loop())
+    if heard:
+        session.stop(heard[0])
     code = await session.run()
     _tell_end(options, session)
     return code
+
+
+async def _unless_ended(planning: Coroutine[Any, Any, Plan], heard: list[str]) -> Plan | None:
+    """The plan, or None if a signal came first and is in `heard`; a venue half started ends with this process."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(planning)
+
+    def end(reason: str) -> None:
+        heard.append(reason)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, end, number.name)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return None
 
 
 def _tell_end(options: RunOptions, session: Session) -> None:
