@@ -1,4 +1,4 @@
-"""A desk killed without warning in the middle of its work: what it remembers afterwards is what it did, no more, no less."""
+"""A desk killed in the middle of its work: what it remembers afterwards is what it did, no more, no less."""
 
 import asyncio
 import json
