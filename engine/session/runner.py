@@ -18,6 +18,10 @@ from engine.session.ports import Batch, Committed, Journal
 BATCH_EVENTS_MAX: Final = 4_096
 
 
+class CoreFailed(Exception):
+    """The core raised: a bug. What it remembers is not to be trusted any more; the journal is."""
+
+
 class Closed(msgspec.Struct, frozen=True):
     """A batch on its way to the disk, and the effects that wait for it."""
 
@@ -55,8 +59,11 @@ class Runner:
 
     def take(self, event: AnyEvent) -> Sequence[AnyFact | AnyEffect]:
         """Let the core decide on `event` and put it, with what it led to, in the open batch."""
+        try:
+            out = self.engine.handle(event)
+        except Exception as error:
+            raise CoreFailed(f"{error!r} at {event!r}") from error
         self._inputs.append(event)
-        out = self.engine.handle(event)
         if out:
             self._sort(out)
         return out
@@ -64,13 +71,19 @@ class Runner:
     def drive(self, events: Sequence[AnyEvent]) -> None:
         """Take events whose own time is the clock: wake-ups that come due in between happen in between."""
         handle, inputs = self.engine.handle, self._inputs
-        for event in events:
-            while 0 < self.wake_ns <= event.at_ns:
-                self.take(Wake(self._woken()))
-            inputs.append(event)
-            out = handle(event)
-            if out:
-                self._sort(out)
+        event: AnyEvent | None = None
+        try:
+            for event in events:
+                while 0 < self.wake_ns <= event.at_ns:
+                    self.take(Wake(self._woken()))
+                out = handle(event)
+                inputs.append(event)
+                if out:
+                    self._sort(out)
+        except CoreFailed:
+            raise
+        except Exception as error:
+            raise CoreFailed(f"{error!r} at {event!r}") from error
 
     def wake(self, now_ns: int) -> None:
         """Take a wake-up if one is due."""

@@ -27,7 +27,7 @@ from engine.session.logs import log_stray_errors
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan
 from engine.session.ports import CommandRequest, Desk
-from engine.session.runner import Runner
+from engine.session.runner import CoreFailed, Runner
 from engine.session.shell import Shell
 from engine.session.tasks import Tasks
 from engine.session.viewing import RunFacts
@@ -100,7 +100,7 @@ class Session:
     # --- the run ---
 
     async def run(self) -> int:
-        """Run to the end; the exit code. Whatever happens, the lock is released and the store closed."""
+        """Run to the end; the exit code."""
         try:
             self.exit_code = await self._run()
         finally:
@@ -114,7 +114,7 @@ class Session:
         for event in plan.store.recovered.tail:
             engine.handle(event)  # the effects of the past are not performed again
         shell = self._shell = self._make_shell(engine)
-        self._tasks = Tasks(plan, shell, self._outputs, lambda: None)
+        self._tasks = Tasks(plan, shell, self._outputs)
         forget_strays = log_stray_errors(asyncio.get_running_loop(), shell.count_error)
         guard = self._make_guard(shell)
         self._pulse(guard)
@@ -123,6 +123,8 @@ class Session:
         try:
             await control.start()
             await self._live()
+        except CoreFailed as failure:
+            self._give_up_core(shell, failure)
         except (StartFailed, VenueError) as failure:
             self.failure = str(failure)
             shell.error("start", str(failure))
@@ -304,6 +306,7 @@ class Session:
     async def _supervise(self, shell: Shell) -> None:
         """Run the nine tasks until the session is to stop; the unexpected end of one is such a reason."""
         self._running = {asyncio.create_task(make(), name=name): name for name, make in self._tasks.all().items()}
+        self._running[self._pump] = "pump"
         stop = asyncio.create_task(shell.stopping.wait(), name="stop")
         try:
             done, _ = await asyncio.wait([stop, *self._running], return_when=asyncio.FIRST_COMPLETED)
@@ -313,6 +316,9 @@ class Session:
             if task not in done:
                 continue
             error = task.exception()
+            if isinstance(error, CoreFailed):
+                self._give_up_core(shell, error)
+                continue
             if isinstance(error, VenueGone):
                 shell.error(name, str(error))
                 shell.stop("feed_lost", 1)
@@ -321,6 +327,13 @@ class Session:
             if error is not None:
                 log.error("%s failed", name, exc_info=error)
             shell.stop(f"task_failed:{name}", 1)
+
+    def _give_up_core(self, shell: Shell, error: BaseException) -> None:
+        """The core raised: no order leaves, nothing it believes is written, and the next start rebuilds it."""
+        shell.gate.slam()
+        shell.broken = True
+        log.critical("the core failed, the session ends: %s", error, exc_info=error)
+        shell.stop("core_failed", 1)
 
     # --- the ten steps ---
 
@@ -338,6 +351,8 @@ class Session:
             ("close positions", lambda: self._close_positions(reason)),
             ("complete", lambda: self._complete(reason)),
         ]
+        if shell.broken:
+            steps = [("cancel the tasks", self._cancel_tasks)]  # nothing the core says now may be written or sent
         if begun:
             for name, step in steps:
                 try:
@@ -347,15 +362,23 @@ class Session:
                     log.exception("shutdown step failed: %s", name)
         await self._close_connections(problems)
         if shell.broken:
-            problems.append("the journal failed: what is told here beyond its last row is not durable")
+            problems.append(f"{reason}: what is told here beyond the journal's last row is not durable")
         if begun:
-            problems += self._outputs.finish(shell, reason, code, problems)
+            problems += self._report(shell, reason, code, problems)
         for problem in problems:
             log.error("at the end: %s", problem)
-        if begun:
+        if begun and not shell.broken:
             shell.publish()
         self._outputs.close(reason, code)
         return 1 if problems and code == 0 else code
+
+    def _report(self, shell: Shell, reason: str, code: int, problems: list[str]) -> list[str]:
+        """Write the report; after a failure of the core even its figures may not be had, and that is said."""
+        try:
+            return self._outputs.finish(shell, reason, code, problems)
+        except Exception as error:
+            log.exception("the report could not be made")
+            return [f"the report could not be made: {error!r}"]
 
     async def _say_ending(self, reason: str) -> None:
         shell = self._shell
@@ -375,7 +398,7 @@ class Session:
     async def _cancel_tasks(self) -> None:
         """Everything but the connections, the pump and, for a venue's broker, the way its answers come."""
         keep = "execution_task" if self._plan.broker is not None else ""
-        ending = [task for task, name in self._running.items() if name != keep and not task.done()]
+        ending = [task for task, name in self._running.items() if name not in (keep, "pump") and not task.done()]
         for task in ending:
             task.cancel()
         if ending:

@@ -38,11 +38,10 @@ watchdog_log = logging.getLogger("watchdog")
 class Tasks:
     """The work of the nine tasks, around one shell."""
 
-    def __init__(self, plan: Plan, shell: Shell, outputs: Outputs, beat: Callable[[], None]) -> None:
+    def __init__(self, plan: Plan, shell: Shell, outputs: Outputs) -> None:
         self._plan = plan
         self._shell = shell
         self._outputs = outputs
-        self._beat = beat
         self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
 
     def all(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.core import money
@@ -186,3 +187,20 @@ def test_the_reader_finds_the_report_in_the_database_too(tmp_path: Path) -> None
         (stored,) = connection.execute("SELECT report FROM runs ORDER BY rowid DESC LIMIT 1").fetchone()
     connection.close()
     assert json.loads(stored)["decision_hash"] == report["decision_hash"]
+
+
+def test_a_core_that_raises_ends_the_run_and_the_next_start_rebuilds_it_from_the_journal(tmp_path: Path) -> None:
+    class Poisoned(ToyMarket):
+        """After a while a quote arrives that no adapter would let through."""
+
+        def events(self, from_ns: int) -> Any:
+            for count, chunk in enumerate(super().events(from_ns)):
+                yield [msgspec.structs.replace(chunk[0], bid="?"), *chunk[1:]] if count == 300 else chunk
+
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(900, source=Poisoned(rig.symbols, 1000))
+    assert (code, report["reason"], report["status"]) == (1, "core_failed", "failed")
+    assert any("not durable" in problem for problem in report["problems"])
+    assert rows(rig, "SELECT count(*) FROM journal")[0][0] > 0
+    code, report = rig.run(300)
+    assert (code, report["problems"]) == (0, [])
