@@ -38,6 +38,7 @@ from engine.session.viewing import Progress, RunFacts, desk_view
 
 FLUSH_SECONDS: Final = 0.25
 SHOW_SECONDS: Final = 0.5
+TELL_SECONDS: Final = 0.002  # a few turns of the loop, in which an order leaves
 STEP_EVENTS_MAX: Final = 256
 VIEW_EVERY_NS: Final = 200_000_000
 NOTES_KEPT: Final = 200
@@ -108,6 +109,7 @@ class Shell:
         self._durable = asyncio.Event()
         self._durable.set()
         self._in_flight = 0
+        self._untold: deque[tuple[Closed, DeskView | None]] = deque()  # durable, not yet logged and shown
 
     # --- what an operator's side calls, from any thread ---
 
@@ -286,16 +288,34 @@ class Shell:
     def _committed(
         self, closed: Closed, done: asyncio.Future[Committed], owed: Sequence[Waiting], view: DeskView | None
     ) -> None:
-        self._in_flight -= 1
-        if self._in_flight == 0:
-            self._durable.set()
         error = done.exception()
         if error is not None:
+            self._landed()
             self._journal_failed(error, owed)
             return
         committed = done.result()
         self.rows, self.head = committed.rows, committed.head
         self.commit_us.add(committed.took_us)
+        self._untold.append((closed, view))
+        if any(isinstance(effect, OUTGOING) for effect in closed.effects):
+            self._loop.call_later(TELL_SECONDS, self._tell)
+        elif len(self._untold) == 1:
+            self._tell()
+        for waiting in owed:
+            self._answer(waiting)
+        for effect in closed.effects:
+            self._perform(effect)
+
+    def _tell(self) -> None:
+        """Log and show what is durable, in order. It takes milliseconds, so orders that leave with it go first."""
+        while self._untold:
+            closed, view = self._untold.popleft()
+            try:
+                self._tell_one(closed, view)
+            finally:
+                self._landed()
+
+    def _tell_one(self, closed: Closed, view: DeskView | None) -> None:
         for seq, fact in closed.batch.facts:
             line = note(seq, fact)
             if line is not None:
@@ -305,10 +325,12 @@ class Shell:
             self._view = msgspec.structs.replace(
                 view, journal_rows=self.rows, journal_head=self.head, notes=tuple(self._notes)[:60]
             )
-        for waiting in owed:
-            self._answer(waiting)
-        for effect in closed.effects:
-            self._perform(effect)
+
+    def _landed(self) -> None:
+        """A batch is over and done with."""
+        self._in_flight -= 1
+        if self._in_flight == 0:
+            self._durable.set()
 
     def _answer(self, waiting: Waiting) -> None:
         """Give the receipt; that of a kill waits a moment for the cancels to be confirmed, then names the others."""
