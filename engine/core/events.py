@@ -202,7 +202,7 @@ class Fill(Event, frozen=True, array_like=True, tag="fl"):
 
 
 class SessionPhase(StrEnum):
-    """The lifecycle of one run (ENG-01). PAUSED and HALTED are blocks inside RUNNING, not phases."""
+    """The lifecycle of one run. PAUSED and HALTED are blocks inside RUNNING, not phases."""
 
     INITIALIZING = "INITIALIZING"
     SEEDING_HISTORY = "SEEDING_HISTORY"

@@ -54,7 +54,7 @@ class DeskStore(Protocol):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """How this run behaves where requirements leave a choice. Times in nanoseconds of the session's clock."""
+    """How this run behaves where there is a choice. Times in nanoseconds of the session's clock."""
 
     duration_ns: int = 0  # 0: until stopped
     stale_action: str = "pause"  # pause | shutdown
