@@ -287,8 +287,6 @@ def _strategies(config: Config, symbols: Sequence[str]) -> tuple[StrategySpec, .
 
 async def _open_market(config: Config, options: RunOptions) -> Market:
     if options.speed == "max":
-        if options.broker == "venue":
-            raise Quit(Exit.USAGE, "--broker venue: the venue's own broker needs its sockets; leave out --speed max")
         return _open_source(config, options)
     venue = await _start_venue(
         VenueOptions(
@@ -316,6 +314,8 @@ async def _start_venue(options: VenueOptions) -> VenueProcess:
     try:
         return await start_venue(options)
     except VenueFailed as failure:
+        if failure.is_usage:
+            raise Quit(Exit.USAGE, f"the built-in venue cannot serve this: {failure}") from failure
         raise Refused(f"the built-in venue could not start: {failure}") from failure
 
 

@@ -155,8 +155,10 @@ def _readable(paths: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def _check_source(config: Config, data: tuple[Path, ...], speed: Speed) -> None:
-    """Recorded data and other speeds than real time exist on the built-in venue alone."""
+    """Recorded data and other speeds than real time exist on the built-in venue alone, its own broker on sockets."""
     if config.desk.venue == BUILT_IN:
+        if speed == "max" and config.desk.broker == "venue":
+            raise Quit(Exit.USAGE, "--broker venue: the venue's own broker needs its sockets; leave out --speed max")
         return
     if data:
         raise Quit(Exit.USAGE, f"--data: recorded data plays on the venue {BUILT_IN}, not on {config.desk.venue}")

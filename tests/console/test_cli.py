@@ -379,13 +379,13 @@ def test_every_option_of_run_arrives(
 ) -> None:
     (tmp_path / "a.csv").touch()
     (tmp_path / "b.csv").touch()
-    words = "run --venue sim --broker venue --symbols ETHUSDT,BTCUSDT --strategy trend --duration 72h --speed max"
+    words = "run --venue sim --broker venue --symbols ETHUSDT,BTCUSDT --strategy trend --duration 72h --speed 60"
     more = ["--seed", "3", "--headless", "--keep-positions", "--json", "--data", str(tmp_path / "a.csv")]
     assert nightdesk(*words.split(), *more, str(tmp_path / "b.csv"))[0] == 0
     ((config, options),) = started
     assert options.symbols == ("ETHUSDT", "BTCUSDT") and options.data == (tmp_path / "a.csv", tmp_path / "b.csv")
     assert (options.broker, options.strategy, options.duration_ns) == ("venue", "trend", 72 * HOUR)
-    assert (options.speed, options.seed, options.keep_positions, options.json) == ("max", 3, True, True)
+    assert (options.speed, options.seed, options.keep_positions, options.json) == (60, 3, True, True)
     assert config.origins["desk.duration"] == "--duration" and [s.id for s in config.strategies] == ["trend"]
 
 
@@ -411,6 +411,7 @@ def test_with_data_and_no_symbols_the_data_decides(
         ("--strategy nope", "no such name"),
         ("--venue nope", "unknown venue"),
         ("--broker nope", "must be 'paper' or 'venue'"),
+        ("--broker venue --speed max", "needs its sockets"),
         ("--seed -1", "--seed"),
         ("--data nowhere.csv also.csv", "also.csv: no such file or folder"),
         ("--data . --venue bitunix", "recorded data plays on the venue sim"),

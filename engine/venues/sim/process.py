@@ -31,8 +31,16 @@ class _Line(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+WRONG_USAGE: Final = 2
+"""The child's exit code where what it was asked for cannot be served."""
+
+
 class VenueFailed(Exception):
-    """The venue's process did not start, or ended with these words."""
+    """The venue's process did not start, or ended with these words. `is_usage`: it was asked for what cannot be."""
+
+    def __init__(self, words: str, *, is_usage: bool = False) -> None:
+        super().__init__(words)
+        self.is_usage = is_usage
 
 
 class VenueProcess:
@@ -102,14 +110,27 @@ async def start_venue(
             line = await process.stdout.readline()
         said = msgspec.json.decode(line, type=Announcement)
     except (TimeoutError, msgspec.MsgspecError) as error:
-        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
-            process.kill()
-        rest = await process.stdout.read()
-        await process.wait()
-        raise VenueFailed(
-            _complaint(line + rest) if not isinstance(error, TimeoutError) else "no sign of life"
-        ) from error
+        if isinstance(error, TimeoutError):
+            with contextlib.suppress(ProcessLookupError):  # it ended in this moment
+                process.kill()
+        rest = await _last_words(process)
+        words = _complaint(line + rest) if not isinstance(error, TimeoutError) else "no sign of life"
+        raise VenueFailed(words, is_usage=process.returncode == WRONG_USAGE) from error
     return VenueProcess(process, said, on_rejected)
+
+
+async def _last_words(process: Process) -> bytes:
+    """What a child that does not serve still says; it gets a moment to end by itself, so that its exit code tells."""
+    assert process.stdout is not None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STOP_S_MAX):
+            rest = await process.stdout.read()
+            await process.wait()
+            return rest
+    with contextlib.suppress(ProcessLookupError):  # it ended in this moment
+        process.kill()
+    await process.wait()
+    return b""
 
 
 def _complaint(output: bytes) -> str:

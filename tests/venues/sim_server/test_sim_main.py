@@ -91,5 +91,6 @@ async def test_a_recorded_market_begins_after_its_warm_up_and_tells_its_end_and_
 async def test_a_file_that_cannot_be_played_stops_the_start_and_is_named(tmp_path: Path) -> None:
     (tmp_path / "BTCUSDT.csv").write_text("a,b\n1,2\n")
     for path in (tmp_path / "BTCUSDT.csv", tmp_path / "absent.csv"):
-        with pytest.raises(VenueFailed, match=path.name):
+        with pytest.raises(VenueFailed, match=path.name) as failed:
             await start_venue(VenueOptions(data=(str(path),)))
+        assert failed.value.is_usage
