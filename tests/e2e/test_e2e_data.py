@@ -1,0 +1,102 @@
+"""The same input again, other seeds, and recorded markets: the figures repeat, and report and database agree."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.review.report import check
+from tests.e2e.conftest import StartDesk
+from tests.e2e.shell import EAGER, SHARED, RunningDesk, ask, summary
+
+pytestmark = pytest.mark.e2e
+
+recorded = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no shared recordings in {SHARED}")
+
+KLINES = SHARED / "crypto" / "binance_um_klines_1m_2025-05"
+QUOTES = SHARED / "crypto" / "gemini_l1_2021-07-01"
+CAPTURE = SHARED / "crypto" / "binance_wire" / "um_btcusdt_20240718.txt.gz"
+
+
+def assert_figures_agree(desk: RunningDesk) -> None:
+    """Report and rows to the last digit, and the journal's replay with both."""
+    report = desk.report
+    assert report["problems"] == []
+    assert check(report, summary(desk.home)) == []
+    replayed = ask(desk.home.root, "replay", "latest", "--verify", "--json")
+    assert (replayed.code, replayed.json["same"]) == (0, True)
+    assert replayed.json["decision_hash"] == report["decision_hash"]
+
+
+def run(home: Path, *words: str, **variables: str) -> RunningDesk:
+    """A run in a home of its own, to its end."""
+    desk = RunningDesk(home, *words, **variables)
+    try:
+        assert desk.ended(30) == 0, desk.said
+    finally:
+        desk.clean_up()
+    return desk
+
+
+def test_the_same_seed_decides_the_same_and_another_seed_otherwise(tmp_path: Path) -> None:
+    asked = ("--speed", "max", "--duration", "5m", *EAGER)
+    first, again, other = (
+        run(tmp_path / name, *asked, "--seed", seed) for name, seed in (("first", "3"), ("again", "3"), ("other", "4"))
+    )
+    assert first.report["trades"] > 0
+    assert first.report["clock"] == "virtual"
+    for same in ("decision_hash", "net_pnl", "signals", "iterations", "orders_submitted"):
+        assert first.report[same] == again.report[same]
+    assert first.report["decision_hash"] != other.report["decision_hash"]
+    assert_figures_agree(first)
+
+
+@recorded
+def test_recorded_bars_of_eight_symbols_at_full_speed(tmp_path: Path) -> None:
+    asked = ("--data", str(KLINES), "--speed", "max", "--duration", "3h")
+    first, again = run(tmp_path / "first", *asked), run(tmp_path / "again", *asked)
+    report = first.report
+    assert report["trades"] > 0
+    assert report["iterations"] > 20_000
+    assert (report["dropped_ticks"], report["error_count"], report["data_rejects"]) == (0, 0, 0)
+    assert report["decision_hash"] == again.report["decision_hash"]
+    assert_figures_agree(first)
+
+
+@recorded
+def test_recorded_quotes_and_trades_at_full_speed(start: StartDesk) -> None:
+    desk = start("--data", str(QUOTES), "--speed", "max", "--duration", "1h", *EAGER)
+    assert desk.ended() == 0
+    assert desk.report["trades"] > 0
+    assert desk.report["error_count"] == 0
+    assert_figures_agree(desk)
+
+
+@recorded
+def test_a_raw_socket_capture_plays_to_its_end(start: StartDesk) -> None:
+    desk = start("--data", str(CAPTURE), "--speed", "max", *EAGER, NIGHTDESK_MIN_HISTORY="0")
+    assert desk.ended() == 0
+    assert desk.report["reason"] == "data_complete"
+    assert desk.report["iterations"] > 1_000
+    assert desk.report["signals"]["total"] > 0
+    assert_figures_agree(desk)
+
+
+@recorded
+@pytest.mark.parametrize("data", [KLINES, QUOTES], ids=lambda path: path.name)
+def test_recorded_data_over_real_sockets_at_sixty_times_its_pace(start: StartDesk, data: Path) -> None:
+    desk = start("--data", str(data), "--speed", "60", "--duration", "2m", *EAGER)
+    assert desk.ended() == 0
+    report = desk.report
+    assert report["clock"] == "scaled"
+    assert report["trades"] > 0
+    assert report["duration_seconds"] >= 120
+    assert_figures_agree(desk)
+
+
+@recorded
+def test_a_raw_socket_capture_over_real_sockets(start: StartDesk) -> None:
+    desk = start("--data", str(CAPTURE), "--speed", "60", "--duration", "2m", NIGHTDESK_MIN_HISTORY="0")
+    assert desk.ended() == 0
+    assert desk.report["reason"] in ("duration_complete", "data_complete")
+    assert desk.report["iterations"] > 100
+    assert_figures_agree(desk)
