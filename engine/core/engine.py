@@ -279,7 +279,7 @@ class Engine:
             self.desk.remark(symbol)
             self.safety.watch_equity()
             touch = quote.bid if self.state.positions[symbol].qty > 0 else quote.ask
-            self.trading.watch(symbol, touch, touch)
+            self.trading.exits.watch(symbol, touch, touch)
         for strategy in self._on_quotes.get(symbol, ()):
             self._take(strategy, strategy.on_quote(quote, self))
 
@@ -297,7 +297,7 @@ class Engine:
         if known.quote is None and trade.symbol in self.state.positions:
             self.desk.remark(trade.symbol)
             self.safety.watch_equity()
-            self.trading.watch(trade.symbol, trade.price, trade.price)
+            self.trading.exits.watch(trade.symbol, trade.price, trade.price)
 
     def _on_bar(self, bar: Bar) -> None:
         known = self.state.symbols.get(bar.symbol)
@@ -325,7 +325,7 @@ class Engine:
         if bar.symbol in self.state.positions:
             self.desk.remark(bar.symbol)
             self.safety.watch_equity()
-            self.trading.watch(bar.symbol, bar.low, bar.high)
+            self.trading.exits.watch(bar.symbol, bar.low, bar.high)
 
     def _builder(self, strategy: Strategy, bar: Bar) -> BarBuilder:
         by_symbol = self._builders.setdefault(strategy.strategy_id, {})
@@ -340,9 +340,9 @@ class Engine:
             if isinstance(wish, ExitWish):
                 holding = self.state.holdings.get(wish.symbol)
                 if holding is not None and holding.strategy_id == strategy.strategy_id:
-                    self.trading.exit(wish.symbol, ExitReason.STRATEGY)
+                    self.trading.exits.exit(wish.symbol, ExitReason.STRATEGY)
             elif not silent and self.state.phase is SessionPhase.RUNNING:
-                self.trading.propose(strategy.strategy_id, wish)
+                self.trading.entries.propose(strategy.strategy_id, wish)
 
     def _on_funding_rate(self, rate: FundingRate) -> None:
         known = self.state.symbols.get(rate.symbol)
@@ -363,7 +363,7 @@ class Engine:
         return self.desk.instruments[symbol].tick
 
     def is_busy(self, symbol: str) -> bool:
-        return self.trading.is_busy(symbol)
+        return self.trading.entries.is_busy(symbol)
 
     # --- the feed's health ---
 
@@ -429,9 +429,9 @@ class Engine:
         if state.at_ns >= (state.day + 1) * DAY or state.day < 0:
             self._roll_day()
         state.peak_equity = max(state.peak_equity, self.desk.equity)
-        self.trading.end_stranded_signals()
+        self.trading.entries.end_stranded()
         if self.paper is None:
-            self.trading.doubt_all()
+            self.trading.blotter.doubt_all()
         if event.killed:
             self.safety.kill(event.kill_source, "nightdesk", "the kill switch stood at the start")
         else:
@@ -447,7 +447,7 @@ class Engine:
         elif event.phase is SessionPhase.SHUTTING_DOWN:
             self.safety.block(BlockReason.SHUTTING_DOWN, f"the session is ending: {event.reason}")
         elif event.phase is SessionPhase.COMPLETED:
-            self.trading.end_stranded_signals()
+            self.trading.entries.end_stranded()
             self.desk.mark_equity()
 
     def _on_command(self, command: Command) -> None:

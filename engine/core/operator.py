@@ -71,11 +71,11 @@ class Operator:
     def _kill(self, command: Command) -> tuple[bool, str]:
         fresh = self._safety.kill(command.source, command.actor, command.reason)
         orders = len(self._desk.state.orders)
-        self._trading.cancel_all()
+        self._trading.blotter.cancel_all()
         closing = 0
         if self._desk.config.kill_closes:
             closing = len(self._desk.state.holdings)
-            self._trading.exit_all(ExitReason.KILL)
+            self._trading.exits.exit_all(ExitReason.KILL)
         self._desk.emit(StopSession("kill_switch", 0))
         words = f"{orders} orders being cancelled, {closing} positions being closed"
         return True, f"killed: {words}" if fresh else f"already killed: {words}"
@@ -89,9 +89,9 @@ class Operator:
 
     def _flatten(self, command: Command) -> tuple[bool, str]:
         self._safety.block(BlockReason.OPERATOR, f"flattened by {command.actor}", command.actor)
-        self._trading.cancel_all()
+        self._trading.blotter.cancel_all()
         count = len(self._desk.state.holdings)
-        self._trading.exit_all(ExitReason.FORCE_CLOSE)
+        self._trading.exits.exit_all(ExitReason.FORCE_CLOSE)
         return True, f"{count} positions being closed; entries paused"
 
     def _reset_breaker(self, command: Command) -> tuple[bool, str]:
@@ -105,12 +105,12 @@ class Operator:
 
     def _cancel_all(self, command: Command) -> tuple[bool, str]:
         count = len(self._desk.state.orders)
-        self._trading.cancel_all()
+        self._trading.blotter.cancel_all()
         return True, f"{count} orders being cancelled"
 
     def _close_all(self, command: Command) -> tuple[bool, str]:
         count = len(self._desk.state.holdings)
-        self._trading.exit_all(ExitReason.SHUTDOWN)
+        self._trading.exits.exit_all(ExitReason.SHUTDOWN)
         return True, f"{count} positions being closed"
 
     def _block(self, command: Command) -> tuple[bool, str]:

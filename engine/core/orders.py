@@ -135,3 +135,8 @@ class Order(msgspec.Struct):
             after = S.PARTIALLY_FILLED
         self.state = after
         return before
+
+
+def on_tick(price: int, tick: int, qty: int) -> int:
+    """A limit price on the tick grid, never worse than asked: down for a buy (`qty` above zero), up for a sell."""
+    return money.floor_to(price, tick) if qty > 0 else money.ceil_to(price, tick)

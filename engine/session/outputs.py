@@ -171,7 +171,7 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int) -> RunFigures:
         fills=tally.fills,
         rejects=tally.rejects,
         signals_total=tally.signals,
-        signals_in_flight=engine.trading.in_flight(),
+        signals_in_flight=engine.trading.entries.in_flight(),
         signals=tally.ended,
         market_events=tally.market_events,
         decision_hash=engine.decision_hash,

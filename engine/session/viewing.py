@@ -84,7 +84,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         orders=tuple(_order(order) for order in state.orders.values()),
         signals=dict(tally.ended),
         signals_total=tally.signals,
-        signals_in_flight=engine.trading.in_flight(),
+        signals_in_flight=engine.trading.entries.in_flight(),
         recent_signals=_signals(engine),
         breakers=tuple(_breaker(engine, gauge) for gauge in engine.safety.gauges()),
         blocks=tuple(BlockView(reason, b.text, b.lifts, b.since_ns) for reason, b in state.blocks.items()),

@@ -1,0 +1,207 @@
+"""The desk's working orders: sent, taken back, and moved by what the broker answers. Every transition is a fact.
+
+An order is in `state.orders` while it works and among the newest `state.ended_orders` afterwards, for late fills. While
+the outcome of any order is unknown, nothing new is entered.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from engine.core import money
+from engine.core.desk import Desk
+from engine.core.events import (
+    CancelRefused,
+    Fill,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderMissing,
+    OrderRefused,
+    OutcomeUnknown,
+)
+from engine.core.facts import Alert, Cancel, ErrorCounted, OrderChanged, Query, Submit
+from engine.core.orders import Order, Trigger
+from engine.core.paper import PaperBroker
+from engine.core.safety import Safety
+from engine.core.words import BlockReason, OrderState, Purpose, Severity
+
+ENDED_ORDERS_KEPT: Final = 500
+FILL_IDS_KEPT: Final = 5_000
+
+OrderAnswer = (
+    OrderAccepted | OrderRefused | OrderCanceled | OrderExpired | CancelRefused | OutcomeUnknown | OrderMissing
+)
+"""What a broker may say of an order, fills apart."""
+
+TRIGGERS: Final = {
+    OrderAccepted: Trigger.ACCEPT,
+    OrderRefused: Trigger.REFUSED,
+    OrderCanceled: Trigger.CANCELED,
+    OrderExpired: Trigger.EXPIRED,
+    CancelRefused: Trigger.CANCEL_REFUSED,
+    OutcomeUnknown: Trigger.UNKNOWN,
+    OrderMissing: Trigger.MISSING,
+}
+
+
+class Blotter:
+    """The orders of one desk. `paper` is None when they leave to a venue's broker.
+
+    Attributes:
+        ended: Told of every order that has just ended, with the broker's code and text ("" after a fill).
+    """
+
+    def __init__(self, desk: Desk, safety: Safety, paper: PaperBroker | None) -> None:
+        self._desk = desk
+        self._safety = safety
+        self._paper = paper
+        self.ended: Callable[[Order, str, str], None] = lambda order, code, text: None
+
+    # --- to the broker ---
+
+    def send(self, order: Order) -> None:
+        """The intent, then the order: to the paper broker at once, to a venue once the intent is durable."""
+        state = self._desk.state
+        state.orders[order.order_id] = order
+        state.tally.orders += 1
+        self._move(order, Trigger.SUBMIT)
+        submit = Submit(order.order_id, order.symbol, order.qty, order.kind, order.tif, order.price, order.reduce_only)
+        if self._paper is not None:
+            self._paper.submit(submit, state.at_ns)
+        else:
+            self._desk.emit(submit)
+
+    def cancel(self, order: Order) -> None:
+        """Ask the broker to take the order back; nothing if it has ended or is being cancelled already."""
+        if order.ended or order.state is OrderState.PENDING_CANCEL:
+            return
+        self._move(order, Trigger.CANCEL_SENT)
+        cancel = Cancel(order.order_id, order.symbol)
+        if self._paper is not None:
+            self._paper.cancel(cancel, self._desk.at_ns)
+        else:
+            self._desk.emit(cancel)
+
+    def cancel_all(self, purpose: Purpose | None = None) -> None:
+        """Cancel every working order, or those of one purpose."""
+        for order in list(self._desk.state.orders.values()):
+            if purpose is None or order.purpose is purpose:
+                self.cancel(order)
+
+    def cancel_symbol(self, symbol: str) -> None:
+        """Cancel every working order in `symbol`."""
+        for order in list(self._desk.state.orders.values()):
+            if order.symbol == symbol:
+                self.cancel(order)
+
+    def cancel_due(self) -> None:
+        """Cancel what has outlived its deadline, once."""
+        at_ns = self._desk.at_ns
+        for order in list(self._desk.state.orders.values()):
+            if order.deadline_ns and at_ns >= order.deadline_ns:
+                order.deadline_ns = 0
+                self.cancel(order)
+
+    def next_due_ns(self) -> int:
+        """The earliest deadline of a working order; 0 if there is none."""
+        return min((o.deadline_ns for o in self._desk.state.orders.values() if o.deadline_ns), default=0)
+
+    # --- from the broker ---
+
+    def answer(self, event: OrderAnswer) -> None:
+        """Take what the broker says of an order; `claim` and `fill` take its fills."""
+        state = self._desk.state
+        order = state.orders.get(event.client_order_id)
+        if order is None:
+            return  # an answer about an order that has ended changes nothing: a repeat or a race lost
+        code = getattr(event, "code", "") or getattr(event, "reason", "")
+        text = getattr(event, "text", "")
+        if isinstance(event, OrderAccepted):
+            order.venue_order_id = event.venue_order_id or order.venue_order_id
+        if isinstance(event, OrderRefused):
+            state.tally.rejects += 1
+        self._move(order, TRIGGERS[type(event)], code, text)
+        if order.ended:
+            self.ended(order, code, text)
+
+    def claim(self, fill: Fill) -> Order | None:
+        """The order `fill` belongs to; None if the fill is known already, or is no order's, which stops new entries."""
+        state = self._desk.state
+        if fill.fill_id in state.fills_seen:
+            return None  # known by its id, booked once
+        state.fills_seen[fill.fill_id] = None
+        _trim(state.fills_seen, FILL_IDS_KEPT)
+        order = state.orders.get(fill.client_order_id) or state.ended_orders.get(fill.client_order_id)
+        if order is None:
+            text = f"fill {fill.fill_id} belongs to no order of this desk"
+            state.tally.errors += 1
+            self._desk.emit(ErrorCounted(state.at_ns, "fills", text, "unknown-fill"))
+            self._safety.block(BlockReason.RECONCILIATION, text)
+            self._desk.emit(Alert(Severity.CRITICAL, "unknown fill", text))
+        return order
+
+    def fill(self, order: Order, fill: Fill) -> None:
+        """Count a claimed fill on its order; one that had ended stays as it was, and an alert says so."""
+        late = order.ended
+        order.filled_qty += fill.qty
+        order.filled_value += money.mul(fill.price, fill.qty)
+        if late:
+            self._desk.emit(Alert(Severity.WARNING, "late fill", f"{fill.fill_id} after {order.state}"))
+            return
+        whole = abs(order.filled_qty) >= abs(order.qty)
+        self._move(order, Trigger.FULL_FILL if whole else Trigger.PART_FILL)
+        if order.ended:
+            self.ended(order, "", "")
+
+    def doubt_all(self) -> None:
+        """After a restart only the venue knows what became of the working orders: ask it for each."""
+        for order in list(self._desk.state.orders.values()):
+            self.answer(OutcomeUnknown(order.order_id, self._desk.at_ns, "the desk was restarted"))
+
+    # --- the record ---
+
+    def _move(self, order: Order, trigger: Trigger, code: str = "", text: str = "") -> None:
+        """Apply a transition, record it, file the order where it now belongs, and stop entries while in doubt."""
+        state = self._desk.state
+        previous = order.move(trigger)
+        self._desk.emit(_changed(order, previous, state.at_ns, code, text))
+        if order.ended and state.orders.pop(order.order_id, None) is not None:
+            state.ended_orders[order.order_id] = order
+            _trim(state.ended_orders, ENDED_ORDERS_KEPT)
+        if trigger is Trigger.UNKNOWN and order.state is OrderState.UNKNOWN:
+            self._safety.block(BlockReason.UNKNOWN_ORDER, f"outcome of order {order.order_id} unknown")
+            self._desk.emit(Query(order.order_id, order.symbol))
+        elif previous is OrderState.UNKNOWN and not self._in_doubt():
+            self._safety.unblock(BlockReason.UNKNOWN_ORDER, "every order's outcome is known")
+
+    def _in_doubt(self) -> bool:
+        return any(order.state is OrderState.UNKNOWN for order in self._desk.state.orders.values())
+
+
+def _changed(order: Order, previous: OrderState, at_ns: int, code: str, text: str) -> OrderChanged:
+    return OrderChanged(
+        at_ns=at_ns,
+        order_id=order.order_id,
+        signal_id=order.signal_id,
+        strategy_id=order.strategy_id,
+        symbol=order.symbol,
+        purpose=order.purpose,
+        kind=order.kind,
+        tif=order.tif,
+        qty=order.qty,
+        price=order.price,
+        reduce_only=order.reduce_only,
+        previous=previous,
+        state=order.state,
+        filled_qty=order.filled_qty,
+        average_price=order.average_price,
+        reason_code=code,
+        text=text,
+        venue_order_id=order.venue_order_id,
+    )
+
+
+def _trim(entries: dict[str, Any], kept: int) -> None:
+    """Forget the oldest entries beyond `kept`."""
+    while len(entries) > kept:
+        del entries[next(iter(entries))]

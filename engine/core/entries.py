@@ -1,0 +1,221 @@
+"""From a proposal to a verdict: signals, the candidates they become, and the entry orders of those that may go.
+
+Every signal gets exactly one verdict: at once if a safety layer of `engine.core.risk` refuses it, else when its entry
+order has ended. Until then it is in `state.live_signals`.
+"""
+
+from typing import Final
+
+from engine.core.blotter import Blotter
+from engine.core.config import MINUTE
+from engine.core.desk import Desk
+from engine.core.facts import SignalEnded, SignalRaised
+from engine.core.orders import Order, on_tick
+from engine.core.phases import MarketPhase
+from engine.core.risk import Candidate, Refusal, refusal, size
+from engine.core.safety import Safety
+from engine.core.state import LiveSignal
+from engine.core.strategy import Proposal
+from engine.core.view import SignalView
+from engine.core.words import TERMINAL_STATE, OrderKind, OrderState, Purpose, ReasonCode, TimeInForce
+
+RECENT_SIGNALS_KEPT: Final = 100
+REGIME_UNKNOWN: Final = "UNKNOWN"
+REASON_CODES: Final = frozenset(code.value for code in ReasonCode)
+
+
+class Entries:
+    """The signals of one desk and what becomes of them."""
+
+    def __init__(self, desk: Desk, safety: Safety, blotter: Blotter) -> None:
+        self._desk = desk
+        self._safety = safety
+        self._blotter = blotter
+
+    def is_busy(self, symbol: str) -> bool:
+        """True while the symbol has a position, a working order or a signal in flight."""
+        state = self._desk.state
+        position = state.positions.get(symbol)
+        return (
+            (position is not None and position.qty != 0)
+            or any(order.symbol == symbol for order in state.orders.values())
+            or any(signal.proposal.symbol == symbol for signal in state.live_signals.values())
+        )
+
+    def in_flight(self) -> int:
+        """Signals of this run without a verdict yet."""
+        return sum(self._raised_in_this_run(signal) for signal in self._desk.state.live_signals.values())
+
+    # --- a signal begins ---
+
+    def propose(self, strategy_id: str, proposal: Proposal) -> None:
+        """Turn a proposal into a signal, and the signal into an entry order or a refusal."""
+        desk, state = self._desk, self._desk.state
+        known = state.symbols.get(proposal.symbol)
+        phase = known.phase.value if known else "UNKNOWN"
+        signal = LiveSignal(desk.new_id(), strategy_id, proposal, phase, REGIME_UNKNOWN)
+        candidate = self._candidate(proposal)
+        state.live_signals[signal.signal_id] = signal
+        state.tally.signals += 1
+        desk.emit(
+            SignalRaised(
+                at_ns=state.at_ns,
+                signal_id=signal.signal_id,
+                strategy_id=strategy_id,
+                symbol=proposal.symbol,
+                side=proposal.side,
+                entry=proposal.entry,
+                stop=proposal.stop,
+                target=proposal.target,
+                phase=phase,
+                regime=signal.regime,
+                text=proposal.text,
+            )
+        )
+        no = refusal(candidate)
+        if no is not None:
+            self._end_signal(signal, no)
+            return
+        self._enter(signal, candidate)
+
+    def _candidate(self, proposal: Proposal) -> Candidate:
+        """The entry as the safety layers judge it, with the desk's standing before the signal counts."""
+        desk, state, config = self._desk, self._desk.state, self._desk.config
+        known = state.symbols.get(proposal.symbol)
+        instrument = desk.instruments.get(proposal.symbol)
+        touch = desk.mark(proposal.symbol, -proposal.side.sign)
+        price = proposal.entry or touch
+        if proposal.entry and instrument is not None:
+            price = on_tick(proposal.entry, instrument.tick, proposal.side.sign)
+        code, breaker_text = self._safety.tripped()
+        blocks, block_text = self._safety.standing()
+        horizon = state.at_ns - MINUTE
+        state.entries_ns = [at for at in state.entries_ns if at > horizon]
+        return Candidate(
+            proposal=proposal,
+            instrument=instrument,
+            config=config,
+            at_ns=state.at_ns,
+            qty=size(proposal, instrument, config, price) if instrument else 0,
+            price=price,
+            last=known.last if known else 0,
+            last_age_ns=state.at_ns - known.last_ns if known else 0,
+            phase=known.phase if known else MarketPhase.UNKNOWN,
+            killed=state.killed,
+            blocks=blocks,
+            block_text=block_text,
+            breaker=code,
+            breaker_text=breaker_text,
+            open_positions=self._occupied(),
+            symbol_busy=self.is_busy(proposal.symbol),
+            exposure=desk.exposure(),
+            risk=desk.risk(),
+            equity=desk.equity,
+            free_margin=desk.free_margin(),
+            entries_last_minute=len(state.entries_ns),
+        )
+
+    def _occupied(self) -> int:
+        """Symbols with a position or a working entry."""
+        state = self._desk.state
+        held = {p.symbol: None for p in state.positions.values() if p.qty}
+        return len(held | {order.symbol: None for order in self._desk.entries()})
+
+    def _enter(self, signal: LiveSignal, candidate: Candidate) -> None:
+        desk, proposal = self._desk, signal.proposal
+        limit = proposal.entry != 0
+        order = Order(
+            order_id=desk.new_id(),
+            signal_id=signal.signal_id,
+            strategy_id=signal.strategy_id,
+            symbol=proposal.symbol,
+            purpose=Purpose.ENTRY,
+            kind=OrderKind.LIMIT if limit else OrderKind.MARKET,
+            tif=TimeInForce.POST_ONLY if limit else TimeInForce.GTC,
+            qty=proposal.side.sign * candidate.qty,
+            price=candidate.price if limit else 0,
+            reduce_only=False,
+            expected=candidate.price,
+            placed_ns=desk.at_ns,
+            deadline_ns=desk.at_ns + desk.config.entry_timeout_ns,
+        )
+        signal.order_id = order.order_id
+        desk.state.entries_ns.append(desk.at_ns)
+        self._blotter.send(order)
+
+    # --- a signal ends ---
+
+    def settle(self, order: Order, code: str, text: str) -> bool:
+        """An entry order has ended: so has its signal. True if it brought something to hold."""
+        signal = self._desk.state.live_signals.get(order.signal_id)
+        if signal is None:
+            return False
+        self._end_signal(signal, _verdict(order, code, text), order.filled_qty)
+        return order.filled_qty != 0
+
+    def end_stranded(self) -> None:
+        """Close every signal without a working entry: after a crash, or at a session's end."""
+        state = self._desk.state
+        for signal in list(state.live_signals.values()):
+            if signal.order_id not in state.orders:
+                self._end_signal(signal, Refusal(ReasonCode.LOST_IN_CRASH, "the session ended before its order did"))
+
+    def _end_signal(self, signal: LiveSignal, verdict: Refusal, filled_qty: int = 0) -> None:
+        state, proposal = self._desk.state, signal.proposal
+        terminal = TERMINAL_STATE[verdict.code]
+        del state.live_signals[signal.signal_id]
+        if self._raised_in_this_run(signal):
+            state.tally.ended[terminal.value] += 1
+        state.recent_signals.append(
+            SignalView(
+                signal_id=signal.signal_id,
+                at_ns=state.at_ns,
+                strategy_id=signal.strategy_id,
+                symbol=proposal.symbol,
+                side=proposal.side,
+                state=terminal,
+                reason_code=verdict.code,
+                text=verdict.text,
+            )
+        )
+        del state.recent_signals[:-RECENT_SIGNALS_KEPT]
+        self._desk.emit(
+            SignalEnded(
+                at_ns=state.at_ns,
+                signal_id=signal.signal_id,
+                strategy_id=signal.strategy_id,
+                symbol=proposal.symbol,
+                side=proposal.side,
+                state=terminal,
+                reason_code=verdict.code,
+                text=verdict.text,
+                value=verdict.value,
+                limit=verdict.limit,
+                filled_qty=filled_qty,
+            )
+        )
+
+    def _raised_in_this_run(self, signal: LiveSignal) -> bool:
+        """A signal that outlived the run that raised it belongs to that run's figures."""
+        return signal.signal_id.startswith(f"{self._desk.state.run_id}-")
+
+
+def _verdict(order: Order, code: str, text: str) -> Refusal:
+    """What an ended entry order means for its signal; `code` and `text` are the broker's."""
+    if order.filled_qty:
+        filled, wanted = abs(order.filled_qty), abs(order.qty)
+        if order.filled_qty == order.qty:
+            return Refusal(ReasonCode.FILLED, "filled", filled, wanted)
+        return Refusal(ReasonCode.PARTLY_FILLED, "partly filled, the rest cancelled", filled, wanted)
+    if order.state is OrderState.REJECTED:
+        reason = ReasonCode(code) if code in REASON_CODES else ReasonCode.VENUE_REFUSED
+        return Refusal(reason, text or f"refused by the broker: {code}")
+    return Refusal(ReasonCode.CANCELLED_UNFILLED, _unfilled(code))
+
+
+def _unfilled(code: str) -> str:
+    """Why an entry ended without a fill, for people."""
+    return {
+        "post_only": "cancelled unfilled: it would have taken liquidity",
+        "requested": "cancelled unfilled: its time was up",
+    }.get(code, f"cancelled unfilled: {code or 'expired'}")

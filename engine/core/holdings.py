@@ -1,0 +1,153 @@
+"""What the desk holds and what it brought: fills move position, cash and holding; back at flat, they are a trade.
+
+A holding lives exactly as long as its position: it is made by the first fill and ends with the one that makes it flat.
+"""
+
+from typing import Final
+
+from engine.core import money
+from engine.core.blotter import Blotter
+from engine.core.desk import Desk
+from engine.core.events import Fill
+from engine.core.facts import FillBooked, TradeClosed
+from engine.core.orders import Order
+from engine.core.positions import Position
+from engine.core.safety import Safety
+from engine.core.state import Holding
+from engine.core.words import ExitReason, Purpose, Side
+
+IN_STREAK: Final = frozenset({ExitReason.SL, ExitReason.TP, ExitReason.TIME, ExitReason.STRATEGY})
+"""Exits that count for the run of losses; forced ones count in the P&L only."""
+
+
+class Holdings:
+    """The open positions of one desk and their results."""
+
+    def __init__(self, desk: Desk, safety: Safety, blotter: Blotter) -> None:
+        self._desk = desk
+        self._safety = safety
+        self._blotter = blotter
+
+    def book(self, order: Order, fill: Fill) -> None:
+        """Move the position, the cash and the holding by a fill of `order`; to be called before the order moves."""
+        state = self._desk.state
+        position = state.positions.setdefault(fill.symbol, Position(fill.symbol))
+        realized = position.book(fill.qty, fill.price, fill.at_ns)
+        state.cash += realized - fill.fee
+        state.tally.realized += realized
+        state.tally.fees += fill.fee
+        state.tally.fills += 1
+        holding = state.holdings.get(fill.symbol)
+        if holding is None:
+            holding = state.holdings[fill.symbol] = self._opened(order, fill)
+        value = money.mul(fill.price, fill.qty)
+        if order.purpose is Purpose.ENTRY:
+            holding.entered_qty += fill.qty
+            holding.entered_value += value
+        else:
+            holding.exited_value += value
+            holding.exit_reason = order.exit_reason or holding.exit_reason
+        holding.realized += realized
+        holding.fees += fill.fee
+        self._desk.remark(fill.symbol)
+        self._desk.emit(_booked(order, fill, realized, position.qty))
+
+    def _opened(self, order: Order, fill: Fill) -> Holding:
+        """The holding a first fill makes, with the levels its signal proposed."""
+        signal = self._desk.state.live_signals.get(order.signal_id)
+        if signal is None:  # a late fill of an order that had ended: hold it with nothing but the loss limit
+            return Holding(
+                signal_id=order.signal_id,
+                strategy_id=order.strategy_id,
+                symbol=order.symbol,
+                side=Side.LONG if fill.qty > 0 else Side.SHORT,
+                stop=0,
+                target=0,
+                opened_ns=fill.at_ns,
+                close_at_ns=0,
+                phase="UNKNOWN",
+                regime="UNKNOWN",
+            )
+        proposal = signal.proposal
+        return Holding(
+            signal_id=signal.signal_id,
+            strategy_id=signal.strategy_id,
+            symbol=proposal.symbol,
+            side=proposal.side,
+            stop=proposal.stop,
+            target=proposal.target,
+            opened_ns=fill.at_ns,
+            close_at_ns=fill.at_ns + proposal.hold_ns if proposal.hold_ns else 0,
+            phase=signal.phase,
+            regime=signal.regime,
+        )
+
+    def close_if_flat(self, symbol: str) -> None:
+        """Once the position is flat the round trip is a trade, and what still works for it is cancelled."""
+        state = self._desk.state
+        if state.positions[symbol].qty:
+            return
+        holding = state.holdings.pop(symbol)
+        del state.positions[symbol]
+        self._blotter.cancel_symbol(symbol)
+        pnl = holding.realized - holding.fees - holding.funding
+        reason = holding.exit_reason or ExitReason.STRATEGY
+        state.tally.trades += 1
+        state.tally.wins += pnl > 0
+        self._desk.emit(_trade(holding, self._desk.new_id(), state.at_ns, pnl, reason))
+        if reason in IN_STREAK:
+            self._count_streak(pnl)
+        self._desk.mark_equity()
+
+    def _count_streak(self, pnl: int) -> None:
+        """A profit ends the run of losses, a loss adds to it, a trade that brought nothing leaves it."""
+        if pnl > 0:
+            self._desk.state.losses_in_row = 0
+        elif pnl < 0:
+            self._desk.state.losses_in_row += 1
+            self._safety.check()
+
+
+def _booked(order: Order, fill: Fill, realized: int, position_qty: int) -> FillBooked:
+    return FillBooked(
+        at_ns=fill.at_ns,
+        fill_id=fill.fill_id,
+        order_id=order.order_id,
+        signal_id=order.signal_id,
+        strategy_id=order.strategy_id,
+        symbol=fill.symbol,
+        purpose=order.purpose,
+        qty=fill.qty,
+        price=fill.price,
+        fee=fill.fee,
+        role=fill.role.value,
+        realized=realized,
+        expected=order.expected,
+        position_qty=position_qty,
+        order_to_fill_ns=fill.at_ns - order.placed_ns,
+        fee_source=fill.fee_source,
+        slippage_source=fill.slippage_source,
+        late=order.ended,
+    )
+
+
+def _trade(holding: Holding, trade_id: str, at_ns: int, pnl: int, reason: ExitReason) -> TradeClosed:
+    qty = abs(holding.entered_qty)
+    return TradeClosed(
+        at_ns=at_ns,
+        trade_id=trade_id,
+        signal_id=holding.signal_id,
+        strategy_id=holding.strategy_id,
+        symbol=holding.symbol,
+        side=holding.side,
+        qty=qty,
+        entry_price=money.div(abs(holding.entered_value), qty) if qty else 0,
+        exit_price=money.div(abs(holding.exited_value), qty) if qty else 0,
+        entry_at_ns=holding.opened_ns,
+        pnl=pnl,
+        fees=holding.fees,
+        funding=holding.funding,
+        exit_reason=reason,
+        phase=holding.phase,
+        regime=holding.regime,
+    )
