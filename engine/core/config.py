@@ -29,7 +29,7 @@ class Instrument(Value, frozen=True):
     min_notional: int = 0
     maker_fee: int = 50_000  # 0.05 %
     taker_fee: int = 100_000  # 0.10 %
-    multiplier: int = 100_000_000
+    multiplier: int = 100_000_000  # units of the base in one contract; the desk takes only 1
     funding_interval_ns: int = 8 * HOUR  # 0: no funding (spot, shares)
     group: str = "crypto"  # assets taken as correlated until measured
 

@@ -21,14 +21,29 @@ UNHASHED: Final = frozenset({"at_ns", "entry_at_ns", "order_to_fill_ns", "text",
 """Fields of a decision that carry a wall-clock time or words for people: not part of the decision hash."""
 
 
+class UnsupportedMultiplier(Exception):
+    """An instrument's unit is not one unit of its base: positions, funding and limits would be booked wrongly."""
+
+    def __init__(self, symbol: str, multiplier: int) -> None:
+        super().__init__(f"{symbol} has the multiplier {money.text(multiplier)}; the desk's books hold only 1")
+        self.symbol = symbol
+        self.multiplier = multiplier
+
+
 class Desk:
-    """One desk: state, instruments, and the list of facts and effects the current event leads to."""
+    """One desk: state, instruments, and the list of facts and effects the current event leads to.
+
+    Raises UnsupportedMultiplier for an instrument whose multiplier is not 1.
+    """
 
     def __init__(self, state: EngineState) -> None:
         assert state.config is not None
         self.state = state
         self.config: CoreConfig = state.config
         self.instruments: dict[str, Instrument] = {i.symbol: i for i in state.config.instruments}
+        for instrument in self.instruments.values():
+            if instrument.multiplier != money.SCALE:
+                raise UnsupportedMultiplier(instrument.symbol, instrument.multiplier)
         for symbol in self.instruments:
             state.symbols.setdefault(symbol, SymbolState())
         self.out: list[AnyFact | AnyEffect] = []
