@@ -1,0 +1,195 @@
+"""The whole program in a real terminal: what an operator sees, what his keys do, and what a lost terminal leaves."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyte
+import pytest
+
+from engine.session.home import Home
+from tests.e2e.shell import PATIENCE, ROOT, SPREAD, ask, command, environment, until, until_gone
+
+pytestmark = pytest.mark.e2e
+
+UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[\?\d+\$p|\x1b\[[<>][0-9]*u")
+SIZES = ((80, 24), (120, 40), (160, 48))
+
+
+class Terminal:
+    """A terminal with `nightdesk run` in it, read whenever something is waited for."""
+
+    def __init__(self, home: Path, width: int = 80, height: int = 24) -> None:
+        self.home = Home.at(home, "paper")
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.before = termios.tcgetattr(self.master)
+        self.screen = pyte.Screen(width, height)
+        self.stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self.process = subprocess.Popen(
+            command(home, "run", *SPREAD),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment(TERM="xterm-256color", COLORTERM="truecolor"),
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        os.close(slave)
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def read(self, seconds: float = 0.02) -> None:
+        if self.master < 0 or not select.select([self.master], [], [], seconds)[0]:
+            return
+        try:
+            data = os.read(self.master, 65_536)
+        except OSError:
+            return  # the other side has closed it
+        self.raw += data
+        self.stream.feed(UNKNOWN_TO_PYTE.sub(b"", data))
+
+    @property
+    def shown(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def until(self, true: Callable[[], Any], seconds: float = PATIENCE) -> None:
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, f"waited in vain; the screen:\n{self.shown}"
+            self.read()
+
+    def until_shown(self, *texts: str) -> None:
+        self.until(lambda: all(text in self.shown for text in texts))
+
+    def until_status(self, true: Callable[[dict[str, Any]], Any]) -> None:
+        """Ask from another shell, reading on meanwhile."""
+
+        def looked() -> bool:
+            answer = ask(self.home.root, "status", "--json")
+            return answer.code == 0 and bool(true(answer.json))
+
+        self.until(looked)
+
+    def until_running(self) -> None:
+        self.until_shown("RUNNING")
+
+    def ended(self) -> int:
+        self.until(lambda: self.process.poll() is not None)
+        self.read()
+        return int(self.process.returncode)
+
+    def hang_up(self) -> None:
+        os.close(self.master)
+        self.master = -1
+
+    def clean_up(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.master >= 0:
+            self.hang_up()
+
+
+@pytest.fixture
+def open_terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def begin(width: int = 80, height: int = 24) -> Terminal:
+        opened.append(Terminal(tmp_path, width, height))
+        return opened[-1]
+
+    yield begin
+    for terminal in opened:
+        terminal.clean_up()
+        assert b"Traceback" not in terminal.raw
+
+
+def blocks(status: dict[str, Any]) -> list[str]:
+    return [block["reason"] for block in status["blocks"]]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_everything_that_matters_shows_and_a_stop_gives_the_terminal_back(
+    open_terminal: Callable[..., Terminal], width: int, height: int
+) -> None:
+    terminal = open_terminal(width, height)
+    terminal.until_running()
+    terminal.until_shown("PAPER", "LONG")
+    words = ("position", "heat", "breaker", "signal", "heartbeat")
+    terminal.until(lambda: all(word in terminal.shown.lower() for word in words))
+    terminal.press("q")
+    terminal.until_shown("Stop the session", "Cancel")
+    terminal.press("n")
+    terminal.until(lambda: "Stop the session" not in terminal.shown)
+    terminal.press("q")
+    terminal.until_shown("closes by itself in 14 s")
+    terminal.press("y")
+    assert terminal.ended() == 0
+    for restored in (b"\x1b[?1049l", b"\x1b[?25h"):
+        assert restored in terminal.raw
+    assert termios.tcgetattr(terminal.master) == terminal.before
+    assert terminal.home.latest.joinpath("final_report.json").exists()
+    assert not terminal.home.lock.exists()
+
+
+def test_keys_pause_resume_and_kill_and_another_shell_sees_it(open_terminal: Callable[..., Terminal]) -> None:
+    terminal = open_terminal(120, 40)
+    terminal.until_running()
+    terminal.until_status(lambda status: status["positions"])
+    terminal.press("p")
+    terminal.until_status(lambda status: blocks(status) == ["operator"])
+    terminal.press("r")
+    terminal.until_status(lambda status: blocks(status) == [])
+    terminal.press("Ky")  # typed ahead of the question, so it is no answer
+    terminal.until_shown("KILL the desk", "came too early")
+    assert not ask(terminal.home.root, "status", "--json").json["kill_latched"]
+
+    def answered() -> bool:
+        terminal.press("y")
+        terminal.read(0.2)
+        return "KILL the desk" not in terminal.shown
+
+    terminal.until(answered)
+    until(lambda: ask(terminal.home.root, "status", "--json").json["kill_latched"])
+    terminal.until_shown("kill")
+    terminal.until(lambda: terminal.home.latest.joinpath("final_report.json").exists())
+
+
+def test_a_closed_terminal_leaves_the_desk_running_until_it_is_stopped(
+    open_terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    terminal = open_terminal()
+    terminal.until_running()
+    children = psutil.Process(terminal.process.pid).children(recursive=True)
+    terminal.hang_up()
+    first = ask(tmp_path, "status", "--json").json["heartbeat"]["count"]
+    until(lambda: ask(tmp_path, "status", "--json").json["heartbeat"]["count"] > first + 1)
+    assert terminal.process.poll() is None
+    assert ask(tmp_path, "stop").code == 0
+    assert terminal.ended() == 0
+    until_gone(children)
+    assert not terminal.home.lock.exists()
+
+
+def test_a_signal_ends_desk_and_console_and_gives_the_terminal_back(open_terminal: Callable[..., Terminal]) -> None:
+    terminal = open_terminal()
+    terminal.until_running()
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.ended() == 0
+    assert b"\x1b[?1049l" in terminal.raw
+    assert termios.tcgetattr(terminal.master) == terminal.before
+    assert not terminal.home.lock.exists()
