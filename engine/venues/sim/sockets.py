@@ -60,9 +60,12 @@ class Client:
         self.send(wire.CONNECTED)
 
     def send(self, frames: bytes) -> None:
-        """Write framed messages, unless the venue plays dead or the client is too slow for what it asked for."""
+        """Write framed messages, unless the venue plays dead or the client is too slow for what it asked for.
+
+        Nothing goes out once either side has begun to close: by then the sending half of the stream may be shut.
+        """
         transport = self._connection.transport
-        if self._faults.mute or transport.is_closing():
+        if self._faults.mute or transport.is_closing() or self._connection.state is not State.OPEN:
             return
         if transport.get_write_buffer_size() + len(frames) > BACKLOG_BYTES_MAX:
             self.drop()
