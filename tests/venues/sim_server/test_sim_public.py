@@ -226,6 +226,20 @@ async def test_a_slow_client_is_cut_and_stalls_nobody(monkeypatch: pytest.Monkey
         await frames(quick, of("depth_book1"), 100)
 
 
+async def test_a_client_that_says_goodbye_and_lingers_does_not_end_the_venue() -> None:
+    async with running(PlainMarket(step_ns=5_000_000), each_quote=True) as caller:
+        reader, writer = await asyncio.open_connection("127.0.0.1", caller.venue.ws_port)
+        subscribe = masked(b'{"op":"subscribe","args":[{"symbol":"ACMEUSDT","ch":"depth_book1"}]}')
+        writer.write(UPGRADE + subscribe)
+        await reader.readuntil(b"depth_book1")
+        writer.write(b"\x88\x82" + bytes(4) + b"\x03\xe8")
+        await reader.read()  # to the venue's own end of the stream; ours stays open
+        async with caller.public(("depth_book1", "ACMEUSDT")) as other:
+            await frames(other, of("depth_book1"), 20)
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_a_browser_and_a_foreign_host_name_are_turned_away(caller: Caller) -> None:
     async with caller.session.get(caller.url + "/sim/time", headers={"Host": "evil.example:80"}) as reply:
         assert reply.status == 403
