@@ -168,7 +168,7 @@ class Blotter:
         if order.ended and state.orders.pop(order.order_id, None) is not None:
             state.ended_orders[order.order_id] = order
             _trim(state.ended_orders, ENDED_ORDERS_KEPT)
-        if trigger is Trigger.UNKNOWN and order.state is OrderState.UNKNOWN:
+        if order.state is OrderState.UNKNOWN and (trigger is Trigger.UNKNOWN or previous is not OrderState.UNKNOWN):
             self._safety.block(BlockReason.UNKNOWN_ORDER, f"outcome of order {order.order_id} unknown")
             self._desk.emit(Query(order.order_id, order.symbol))
         elif previous is OrderState.UNKNOWN and not self._in_doubt():
