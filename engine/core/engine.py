@@ -53,7 +53,7 @@ from engine.core.words import BlockReason, ExitReason
 
 NOTHING: Final[list[AnyFact | AnyEffect]] = []
 EQUITY_EVERY_NS: Final = MINUTE
-FUNDING_DEFAULT: Final = money.parse("0.0001")
+JUMP_INVERSE: Final = 5  # a fifth, 20 %, from one price to the next is a jump
 FUNDING_EVERY_NS: Final = 8 * HOUR
 
 StrategyMaker = Callable[[CoreConfig], Sequence[Strategy]]
@@ -249,7 +249,7 @@ class Engine:
         if known is None:
             return  # not one of this run's symbols
         known.quote = quote
-        known.last = (quote.bid + quote.ask) >> 1
+        self._price(known, quote.symbol, (quote.bid + quote.ask) >> 1)
         known.last_ns = quote.at_ns
         self.state.tally.market_events += 1
         if self.paper is not None:
@@ -264,13 +264,20 @@ class Engine:
         (bid, bid_qty), (ask, ask_qty) = book.bids[0], book.asks[0]
         quote = Quote(book.symbol, book.at_ns, book.venue_ns, bid, ask, bid_qty, ask_qty)
         known.quote = quote
-        known.last = (bid + ask) >> 1
+        self._price(known, book.symbol, (bid + ask) >> 1)
         known.last_ns = book.at_ns
         self.state.tally.market_events += 1
         if self.paper is not None:
             for answer in self.paper.on_market(book):
                 self.trading.answer(answer)
         self._touched(quote)
+
+    def _price(self, known: SymbolState, symbol: str, price: int) -> None:
+        """Take a symbol's newest price; a jump is traded on like any price, but told."""
+        last, known.last = known.last, price
+        if abs(price - last) * JUMP_INVERSE > last > 0:
+            text = f"price jumped from {money.text(last)} to {money.text(price)}"
+            self.desk.emit(FeedNoted(self.state.at_ns, symbol, "PRICE_JUMP", text, money.div(price - last, last)))
 
     def _touched(self, quote: Quote) -> None:
         """The touch of a symbol may have moved: mark, guard, get out, and only then let strategies propose."""
@@ -289,7 +296,7 @@ class Engine:
             return
         known.last_ns = trade.at_ns
         if known.quote is None:
-            known.last = trade.price
+            self._price(known, trade.symbol, trade.price)
         self.state.tally.market_events += 1
         if self.paper is not None:
             for answer in self.paper.on_market(trade):
@@ -320,7 +327,7 @@ class Engine:
                 self.trading.answer(answer)
         if known.quote is not None:
             return
-        known.last = bar.close
+        self._price(known, bar.symbol, bar.close)
         known.last_ns = bar.at_ns
         if bar.symbol in self.state.positions:
             self.desk.remark(bar.symbol)

@@ -24,6 +24,7 @@ from engine.core.facts import (
     Cancel,
     DayRolled,
     EquityMarked,
+    FeedNoted,
     FillBooked,
     FundingPaid,
     KillChanged,
@@ -383,3 +384,11 @@ def test_a_signal_that_outlives_its_run_is_not_counted_in_the_next() -> None:
     (ended,) = rig.of(SignalEnded)
     assert ended.state is TerminalState.REJECTED_BY_BROKER
     assert rig.engine.state.tally.signals == sum(rig.engine.state.tally.ended.values()) == 0
+
+
+@pytest.mark.parametrize(("bid", "told"), [("119.9", 0), ("120.2", 1), ("80.1", 0), ("79.8", 1)])
+def test_a_price_that_jumps_by_more_than_a_fifth_is_told(bid: str, told: int) -> None:
+    rig = Rig()
+    rig.quote("100", "100.2")
+    rig.quote(bid, f"{float(bid) + 0.2:.1f}")
+    assert len([note for note in rig.of(FeedNoted) if note.kind == "PRICE_JUMP"]) == told
