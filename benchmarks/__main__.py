@@ -9,6 +9,13 @@ from benchmarks.figures import Figure
 BENCHES: dict[str, str] = {
     "replay": "benchmarks.replay:run",
     "decide": "benchmarks.replay:decide",
+    "paced": "benchmarks.decision:decide",
+    "intent": "benchmarks.decision:intend",
+    "kill": "benchmarks.decision:kill",
+    "wire": "benchmarks.wire:run",
+    "start": "benchmarks.session:starting",
+    "live": "benchmarks.session:living",
+    "console": "benchmarks.console:run",
 }
 
 

@@ -1,0 +1,331 @@
+"""How fast the desk decides and how fast it is stopped, at a thousand messages a second (`-m benchmarks.decision`).
+
+All of it with the real store on disk: tick to decision and kill through the shell, an order's intent through a whole
+session with a broker that only notes when it was asked.
+"""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from benchmarks.figures import Figure, percentile
+from benchmarks.rig import HISTORY, ROOT, SEED, SYMBOLS, PacedFeed, Place, core_config, in_fresh_process, on_loop, place
+from engine.core import money
+from engine.core.config import MINUTE, SECOND, Limits
+from engine.core.engine import Engine
+from engine.core.events import (
+    Act,
+    AnyEvent,
+    Bar,
+    Book,
+    BrokerEvent,
+    Fill,
+    OrderAccepted,
+    OrderCanceled,
+    PhaseEntered,
+    Quote,
+    Role,
+    RunStarted,
+    SessionPhase,
+    Trade,
+)
+from engine.core.facts import AnyEffect, AnyFact, Cancel, Query, Submit
+from engine.core.strategy import ExitWish, Market, Proposal
+from engine.core.view import CommandReceipt, DeskView
+from engine.core.words import OrderKind, Side
+from engine.session import remote
+from engine.session.control import ControlServer
+from engine.session.ports import Clock, CommandRequest
+from engine.session.runner import Runner
+from engine.session.session import Session
+from engine.session.shell import Shell
+from engine.session.viewing import RunFacts
+from engine.strategies import make_all
+from store.desk import Store
+
+RATE: Final = 1_000
+SECONDS: Final = 15
+ASK_AGAIN_NS: Final = SECOND // 4
+KILLS: Final = 200
+KILL_GAP_SECONDS: Final = 0.05
+
+
+# --- tick to decision, and kills, through the shell ---
+
+
+class TimedRunner(Runner):
+    """Notes, for every tick, how long after its stamp it was decided on, waiting in the inbox included."""
+
+    def __init__(self, engine: Engine, store: Store, run_id: str, clock: Clock) -> None:
+        super().__init__(engine, store.journal, run_id, store.recovered.next_seq, clock.now_ns)
+        self._clock = clock
+        self.decided_us: list[float] = []
+
+    def take(self, event: AnyEvent) -> Sequence[AnyFact | AnyEffect]:
+        out = super().take(event)
+        if isinstance(event, Quote | Book | Trade):
+            self.decided_us.append((self._clock.now_ns() - event.at_ns) / 1000)
+        return out
+
+
+class ShellDesk:
+    """A shell as the control socket has it. A kill is followed by a rearm, so that there can be another.
+
+    Attributes:
+        closed_ns: When the gate had closed, for each kill (monotonic).
+    """
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self.closed_ns: list[int] = []
+
+    def view(self) -> DeskView | None:
+        return self._shell.view()
+
+    def command(self, request: CommandRequest) -> Future[CommandReceipt]:
+        gate = self._shell.gate
+        assert not gate.closed, "the gate is closed before the kill"
+        receipt = self._shell.command(request)
+        self.closed_ns.append(self._shell.clock.mono_ns())
+        rearm = CommandRequest(Act.REARM, "bench", "bench", "for the next kill")
+        receipt.add_done_callback(lambda _: self._shell.command(rearm))
+        return receipt
+
+    def stop(self, reason: str, *, keep_positions: bool = False) -> None:
+        """It is stopped by whoever measures it."""
+
+    def ended(self) -> bool:
+        return False
+
+
+async def _shell_at(feed: PacedFeed, opened: Place) -> tuple[Shell, TimedRunner]:
+    """A shell on the desk's store, its run begun, seeded and RUNNING."""
+    clock, run_id = feed.clock, opened.folder.run_id
+    instruments = await feed.instruments()
+    runner = TimedRunner(Engine(make_all), opened.store, run_id, clock)
+    facts = RunFacts("paper", run_id, "sim", "paper", "generated", clock.kind, SEED, 1, 0)
+    shell = Shell(runner, facts, clock, lambda _: None, lambda _: None, 0, "")
+    shell.take_now(RunStarted(clock.now_ns(), run_id, core_config(instruments)))
+    for instrument in instruments:
+        for bar in await feed.history(instrument.symbol, MINUTE, HISTORY):
+            runner.take(bar)
+    shell.take_now(PhaseEntered(clock.now_ns(), SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+    await shell.durable()
+    shell.publish()
+    return shell, runner
+
+
+async def _play(feed: PacedFeed, shell: Shell) -> None:
+    async for group in feed.events():
+        shell.inbox.put(group)
+        shell.runner.wake(feed.clock.now_ns())
+
+
+async def _decide() -> dict[str, float]:
+    with place() as opened:
+        feed = PacedFeed(RATE, SECONDS)
+        shell, runner = await _shell_at(feed, opened)
+        tasks = [asyncio.create_task(shell.pump()), asyncio.create_task(_play(feed, shell))]
+        await feed.ended.wait()
+        await _end(shell, tasks)
+        decided = runner.decided_us
+        told = {"p50": percentile(decided, 50), "p99": percentile(decided, 99), "max": max(decided)}
+        core = shell.decision_us
+        rate = len(decided) / SECONDS
+        return told | {"core p50": core.percentile(50), "core p99": core.percentile(99), "rate": rate}
+
+
+async def _kill() -> dict[str, float]:
+    with place() as opened:
+        feed = PacedFeed(RATE, KILLS * 0.3)
+        shell, _ = await _shell_at(feed, opened)
+        tasks = [asyncio.create_task(shell.pump()), asyncio.create_task(_play(feed, shell))]
+        desk = ShellDesk(shell)
+        server = ControlServer(opened.home, desk)
+        await server.start()
+        command = [sys.executable, "-m", "benchmarks.decision", "killer", str(opened.home.socket)]
+        killer = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+        told, _none = await killer.communicate()
+        await server.close()
+        await _end(shell, tasks)
+    sent = msgspec.json.decode(told, type=list[tuple[int, int]])
+    gate = [(closed - begun) / 1e6 for (begun, _), closed in zip(sent, desk.closed_ns, strict=True)]
+    receipt = [(answered - begun) / 1e6 for begun, answered in sent]
+    return {"gate p50": percentile(gate, 50), "gate p99": percentile(gate, 99), "receipt p99": percentile(receipt, 99)}
+
+
+async def _end(shell: Shell, tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            raise problem
+    shell.close_batch()
+    await shell.durable()
+
+
+def _killer(path: Path) -> list[tuple[int, int]]:
+    """Kill the desk at `path` again and again from this process: when each kill was sent and when its receipt came."""
+    sent = []
+    for number in range(KILLS):
+        time.sleep(KILL_GAP_SECONDS + number % 7 / 1000)
+        begun_ns = time.monotonic_ns()
+        remote.command(path, CommandRequest(Act.KILL, "bench", "bench", "bench"))
+        sent.append((begun_ns, time.monotonic_ns()))
+    return sent
+
+
+# --- an order's intent, through a whole session ---
+
+
+class Restless:
+    """Wants to be LONG in everything, at market, all the time, and out again within a second."""
+
+    strategy_id = "restless"
+    symbols = SYMBOLS
+    span_ns = MINUTE
+    history = 60
+    wants_quotes = True
+
+    def __init__(self) -> None:
+        self.state: msgspec.Struct = _Nothing()
+        self.caused_ns: dict[str, int] = {}
+
+    def on_bar(self, bar: Bar, market: Market) -> Sequence[Proposal | ExitWish]:
+        return ()
+
+    def on_quote(self, quote: Quote, market: Market) -> Sequence[Proposal | ExitWish]:
+        if market.is_busy(quote.symbol) or quote.at_ns - self.caused_ns.get(quote.symbol, 0) < ASK_AGAIN_NS:
+            return ()
+        self.caused_ns[quote.symbol] = quote.at_ns
+        away = money.ceil_to(quote.ask // 40, market.tick(quote.symbol))
+        stop, target = quote.ask - away, quote.ask + away * 2
+        hold_ns = (2 + SYMBOLS.index(quote.symbol)) * SECOND // 20  # each its own, so that they seldom come together
+        return (Proposal(quote.symbol, Side.LONG, 0, stop, target, "always", hold_ns=hold_ns),)
+
+
+class _Nothing(msgspec.Struct):
+    """A strategy without memory still has a state to put into a snapshot."""
+
+
+class NotingBroker:
+    """Fills market orders at once, keeps limit orders, and notes how old an entry's cause is when the entry comes."""
+
+    def __init__(self, feed: PacedFeed, strategy: Restless) -> None:
+        self._clock = feed.clock
+        self._strategy = strategy
+        self._prices = feed.prices
+        self._fills = 0
+        self.late_ms: list[float] = []
+
+    async def connect(self) -> None:
+        """Nothing to connect to."""
+
+    async def submit(self, order: Submit) -> Sequence[BrokerEvent]:
+        now_ns = self._clock.now_ns()
+        if not order.reduce_only:
+            self.late_ms.append((now_ns - self._strategy.caused_ns[order.symbol]) / 1e6)
+        accepted = OrderAccepted(order.order_id, now_ns)
+        if order.kind is not OrderKind.MARKET:
+            return (accepted,)
+        self._fills += 1
+        price = self._prices[order.symbol]
+        number = str(self._fills)
+        fill = Fill(number, order.order_id, order.symbol, now_ns, now_ns, order.qty, price, 0, Role.TAKER)
+        return accepted, fill
+
+    async def cancel(self, order: Cancel) -> Sequence[BrokerEvent]:
+        return (OrderCanceled(order.order_id, self._clock.now_ns()),)
+
+    async def query(self, order: Query) -> Sequence[BrokerEvent]:
+        raise NotImplementedError("every submit has a definite answer, so nothing is asked")
+
+    async def events(self) -> AsyncIterator[Sequence[BrokerEvent]]:
+        await asyncio.Event().wait()
+        yield ()
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+async def _intend() -> dict[str, float]:
+    """Entries through a whole session, as fast as it lets them: limits that bound how often it trades are lifted."""
+    loose = Limits(orders_per_minute_max=100_000, consecutive_losses_max=100_000, daily_loss_max=10**15)
+    with place() as opened:
+        feed, strategy = PacedFeed(RATE, SECONDS), Restless()
+        broker = NotingBroker(feed, strategy)
+        plan = opened.plan(feed.clock, feed, broker, limits=loose, make_strategies=lambda _: (strategy,))
+        session = Session(plan)
+        running = asyncio.create_task(session.run())
+        await asyncio.wait([running, asyncio.create_task(feed.ended.wait())], return_when=asyncio.FIRST_COMPLETED)
+        session.stop("bench is over")
+        await running
+    late = broker.late_ms
+    return {"entries": len(late), "p50": percentile(late, 50), "p99": percentile(late, 99), "max": max(late)}
+
+
+# --- figures ---
+
+
+def decide() -> list[Figure]:
+    """Ticks through the shell, with inbox, core, journal and disk, as they come."""
+    told = in_fresh_process("benchmarks.decision", "decide")
+    return [
+        Figure("tick to decision p50, paced", told["p50"], "us", "at most", 30),
+        Figure("tick to decision p99, paced", told["p99"], "us", "at most", 150),
+        Figure("tick to decision max, paced", told["max"], "us"),
+        Figure("core alone p50, paced", told["core p50"], "us"),
+        Figure("core alone p99, paced", told["core p99"], "us"),
+        Figure("pace", told["rate"], "messages/s"),
+    ]
+
+
+def intend() -> list[Figure]:
+    told = in_fresh_process("benchmarks.decision", "intend")
+    return [
+        Figure("tick to order leaving p50", told["p50"], "ms"),
+        Figure("tick to order leaving p99", told["p99"], "ms", "at most", 10),
+        Figure("tick to order leaving max", told["max"], "ms"),
+        Figure("entries sent", told["entries"], "orders"),
+    ]
+
+
+def kill() -> list[Figure]:
+    """Kills from another process over the control socket, while a thousand messages a second come in."""
+    told = in_fresh_process("benchmarks.decision", "kill")
+    return [
+        Figure("kill to gate closed p50", told["gate p50"], "ms"),
+        Figure("kill to gate closed p99", told["gate p99"], "ms", "at most", 50),
+        Figure("kill to receipt p99", told["receipt p99"], "ms"),
+    ]
+
+
+def run() -> list[Figure]:
+    return [*decide(), *intend(), *kill()]
+
+
+def main(words: Sequence[str]) -> int:
+    logging.basicConfig(level=logging.CRITICAL)  # two hundred kills are told in none
+    parts = {"decide": _decide, "intend": _intend, "kill": _kill}
+    if words and words[0] == "killer":
+        print(msgspec.json.encode(_killer(Path(words[1]))).decode())
+        return 0
+    if words:
+        print(msgspec.json.encode(on_loop(parts[words[0]]())).decode())
+        return 0
+    figures = run()
+    for figure in figures:
+        print(figure.line())
+    return 0 if all(figure.ok for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
