@@ -21,7 +21,8 @@ from store.records import RunSummary
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 15.0
 EAGER: Final = ("--strategy", "tests.e2e.eager:Eager")
-SPREAD: Final = ("--strategy", "tests.e2e.eager:Spread")
+FIVE: Final = ("--symbols", "BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT,ADAUSDT")
+SPREAD: Final = ("--strategy", "tests.e2e.eager:Spread", *FIVE)
 SHARED: Final = Path(os.environ.get("NIGHTDESK_SHARED", ROOT.parent / "shared" / "data"))
 
 

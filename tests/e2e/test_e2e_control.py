@@ -50,9 +50,10 @@ def test_a_second_start_is_refused_at_once_and_touches_nothing(start: StartDesk,
     desk.until_running()
     folders = sorted(path for path in desk.home.dir.rglob("*") if path.is_dir())
     link, lock = desk.home.latest.readlink(), desk.home.lock.read_bytes()
+    idle = ask(tmp_path, "status").seconds
     second = ask(tmp_path, "run", "--headless", "--duration", "5s")
     assert second.code == 3
-    assert second.seconds < 2
+    assert second.seconds < idle + 2  # beyond what any command takes on this machine now
     assert "already_running" in second.err
     assert sorted(path for path in desk.home.dir.rglob("*") if path.is_dir()) == folders
     assert (desk.home.latest.readlink(), desk.home.lock.read_bytes()) == (link, lock)

@@ -38,7 +38,7 @@ def run(home: Path, *words: str, **variables: str) -> RunningDesk:
 
 
 def test_the_same_seed_decides_the_same_and_another_seed_otherwise(tmp_path: Path) -> None:
-    asked = ("--speed", "max", "--duration", "5m", *EAGER)
+    asked = ("--speed", "max", "--duration", "15m")
     first, again, other = (
         run(tmp_path / name, *asked, "--seed", seed) for name, seed in (("first", "3"), ("again", "3"), ("other", "4"))
     )
@@ -95,7 +95,7 @@ def test_recorded_data_over_real_sockets_at_sixty_times_its_pace(start: StartDes
 
 @recorded
 def test_a_raw_socket_capture_over_real_sockets(start: StartDesk) -> None:
-    desk = start("--data", str(CAPTURE), "--speed", "60", "--duration", "2m", NIGHTDESK_MIN_HISTORY="0")
+    desk = start("--data", str(CAPTURE), "--speed", "60", "--duration", "1m", NIGHTDESK_MIN_HISTORY="0")
     assert desk.ended() == 0
     assert desk.report["reason"] in ("duration_complete", "data_complete")
     assert desk.report["iterations"] > 100

@@ -9,7 +9,7 @@ import pytest
 from engine.core.words import Purpose
 from store.recovery import run_facts
 from tests.e2e.conftest import StartDesk
-from tests.e2e.shell import EAGER, SPREAD, RunningDesk, ask, queried, until
+from tests.e2e.shell import EAGER, FIVE, SPREAD, RunningDesk, ask, queried, until
 
 pytestmark = pytest.mark.e2e
 
@@ -52,7 +52,7 @@ def test_a_kill_closes_everything_and_its_latch_outlives_the_desk(start: StartDe
     status = ask(tmp_path, "status", "--json")
     assert (status.code, status.json["kill_latched"]) == (4, True)
 
-    latched = start("--duration", "2s", *EAGER)
+    latched = start("--duration", "1s", *EAGER, *FIVE)
     assert latched.ended() == 0
     report = latched.report
     assert report["orders_submitted"] == report["fills_count"] == 0
@@ -67,7 +67,7 @@ def test_a_kill_closes_everything_and_its_latch_outlives_the_desk(start: StartDe
     assert (cleared.code, cleared.json["accepted"]) == (0, True)
     assert not ask(tmp_path, "status", "--json").json["kill_latched"]
 
-    armed = start(*EAGER)
+    armed = start(*EAGER, *FIVE)
     armed.until_status(lambda status: status["positions"])
     assert ask(tmp_path, "stop").code == 0
     assert armed.ended() == 0
@@ -86,7 +86,7 @@ def test_touching_the_kill_file_kills_within_a_second(start: StartDesk, tmp_path
 
 
 def test_under_the_kill_variable_no_signal_becomes_an_order(start: StartDesk) -> None:
-    desk = start("--duration", "2s", *EAGER, NIGHTDESK_KILL_SWITCH="TRUE")
+    desk = start("--duration", "1s", *EAGER, *FIVE, NIGHTDESK_KILL_SWITCH="TRUE")
     assert desk.ended() == 0
     report = desk.report
     assert report["orders_submitted"] == report["fills_count"] == 0
@@ -115,7 +115,7 @@ def test_a_hanging_desk_is_killed_by_the_file_and_obeys_once_it_is_back(start: S
 def test_a_kill_before_the_start_is_found_by_the_start(start: StartDesk, tmp_path: Path) -> None:
     killed = ask(tmp_path, "kill", "--json")
     assert (killed.code, killed.json["by"], killed.json["running"]) == (0, "file", False)
-    desk = start("--duration", "1s", *EAGER)
+    desk = start("--duration", "1s", *EAGER, *FIVE)
     assert desk.ended() == 0
     assert desk.report["orders_submitted"] == 0
     assert json.loads(desk.folder.state.read_text())

@@ -12,7 +12,7 @@ from engine.core.words import TerminalState
 from engine.review.report import check
 from engine.session.stream import NAMES
 from tests.e2e.conftest import StartDesk
-from tests.e2e.shell import EAGER, RunningDesk, ask, summary
+from tests.e2e.shell import EAGER, FIVE, RunningDesk, ask, summary
 
 pytestmark = pytest.mark.e2e
 
@@ -103,7 +103,7 @@ def test_a_run_of_five_seconds_leaves_everything_it_promises(start: StartDesk) -
 
 
 def test_a_finished_run_replays_and_verifies(start: StartDesk, tmp_path: Path) -> None:
-    desk = start("--duration", "2m", "--speed", "60", *EAGER)
+    desk = start("--duration", "2m", "--speed", "60", *EAGER, *FIVE)
     assert desk.ended() == 0
     report = desk.report
     assert report["clock"] == "scaled"
@@ -117,7 +117,7 @@ def test_a_finished_run_replays_and_verifies(start: StartDesk, tmp_path: Path) -
 
 
 def test_the_venues_own_broker_fills_and_the_books_agree(start: StartDesk) -> None:
-    desk = start("--duration", "4s", "--broker", "venue", *EAGER)
+    desk = start("--duration", "3s", "--broker", "venue", *EAGER, *FIVE)
     assert desk.ended() == 0
     report = desk.report
     assert report["broker"] == "venue"
@@ -128,6 +128,6 @@ def test_the_venues_own_broker_fills_and_the_books_agree(start: StartDesk) -> No
 
 
 def test_json_is_the_only_answer_when_asked_for(start: StartDesk) -> None:
-    desk = start("--duration", "1s", "--json")
+    desk = start("--duration", "1m", "--speed", "max", "--json")
     assert desk.ended() == 0
     assert json.loads(desk.out) == desk.report

@@ -34,7 +34,6 @@ def test_a_signal_ends_the_desk_in_order(start: StartDesk, tmp_path: Path, numbe
 
 MOMENTS: dict[str, Callable[[RunningDesk], object]] = {
     "the venue is starting": lambda desk: desk.children(),
-    "the venue is there": lambda desk: desk.home.market_anchor.exists(),
     "the socket is there": lambda desk: desk.home.socket.exists(),
     "history is being seeded": lambda desk: "SEEDING_HISTORY" in desk.out,
 }
