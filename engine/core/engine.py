@@ -53,6 +53,8 @@ from engine.core.words import BlockReason, ExitReason
 
 NOTHING: Final[list[AnyFact | AnyEffect]] = []
 EQUITY_EVERY_NS: Final = MINUTE
+TRADES: Final = frozenset({SessionPhase.RUNNING, SessionPhase.SHUTTING_DOWN})
+"""Phases in which orders may be sent: none leaves before history is seeded, not even one that closes."""
 JUMP_INVERSE: Final = 5  # a fifth, 20 %, from one price to the next is a jump
 FUNDING_EVERY_NS: Final = 8 * HOUR
 
@@ -187,7 +189,7 @@ class Engine:
         """Find the next time something is due, and ask to be woken then."""
         state, day_end = self.state, (self.state.day + 1) * DAY
         times = [
-            self.trading.next_due_ns(),
+            self.trading.next_due_ns() if state.phase in TRADES else 0,
             self.safety.next_release_ns(),
             self.paper.next_due_ns if self.paper else 0,
             state.marked_ns + EQUITY_EVERY_NS if state.marked_ns else 0,
@@ -212,7 +214,8 @@ class Engine:
         if state.at_ns >= (state.day + 1) * DAY:
             self._roll_day()
         self.safety.release_due()
-        self.trading.due()
+        if state.phase in TRADES:
+            self.trading.due()
         if state.at_ns >= state.marked_ns + EQUITY_EVERY_NS:
             desk.mark_equity()
         self._plan()

@@ -15,9 +15,11 @@ from engine.core.events import (
     OrderAccepted,
     OrderCanceled,
     OutcomeUnknown,
+    PhaseEntered,
     Quote,
     Role,
     RunStarted,
+    SessionPhase,
     Wake,
 )
 from engine.core.facts import (
@@ -392,3 +394,19 @@ def test_a_price_that_jumps_by_more_than_a_fifth_is_told(bid: str, told: int) ->
     rig.quote("100", "100.2")
     rig.quote(bid, f"{float(bid) + 0.2:.1f}")
     assert len([note for note in rig.of(FeedNoted) if note.kind == "PRICE_JUMP"]) == told
+
+
+def test_no_order_is_sent_before_the_run_is_running_not_even_a_time_exit() -> None:
+    rig = Rig()
+    rig.enter(hold_ns=60 * SECOND)
+    rig.now_ns += 120 * SECOND
+    rig.facts.clear()
+    rig.send(RunStarted(rig.now_ns, "run2", rig.config))
+    rig.send(PhaseEntered(rig.now_ns, SessionPhase.INITIALIZING, SessionPhase.SEEDING_HISTORY))
+    rig.now_ns += SECOND
+    rig.send(Wake(rig.now_ns))
+    assert not [order for order in rig.of(OrderChanged) if order.previous is OrderState.NEW]
+    rig.send(PhaseEntered(rig.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+    rig.quote("100", "100.1")
+    rig.quote("100", "100.1")
+    assert [trade.exit_reason for trade in rig.of(TradeClosed)] == [ExitReason.TIME]
