@@ -326,6 +326,7 @@ def test_what_came_due_between_two_runs_is_done_and_told_by_the_second() -> None
     rig.enter(hold_ns=10 * SECOND)
     rig.now_ns += 60 * SECOND
     rig.send(RunStarted(rig.now_ns, "run2", rig.config))
+    rig.send(PhaseEntered(rig.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
     rig.send(Wake(rig.now_ns + SECOND))
     told = {fact.order_id: fact.state for fact in rig.of(OrderChanged)}
     assert {order_id: order.state for order_id, order in rig.engine.state.orders.items()} == {
@@ -347,7 +348,8 @@ def test_a_restored_desk_asks_to_be_woken_again() -> None:
     rig.quote("100", "100.1")
     [holding] = rig.engine.state.holdings.values()
     restored = Engine(lambda _: (Scripted(),), rig.engine.snapshot())
-    asked = restored.handle(RunStarted(rig.now_ns + SECOND, "run2", rig.config))
+    restored.handle(RunStarted(rig.now_ns + SECOND, "run2", rig.config))
+    asked = restored.handle(PhaseEntered(rig.now_ns + SECOND, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
     assert [wake.at_ns for wake in asked if isinstance(wake, WakeAt)] == [holding.close_at_ns]
 
 
