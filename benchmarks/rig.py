@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import uvloop
 
+from console.assemble import SWITCH_SECONDS
 from engine.core import money
 from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, Limits, Sizing
 from engine.core.engine import StrategyMaker
@@ -153,7 +154,8 @@ def place() -> Iterator[Place]:
 
 
 def on_loop(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` on the loop the desk itself uses."""
+    """Run `main` as the desk's own loop runs."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 

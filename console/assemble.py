@@ -44,6 +44,9 @@ VIRTUAL_ANCHOR_NS: Final = 1_767_225_600_000_000_000
 
 WARMUP_MARGIN_BARS: Final = 5
 JOIN_SECONDS: Final = 0.5
+SWITCH_SECONDS: Final = 0.0005
+"""The longest one thread holds the interpreter while another waits for it. With Python's own 5 ms a commit of a few rows,
+which lets go of it at every statement, can wait for the loop a dozen times, and the order that rests on it with it."""
 
 
 class Refused(SessionError):
@@ -86,7 +89,8 @@ def run_desk(config: Config, options: RunOptions) -> int:
 
 
 def _on_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    """Run `main` on a fresh event loop, uvloop where it is there."""
+    """Run `main` on a fresh event loop, uvloop where it is there, with threads that give way quickly."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
     with contextlib.suppress(ImportError):  # no wheel for this platform: the standard loop is only less steady
         import uvloop
