@@ -71,10 +71,11 @@ class Blotter:
         else:
             self._desk.emit(submit)
 
-    def cancel(self, order: Order) -> None:
+    def cancel(self, order: Order, why: str) -> None:
         """Ask the broker to take the order back; nothing if it has ended or is being cancelled already."""
         if order.ended or order.state is OrderState.PENDING_CANCEL:
             return
+        order.cancel_reason = why
         self._move(order, Trigger.CANCEL_SENT)
         cancel = Cancel(order.order_id, order.symbol)
         if self._paper is not None:
@@ -82,17 +83,17 @@ class Blotter:
         else:
             self._desk.emit(cancel)
 
-    def cancel_all(self, purpose: Purpose | None = None) -> None:
+    def cancel_all(self, why: str, purpose: Purpose | None = None) -> None:
         """Cancel every working order, or those of one purpose."""
         for order in list(self._desk.state.orders.values()):
             if purpose is None or order.purpose is purpose:
-                self.cancel(order)
+                self.cancel(order, why)
 
-    def cancel_symbol(self, symbol: str) -> None:
+    def cancel_symbol(self, symbol: str, why: str) -> None:
         """Cancel every working order in `symbol`."""
         for order in list(self._desk.state.orders.values()):
             if order.symbol == symbol:
-                self.cancel(order)
+                self.cancel(order, why)
 
     def cancel_due(self) -> None:
         """Cancel what has outlived its deadline, once."""
@@ -100,7 +101,7 @@ class Blotter:
         for order in list(self._desk.state.orders.values()):
             if order.deadline_ns and at_ns >= order.deadline_ns:
                 order.deadline_ns = 0
-                self.cancel(order)
+                self.cancel(order, "its time was up")
 
     def next_due_ns(self) -> int:
         """The earliest deadline of a working order; 0 if there is none."""

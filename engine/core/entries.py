@@ -206,16 +206,14 @@ def _verdict(order: Order, code: str, text: str) -> Refusal:
         filled, wanted = abs(order.filled_qty), abs(order.qty)
         if order.filled_qty == order.qty:
             return Refusal(ReasonCode.FILLED, "filled", filled, wanted)
-        return Refusal(ReasonCode.PARTLY_FILLED, "partly filled, the rest cancelled", filled, wanted)
+        return Refusal(
+            ReasonCode.PARTLY_FILLED,
+            f"partly filled, the rest cancelled: {order.cancel_reason or code or 'expired'}",
+            filled,
+            wanted,
+        )
     if order.state is OrderState.REJECTED:
         reason = ReasonCode(code) if code in REASON_CODES else ReasonCode.VENUE_REFUSED
         return Refusal(reason, text or f"refused by the broker: {code}")
-    return Refusal(ReasonCode.CANCELLED_UNFILLED, _unfilled(code))
-
-
-def _unfilled(code: str) -> str:
-    """Why an entry ended without a fill, for people."""
-    return {
-        "post_only": "cancelled unfilled: it would have taken liquidity",
-        "requested": "cancelled unfilled: its time was up",
-    }.get(code, f"cancelled unfilled: {code or 'expired'}")
+    why = "it would have taken liquidity" if code == "post_only" else order.cancel_reason or code or "expired"
+    return Refusal(ReasonCode.CANCELLED_UNFILLED, f"cancelled unfilled: {why}")

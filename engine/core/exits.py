@@ -85,7 +85,7 @@ class Exits:
             return
         if holding.exit_tried_ns and state.at_ns - holding.exit_tried_ns < EXIT_RETRY_NS:
             return
-        self._blotter.cancel_symbol(symbol)
+        self._blotter.cancel_symbol(symbol, f"the position is being closed ({reason.value})")
         purpose = Purpose.STOP if reason is ExitReason.SL else Purpose.CLOSE
         order = self._order(holding, purpose, -position.qty, reason, 0)
         holding.exit_order_id = order.order_id

@@ -89,7 +89,7 @@ class Holdings:
             return
         holding = state.holdings.pop(symbol)
         del state.positions[symbol]
-        self._blotter.cancel_symbol(symbol)
+        self._blotter.cancel_symbol(symbol, "the position is closed")
         pnl = holding.realized - holding.fees - holding.funding
         reason = holding.exit_reason or ExitReason.STRATEGY
         state.tally.trades += 1

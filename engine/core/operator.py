@@ -71,7 +71,7 @@ class Operator:
     def _kill(self, command: Command) -> tuple[bool, str]:
         fresh = self._safety.kill(command.source, command.actor, command.reason)
         orders = len(self._desk.state.orders)
-        self._trading.blotter.cancel_all()
+        self._trading.blotter.cancel_all(f"kill by {command.actor}")
         closing = 0
         if self._desk.config.kill_closes:
             closing = len(self._desk.state.holdings)
@@ -89,7 +89,7 @@ class Operator:
 
     def _flatten(self, command: Command) -> tuple[bool, str]:
         self._safety.block(BlockReason.OPERATOR, f"flattened by {command.actor}", command.actor)
-        self._trading.blotter.cancel_all()
+        self._trading.blotter.cancel_all(f"flatten by {command.actor}")
         count = len(self._desk.state.holdings)
         self._trading.exits.exit_all(ExitReason.FORCE_CLOSE)
         return True, f"{count} positions being closed; entries paused"
@@ -105,7 +105,7 @@ class Operator:
 
     def _cancel_all(self, command: Command) -> tuple[bool, str]:
         count = len(self._desk.state.orders)
-        self._trading.blotter.cancel_all()
+        self._trading.blotter.cancel_all(f"cancel-all by {command.actor}")
         return True, f"{count} orders being cancelled"
 
     def _close_all(self, command: Command) -> tuple[bool, str]:

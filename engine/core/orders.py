@@ -117,6 +117,7 @@ class Order(msgspec.Struct):
     filled_qty: int = 0
     filled_value: int = 0
     venue_order_id: str = ""
+    cancel_reason: str = ""  # why the desk wanted it back, in words; empty while it does not
 
     @property
     def ended(self) -> bool:

@@ -61,12 +61,12 @@ class Safety:
     """The kill latch, blocks and breakers of one desk.
 
     Attributes:
-        cancel_entries: Takes back every working entry order; called whenever a block comes into force.
+        cancel_entries: Takes back every working entry order, and says why; called when a block comes into force.
     """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.cancel_entries: Callable[[], None] = lambda: None
+        self.cancel_entries: Callable[[str], None] = lambda why: None
 
     # --- blocks ---
 
@@ -78,7 +78,7 @@ class Safety:
         lifts = lifts or LIFTS[reason]
         state.blocks[reason] = Block(text, lifts, state.at_ns)
         self._desk.emit(BlockChanged(state.at_ns, reason, True, text, lifts, actor))
-        self.cancel_entries()
+        self.cancel_entries(text)
 
     def unblock(self, reason: BlockReason, text: str, actor: str = "") -> bool:
         """Lift a block; False if it did not stand."""

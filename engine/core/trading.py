@@ -32,7 +32,7 @@ class Trading:
         self.holdings = Holdings(desk, safety, self.blotter)
         self.exits = Exits(desk, self.blotter)
         self.blotter.ended = self._ended
-        safety.cancel_entries = lambda: self.blotter.cancel_all(Purpose.ENTRY)
+        safety.cancel_entries = lambda why: self.blotter.cancel_all(why, Purpose.ENTRY)
 
     def answer(self, event: BrokerEvent) -> None:
         """Take one answer of the broker."""

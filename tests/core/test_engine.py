@@ -412,3 +412,12 @@ def test_no_order_is_sent_before_the_run_is_running_not_even_a_time_exit() -> No
     rig.quote("100", "100.1")
     rig.quote("100", "100.1")
     assert [trade.exit_reason for trade in rig.of(TradeClosed)] == [ExitReason.TIME]
+
+
+@pytest.mark.parametrize(("act", "why"), [(Act.PAUSE, "paused by tester"), (Act.CANCEL_ALL, "cancel-all by tester")])
+def test_an_entry_taken_back_says_why(act: Act, why: str) -> None:
+    rig = Rig()
+    rig.propose(entry="99.5")
+    rig.command(act)
+    rig.quote("100", "100.1")
+    assert [ended.text for ended in rig.of(SignalEnded)] == [f"cancelled unfilled: {why}"]
