@@ -17,7 +17,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 run: setup
-	@$(BIN)/nightdesk run $(if $(shell test -t 1 && echo tty),,--duration 60s) $(ARGS)
+	@if [ -t 0 ] && [ -t 1 ]; then exec $(BIN)/nightdesk run $(ARGS); else exec $(BIN)/nightdesk run --duration 60s $(ARGS); fi
 
 test: setup
 	@$(BIN)/python -m pytest -n 2 -m "not sim" $(ARGS)

@@ -8,7 +8,9 @@ import asyncio
 import contextlib
 import json
 import os
+import pwd
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
@@ -185,7 +187,11 @@ class EngineThread:
         session = Session(await _plan(*self._made, None))
         self.session = session
         self._ready.set()
-        return await session.run()
+        code = await session.run()
+        _, _, lock, store = self._made
+        store.close()
+        lock.release()  # the desk is over, even if its console is still looked at: rearm and a new start are free
+        return code
 
     def join(self) -> int:
         """Wait for the end; the session's exit code. Signals are still heard meanwhile."""
@@ -226,7 +232,11 @@ def _with_console(config: Config, options: RunOptions, lock: DeskLock, store: De
 
 
 def _operator() -> str:
-    return os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.getuid()}"
+    """The name this user has on the machine, as the control socket would give it."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container without a name for its user
+        return f"uid {os.getuid()}"
 
 
 # --- the plan ---

@@ -362,7 +362,7 @@ def explain(
     Its verdict with the reason, its orders, fills and trade.
 
     \b
-    nightdesk explain S-000123
+    nightdesk explain 20261121-085034-2854-1
     """
     from console.commands import history
 

@@ -40,10 +40,15 @@ def kill(where: Where, reason: str) -> Exit:
         why = str(failure)
     path = write_kill_file(where.home, f"kill: {reason}" if reason else "kill")
     running = holder(where.home.lock) is not None
-    then = "the desk takes it within a second" if running else "the next start refuses entries until it is re-armed"
-    answer = {"act": "kill", "accepted": True, "by": "file", "file": str(path), "running": running, "text": why}
-    say.receipt(answer, f"{why}\nkill file written: {path}; {then}", json_wanted=where.json)
-    return Exit.DONE
+    if running:
+        told = f"{why}\nkill file written: {path}; the desk takes it within a second"
+    else:
+        told = (
+            f"NOTHING WAS RUNNING HERE: {why}\nkill file written: {path}; the next start refuses entries until re-armed"
+        )
+    answer = {"act": "kill", "accepted": running, "by": "file", "file": str(path), "running": running, "text": why}
+    say.receipt(answer, told, json_wanted=where.json)
+    return Exit.DONE if running else Exit.NOT_RUNNING
 
 
 def rearm(where: Where, reason: str, confirm: str) -> Exit:

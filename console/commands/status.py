@@ -20,7 +20,7 @@ def status(where: Where) -> Exit:
     if where.json:
         say.as_json(found)
     else:
-        say.pairs(_title(found), _rows(found))
+        say.pairs(_title(found), [*_rows(found), ("home", str(where.home.dir))])
     return Exit.NOT_RUNNING if found["state"] == STOPPED else Exit.DONE
 
 

@@ -167,21 +167,21 @@ class Home:
             _private(path)
 
     def new_run(self, started_ns: int) -> RunFolder:
-        """Make the folder of a run that starts now, and point `runs/latest` at it."""
+        """Make the folder of a run that starts now."""
         for count in range(RUNS_PER_SECOND_MAX):
             folder = self.run(run_id(started_ns, count))
             try:
                 folder.path.mkdir(mode=0o700)
             except FileExistsError:
                 continue
-            self._point_latest_at(folder.run_id)
             return folder
         raise HomeRefused(f"{self.runs}: {RUNS_PER_SECOND_MAX} runs have started within this second")
 
-    def _point_latest_at(self, name: str) -> None:
+    def point_latest_at(self, folder: RunFolder) -> None:
+        """Let `runs/latest` lead to a run that has begun."""
         fresh = self.runs / ".latest"
         fresh.unlink(missing_ok=True)
-        fresh.symlink_to(name)
+        fresh.symlink_to(folder.run_id)
         fresh.replace(self.latest)  # readers see the old link or the new one, never none
 
 

@@ -224,6 +224,7 @@ class Session:
         if plan.store.restored_text:
             shell.act(Act.BLOCK, plan.store.restored_text, BlockReason.RESTORED.value)
         self._pump = asyncio.create_task(shell.pump(), name="pump")
+        plan.home.point_latest_at(plan.folder)
         self._outputs.started(plan.config_snapshot)
 
     def _refuse_the_past(self, shell: Shell) -> None:

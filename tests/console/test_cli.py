@@ -186,10 +186,10 @@ def test_home_comes_from_the_environment_and_from_dotenv(
 ) -> None:
     (tmp_path / "cwd" / ".env").write_text(f"NIGHTDESK_HOME={tmp_path / 'dot'}\nNIGHTDESK_ENV=live\n")
     write_kill = ["kill", "--json"]
-    assert main(write_kill) == 0
+    assert main(write_kill) == 4
     assert json.loads(capsys.readouterr().out)["file"] == str(tmp_path / "dot" / "live" / "KILL_SWITCH")
     monkeypatch.setenv("NIGHTDESK_HOME", str(tmp_path / "var"))
-    assert main([*write_kill, "--env", "paper"]) == 0
+    assert main([*write_kill, "--env", "paper"]) == 4
     assert json.loads(capsys.readouterr().out)["file"] == str(tmp_path / "var" / "paper" / "KILL_SWITCH")
 
 
@@ -243,7 +243,7 @@ def test_stop_waits_until_the_desk_has_ended(nightdesk: Nightdesk, tmp_path: Pat
 
 def test_kill_writes_the_file_when_no_desk_runs(nightdesk: Nightdesk, home: Home) -> None:
     code, out, _ = nightdesk("kill", "--reason", "stray")
-    assert code == 0 and "the next start refuses entries" in out
+    assert code == 4 and "the next start refuses entries" in out
     assert home.kill_file.read_text() == "kill: stray\n"
 
 
@@ -278,7 +278,7 @@ def test_kill_writes_the_file_when_the_desk_takes_it_and_gives_no_receipt(
 def test_kill_works_with_a_configuration_nothing_else_would_start_with(nightdesk: Nightdesk, home: Home) -> None:
     Path(".env").write_text("NIGHTDESK_BITUNIX_SECRET=x\nNIGHTDESK_WHAT=1\n")
     Path(".env").chmod(0o644)
-    assert nightdesk("kill")[0] == 0 and home.kill_file.exists()
+    assert nightdesk("kill")[0] == 4 and home.kill_file.exists()
 
 
 def test_rearm_shows_the_token_and_then_takes_it(nightdesk: Nightdesk, tmp_path: Path) -> None:

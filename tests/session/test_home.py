@@ -58,11 +58,14 @@ def test_a_run_id_says_when_the_run_started_and_leaves_room_for_order_ids() -> N
     assert len(f"{run_id(START_NS, 35)}-99999999999-99") <= 32
 
 
-def test_two_runs_in_one_second_get_two_folders_and_latest_points_at_the_newer(tmp_path: Path) -> None:
+def test_two_runs_in_one_second_get_two_folders_and_latest_points_at_the_one_that_began(tmp_path: Path) -> None:
     home = Home.at(tmp_path, "paper")
     home.create()
     first, second = home.new_run(START_NS), home.new_run(START_NS)
     assert first.path != second.path and sorted([second.run_id, first.run_id]) == [first.run_id, second.run_id]
+    assert not home.latest.exists()
+    home.point_latest_at(first)
+    home.point_latest_at(second)
     assert home.latest.readlink() == Path(second.run_id)
 
 
