@@ -40,10 +40,18 @@ ACTIONS: Final = (
 )
 
 
-def footer(width: int) -> Line:
+LEAVE: Final = Action("stop", ("q",), "q", "Leave", "Closes this console. The desk goes on.")
+
+
+def actions(visitor: bool = False) -> list[Action]:
+    """What the keys do here: for a visitor `q` leaves, and the desk goes on."""
+    return [LEAVE if visitor and action.name == LEAVE.name else action for action in ACTIONS]
+
+
+def footer(width: int, visitor: bool = False) -> Line:
     """The keys that matter, in one line."""
     spans: list[Span] = []
-    for action in ACTIONS:
+    for action in actions(visitor):
         if not action.shown:
             continue
         tone = Tone.WARN if action.dangerous else Tone.DIM

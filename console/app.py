@@ -199,7 +199,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._view = view
 
     def _seen(self) -> Seen | None:
-        return None if self._view is None else Seen(self._view, self._mono_ns() - self._view_ns)
+        if self._view is None:
+            return None
+        return Seen(self._view, self._mono_ns() - self._view_ns, visitor=not self._bridge.owns_desk)
 
     def _killed_here(self) -> bool:
         """Whether a kill fell in this run: its screen stays until the operator leaves."""
@@ -238,11 +240,12 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if isinstance(self.screen, HelpScreen):
             self.pop_screen()
         else:
-            self.push_screen(HelpScreen(self._palette))
+            self.push_screen(HelpScreen(self._palette, visitor=not self._bridge.owns_desk))
         self._draw_soon()
 
     def action_interrupt(self) -> None:
-        self._errands.remark("! ctrl+c does nothing here: q stops, K kills")
+        q = "stops" if self._bridge.owns_desk else "leaves"
+        self._errands.remark(f"! ctrl+c does nothing here: q {q}, K kills")
         self._draw_soon()
 
     def action_kill(self) -> None:

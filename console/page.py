@@ -69,7 +69,11 @@ def desk_page(seen: Seen | None, width: int, height: int, notice: Span | None = 
         if height >= AIRY:
             head.append(BLANK)
         lines = [*head, *_body(seen, width, height - len(head) - 1)]
-    lines = [*lines[: height - 1], *[BLANK] * (height - 1 - len(lines)), footer(width)]
+    lines = [
+        *lines[: height - 1],
+        *[BLANK] * (height - 1 - len(lines)),
+        footer(width, seen is not None and seen.visitor),
+    ]
     return [cut_line(line, width) for line in lines[-height:]]
 
 

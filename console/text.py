@@ -58,10 +58,14 @@ SIGN: Final = {Tone.GOOD: "ok", Tone.WARN: "! ", Tone.BAD: "x ", Tone.ALARM: "x 
 
 
 class Seen(NamedTuple):
-    """A view as it is seen now: `silent_ns` is how long no newer one has come, on the observer's own clock."""
+    """A view as it is seen now: `silent_ns` is how long no newer one has come, on the observer's own clock.
+
+    A `visitor` looks at a desk that runs elsewhere and goes on without it.
+    """
 
     view: DeskView
     silent_ns: int = 0
+    visitor: bool = False
 
     @property
     def is_stale(self) -> bool:

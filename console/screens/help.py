@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from console.actions import ACTIONS, footer
+from console.actions import actions, footer
 from console.board import Board, Palette
 from console.exact import ExactScreen
 from console.text import BLANK, Line, Span, Tone, cut_line, heading, wrap
@@ -19,16 +19,16 @@ SIGNS = (
 KEY_WIDTH = 10
 
 
-def help_page(width: int, height: int) -> list[Line]:
+def help_page(width: int, height: int, visitor: bool = False) -> list[Line]:
     """The help as exactly `height` lines of `width` cells."""
     lines: list[Line] = [heading("Keys", (), width)]
-    for action in ACTIONS:
+    for action in actions(visitor):
         lines.extend(_entry(Span(f" {action.key} ", Tone.KEY), action.help, width))
     lines.extend([BLANK, heading("Signs", (), width)])
     for mark, tone, meaning in SIGNS:
         lines.extend(_entry(Span(f" {mark} ", tone), meaning, width))
     lines.extend([BLANK, (Span(" Esc ", Tone.KEY), Span(" back to the desk; p and K work here too", Tone.DIM))])
-    lines = [*lines[: height - 1], *[BLANK] * (height - 1 - len(lines)), footer(width)]
+    lines = [*lines[: height - 1], *[BLANK] * (height - 1 - len(lines)), footer(width, visitor)]
     return [cut_line(line, width) for line in lines]
 
 
@@ -43,8 +43,9 @@ class HelpScreen(ExactScreen[None], inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,enter", "dismiss", "Back")]
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, visitor: bool = False) -> None:
         super().__init__()
+        self._visitor = visitor
         self.board = Board(palette)
 
     def compose(self) -> ComposeResult:
@@ -53,4 +54,4 @@ class HelpScreen(ExactScreen[None], inherit_bindings=False):
     def show(self) -> None:
         width, height = self.app.size
         if width and height:
-            self.board.show(help_page(width, height))
+            self.board.show(help_page(width, height, self._visitor))

@@ -136,3 +136,9 @@ def test_no_text_from_outside_can_harm_the_page(text: str, size: tuple[int, int]
     assert_exact(lines, *size)
     shown = "".join(span.text for line in lines for span in line)
     assert not {unicodedata.category(char) for char in set(shown)} & {"Cc", "Cf", "Cs", "Mn", "Me", "Zl", "Zp"}
+
+
+def test_a_visitor_is_told_that_q_leaves_and_the_desk_goes_on() -> None:
+    own, visiting = (plain(desk_page(Seen(sample.BUSY, visitor=visitor), 120, 40)) for visitor in (False, True))
+    assert "Stop…" in own and "Stop…" not in visiting and "Leave" in visiting
+    assert "The desk goes on." in plain(help_page(120, 40, visitor=True))
