@@ -48,7 +48,7 @@ WARMUP_MARGIN_BARS: Final = 5
 JOIN_SECONDS: Final = 0.5
 SWITCH_SECONDS: Final = 0.0005
 """The longest one thread holds the interpreter while another waits for it. With Python's own 5 ms a commit of a few
-rows, which lets go of it at every statement, can wait for the loop a dozen times, and the order that rests on it too."""
+rows, which lets go of it at every statement, can wait for the loop a dozen times, and so can the order behind it."""
 
 
 class Refused(SessionError):
