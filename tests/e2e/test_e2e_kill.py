@@ -114,7 +114,7 @@ def test_a_hanging_desk_is_killed_by_the_file_and_obeys_once_it_is_back(start: S
 
 def test_a_kill_before_the_start_is_found_by_the_start(start: StartDesk, tmp_path: Path) -> None:
     killed = ask(tmp_path, "kill", "--json")
-    assert (killed.code, killed.json["by"], killed.json["running"]) == (0, "file", False)
+    assert (killed.code, killed.json["by"], killed.json["running"]) == (4, "file", False)
     desk = start("--duration", "1s", *EAGER, *FIVE)
     assert desk.ended() == 0
     assert desk.report["orders_submitted"] == 0
