@@ -22,7 +22,7 @@ from console import say
 from console.exits import Exit, Quit
 from console.options import RunOptions
 from engine.core import money
-from engine.core.config import MINUTE, CoreConfig, Instrument, StrategySpec
+from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, StrategySpec
 from engine.session.clock import ScaledClock, VirtualClock, WallClock
 from engine.session.config import Config, to_core
 from engine.session.errors import SessionError
@@ -33,7 +33,7 @@ from engine.session.ports import Broker, Clock, Feed
 from engine.session.session import Session, handle_signals
 from engine.session.settings import BUILT_IN
 from engine.strategies import make, make_all, spec
-from engine.venues.bitunix.broker import BitunixBroker
+from engine.venues.bitunix.broker import BitunixBroker, BrokerSettings
 from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
 from engine.venues.bitunix.signing import Credentials
 from engine.venues.sim.generated import GeneratedMarket
@@ -316,11 +316,16 @@ async def _open_market(config: Config, options: RunOptions) -> Market:
     wall = not options.data and options.speed == 1
     clock: Clock = WallClock() if wall else ScaledClock(venue.clock.now_ns(), options.speed)
     symbols = options.symbols or await _listed(venue)
-    settings = FeedSettings(replay=bool(options.data), window_s=config.venue.reconnect_window / 1e9)
-    feed = BitunixFeed(venue.rest_url, venue.ws_url, symbols, clock, settings)
+    timeout_s, ping_s, window_s = (
+        ns / SECOND for ns in (config.venue.request_timeout, config.venue.ping_interval, config.venue.reconnect_window)
+    )
+    patience = FeedSettings(timeout_s=timeout_s, ping_s=ping_s, window_s=window_s, replay=bool(options.data))
+    feed = BitunixFeed(venue.rest_url, venue.ws_url, symbols, clock, patience)
     broker = None
     if options.broker == "venue":
-        broker = BitunixBroker(venue.rest_url, venue.ws_url, Credentials(SIM_KEY, SIM_SECRET), clock)
+        keys = Credentials(SIM_KEY, SIM_SECRET)
+        settings = BrokerSettings(timeout_s=timeout_s, ping_s=ping_s, window_s=window_s)
+        broker = BitunixBroker(venue.rest_url, venue.ws_url, keys, clock, settings=settings)
     return Market(clock, venue.source, symbols, feed=feed, broker=broker, venue=venue)
 
 

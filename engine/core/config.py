@@ -101,5 +101,4 @@ class CoreConfig(Value, frozen=True):
     breaker_action: str = "halt_day"  # halt_day | shutdown | cooldown
     cooldown_ns: int = 60 * MINUTE
     kill_closes: bool = True  # on_kill = close | keep
-    bars_kept: int = 300
     config_hash: str = ""

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from engine.core import money
-from engine.core.config import MINUTE, CoreConfig, Instrument
+from engine.core.config import CoreConfig, Instrument
 from engine.core.phases import MarketPhase
 from engine.core.strategy import Proposal
 from engine.core.words import BlockReason, ReasonCode
@@ -244,8 +244,6 @@ RULES: Final = (
     Rule(5, "collar", "The order price is near the last price.", _collar),
     Rule(5, "rate", "Entries per minute stay below the limit.", _rate),
 )
-
-RATE_WINDOW_NS: Final = MINUTE
 
 
 def refusal(candidate: Candidate) -> Refusal | None:

@@ -165,7 +165,6 @@ class VenueFile(FileModel):
     rest_url: Url = ""
     public_url: Url = ""
     private_url: Url = ""
-    connect_timeout: Duration = 10 * SECOND
     request_timeout: Duration = 10 * SECOND
     ping_interval: Duration = 15 * SECOND
     reconnect_window: Duration = 600 * SECOND
@@ -180,7 +179,7 @@ class VenueFile(FileModel):
             raise ValueError("must lie between -1 and 1 (percent of the traded amount)")
         return fee
 
-    @field_validator("ping_interval", "connect_timeout", "request_timeout")
+    @field_validator("ping_interval", "request_timeout")
     @classmethod
     def _patient_but_not_forever(cls, ns: int) -> int:
         if ns > HOUR:
