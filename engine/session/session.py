@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Final, TypeVar
 
-from engine.core.config import MINUTE
+from engine.core.config import MINUTE, CoreConfig
 from engine.core.engine import Engine
 from engine.core.events import Act, Bar, PhaseEntered, RunStarted, SessionPhase
 from engine.core.view import CommandReceipt, DeskView
@@ -215,6 +215,7 @@ class Session:
             return
         self._refuse_the_past(shell)
         config = plan.make_config(instruments)
+        self._refuse_orphans(shell, config)
         latched = plan.store.recovered.kill_latched or plan.home.latch_file.exists()
         source = plan.kill_requested()
         self._was_killed = killed = latched or source is not None
@@ -235,6 +236,14 @@ class Session:
                 f"the books in {self._plan.home.dir} have lived until {instant(books_ns)}, and this market begins at "
                 f"{instant(now_ns)}; give it books of its own with --home DIR"
             )
+
+    def _refuse_orphans(self, shell: Shell, config: CoreConfig) -> None:
+        """A position the run would get no prices for could not be guarded: the start names it instead."""
+        traded = {instrument.symbol for instrument in config.instruments}
+        held = [symbol for symbol, position in shell.runner.engine.state.positions.items() if position.qty]
+        orphans = ", ".join(symbol for symbol in held if symbol not in traded)
+        if orphans:
+            raise StartFailed(f"the books hold positions in {orphans}, which this run does not trade: add them to it")
 
     async def _or_stop(self, work: Awaitable[T]) -> T | None:
         """Await `work`, or give up as soon as the session is asked to end."""

@@ -204,3 +204,14 @@ def test_a_core_that_raises_ends_the_run_and_the_next_start_rebuilds_it_from_the
     assert rows(rig, "SELECT count(*) FROM journal")[0][0] > 0
     code, report = rig.run(300)
     assert (code, report["problems"]) == (0, [])
+
+
+def test_a_run_that_leaves_out_the_symbol_of_an_open_position_is_refused(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    _, report = rig.run(390, policy=Policy(duration_ns=390 * 10**9, keep_positions=True))
+    held = [position["symbol"] for position in report["positions_open"]]
+    rig.symbols = ("SOLUSDT",)
+    with pytest.raises(FileNotFoundError):  # no report: the run never began
+        rig.run(60)
+    assert rig.session.exit_code == 1
+    assert held and all(symbol in rig.session.failure for symbol in held)
