@@ -269,6 +269,7 @@ async def _plan(
             stale_action=config.desk.stale_action,
             keep_positions=options.keep_positions,
             min_history=config.desk.min_history,
+            bar_ns=config.desk.bar,
             outage_window_ns=config.venue.reconnect_window,
         ),
         env=config.env,
@@ -350,8 +351,8 @@ async def _listed(venue: VenueProcess) -> tuple[str, ...]:
 
 
 def warmup_bars(config: Config) -> int:
-    """How many bars of recorded data come before the run, so that every indicator can be seeded; 0 if none is asked."""
-    if not config.desk.min_history:
+    """How many bars of recorded data come before the run, so that every indicator can be seeded; 0 if none can be."""
+    if not config.desk.min_history or config.desk.bar < MINUTE:
         return 0
     made = [make(spec(e.id, e.kind, e.params, e.symbols or ("ANY",))) for e in config.strategies]
     look_back = [strategy.history * strategy.span_ns // MINUTE for strategy in made]

@@ -101,4 +101,5 @@ class CoreConfig(Value, frozen=True):
     breaker_action: str = "halt_day"  # halt_day | shutdown | cooldown
     cooldown_ns: int = 60 * MINUTE
     kill_closes: bool = True  # on_kill = close | keep
+    bar_ns: int = MINUTE  # the shortest bar strategies and phases see; below a minute the core builds it from ticks
     config_hash: str = ""

@@ -57,6 +57,8 @@ TRADES: Final = frozenset({SessionPhase.RUNNING, SessionPhase.SHUTTING_DOWN})
 """Phases in which orders may be sent: none leaves before history is seeded, not even one that closes."""
 JUMP_INVERSE: Final = 5  # a fifth, 20 %, from one price to the next is a jump
 FUNDING_EVERY_NS: Final = 8 * HOUR
+OWN_BARS: Final = ""
+"""Where the builders of bars made from ticks are kept, beside those of the strategies."""
 
 StrategyMaker = Callable[[CoreConfig], Sequence[Strategy]]
 
@@ -181,6 +183,11 @@ class Engine:
             symbol: tuple(s for s in strategies if s.wants_quotes) for symbol, strategies in self._on_bars.items()
         }
         self._on_quotes = {symbol: wanting for symbol, wanting in self._on_quotes.items() if wanting}
+        self._own_bars: dict[str, BarBuilder] = {}  # empty: the feed's bars are the desk's
+        if config.bar_ns < MINUTE:
+            self._own_bars = self._builders.setdefault(OWN_BARS, {})
+            for symbol in self.desk.instruments:
+                self._own_bars.setdefault(symbol, BarBuilder(symbol, config.bar_ns))
         self._ready = True
 
     # --- time ---
@@ -290,6 +297,8 @@ class Engine:
             self.safety.watch_equity()
             touch = quote.bid if self.state.positions[symbol].qty > 0 else quote.ask
             self.trading.exits.watch(symbol, touch, touch)
+        if self._own_bars:
+            self._build(symbol, (quote.bid + quote.ask) >> 1, quote.at_ns)
         for strategy in self._on_quotes.get(symbol, ()):
             self._take(strategy, strategy.on_quote(quote, self))
 
@@ -308,16 +317,29 @@ class Engine:
             self.desk.remark(trade.symbol)
             self.safety.watch_equity()
             self.trading.exits.watch(trade.symbol, trade.price, trade.price)
+        if known.quote is None and self._own_bars:
+            self._build(trade.symbol, trade.price, trade.at_ns)
+
+    def _build(self, symbol: str, price: int, at_ns: int) -> None:
+        """Collect a price into the desk's own bars; the bar it closed goes where a bar of the feed would."""
+        closed = self._own_bars[symbol].add(price, 0, at_ns)
+        if closed is not None:
+            self._on_closed_bar(self.state.symbols[symbol], closed)
 
     def _on_bar(self, bar: Bar) -> None:
         known = self.state.symbols.get(bar.symbol)
         if known is None or bar.start_ns <= known.bar_start_ns:
             return  # a repeat or a late bar never rewrites a decision
         known.bar_start_ns = bar.start_ns
-        known.window.add(bar)
         if not bar.backfilled:
             self.state.tally.market_events += 1
             self._price_from_bar(known, bar)
+        if not self._own_bars:
+            self._on_closed_bar(known, bar)
+
+    def _on_closed_bar(self, known: SymbolState, bar: Bar) -> None:
+        """A bar of the desk's shortest span has closed: the phase follows it, then the strategies."""
+        known.window.add(bar)
         for strategy in self._on_bars[bar.symbol]:
             longer = bar if strategy.span_ns == bar.span_ns else self._builder(strategy, bar).add_bar(bar)
             if longer is not None:

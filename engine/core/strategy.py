@@ -53,7 +53,7 @@ class Strategy(Protocol):
 
     strategy_id: str
     symbols: tuple[str, ...]
-    span_ns: int  # bar length it wants, a multiple of one minute
+    span_ns: int  # bar length it wants, a multiple of the desk's own (`CoreConfig.bar_ns`)
     history: int  # closed bars it needs before its first proposal
     wants_quotes: bool
     state: msgspec.Struct

@@ -213,6 +213,7 @@ def to_core(config: Config, instruments: Sequence[Instrument], strategies: Seque
         breaker_action=desk.breaker_action,
         cooldown_ns=desk.cooldown,
         kill_closes=desk.on_kill == "close",
+        bar_ns=desk.bar,
         config_hash=config.content_hash,
     )
 

@@ -36,6 +36,13 @@ def parse_duration(raw: object) -> int:
     return ns
 
 
+def _bar(raw: object) -> int:
+    ns = parse_duration(raw)
+    if ns < SECOND or MINUTE % ns:
+        raise ValueError("must be 60s, or whole seconds that divide a minute: 1s, 2s, 3s, 5s, 10s, 15s, 30s ...")
+    return ns
+
+
 def duration_text(ns: int) -> str:
     """`ns` in the largest unit that says it exactly (72 h is `3d`)."""
     for unit, size in reversed(_UNITS.items()):
@@ -125,6 +132,9 @@ DurationOrUnlimited = Annotated[
     BeforeValidator(_duration_or_unlimited),
     PlainSerializer(lambda ns: UNLIMITED if ns is None else duration_text(ns)),
 ]
+
+Bar = Annotated[int, BeforeValidator(_bar), PlainSerializer(duration_text)]
+"""The span of a bar in nanoseconds: a minute, or a part of one."""
 
 Count = Annotated[int, BeforeValidator(_count), Field(gt=0)]
 """A whole number above zero: zero never means "no limit"."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from engine.core.config import CoreConfig, Instrument
+from engine.core.config import MINUTE, CoreConfig, Instrument
 from engine.core.engine import StrategyMaker
 from engine.core.events import Bar, FeedEvent
 from engine.session.home import Home, RunFolder
@@ -60,6 +60,7 @@ class Policy(msgspec.Struct, frozen=True):
     stale_action: str = "pause"  # pause | shutdown
     keep_positions: bool = False
     min_history: int = 100
+    bar_ns: int = MINUTE  # below a minute there is no history to seed: the desk builds its bars itself
     outage_window_ns: int = 600_000_000_000
     memory_max_bytes: int = 1_500_000_000
     slow_loop_ns: int = 5_000_000_000

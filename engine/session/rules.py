@@ -11,6 +11,7 @@ from engine.core import money
 from engine.core.clean import clean
 from engine.core.config import Limits
 from engine.core.limits import FLOORS, HARD, looser_than_hard
+from engine.session.fields import duration_text
 from engine.session.layers import (
     MARKER,
     PREFIX,
@@ -33,7 +34,7 @@ from engine.session.settings import (
     VenueFile,
     is_loopback,
 )
-from engine.strategies import StrategyError, params_of
+from engine.strategies import StrategyError, make, spec
 
 DEFAULT_STRATEGY: Final = "default"
 _RANGES: Final = (
@@ -205,9 +206,13 @@ def choose_strategies(
     chosen = _named(desk, desk.file.strategy, file, problems)
     for entry in chosen:
         try:
-            params_of(entry.kind, entry.params)
+            wanted_ns = make(spec(entry.id, entry.kind, entry.params, entry.symbols or desk.file.symbols)).span_ns
         except StrategyError as refused:
             problems.append(desk.problem("strategy", clean(f"{entry.id}: {refused}")))
+            continue
+        if wanted_ns % desk.file.bar:
+            rule = f"must divide the bars strategy {entry.id} works on, {duration_text(wanted_ns)}"
+            problems.append(desk.problem("bar", rule))
     return chosen
 
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Final, TypeVar
 
-from engine.core.config import MINUTE, CoreConfig
+from engine.core.config import MINUTE, SECOND, CoreConfig
 from engine.core.engine import Engine
 from engine.core.events import Act, Bar, PhaseEntered, RunStarted, SessionPhase
 from engine.core.view import CommandReceipt, DeskView
@@ -265,6 +265,9 @@ class Session:
         """Fetch the bars every indicator needs. They make no signal; too few of them end the start."""
         self._enter(SessionPhase.SEEDING_HISTORY)
         plan, symbols = self._plan, list(shell.runner.engine.desk.instruments)
+        if plan.policy.bar_ns < BASE_SPAN_NS:
+            log.info("bars of %d s are built from ticks: there is no history to seed", plan.policy.bar_ns // SECOND)
+            return
         needed = max(
             [plan.policy.min_history, *(s.history * s.span_ns // BASE_SPAN_NS for s in shell.runner.engine.strategies)]
         )

@@ -13,6 +13,7 @@ from engine.core.config import DAY, HOUR, MINUTE, SECOND
 from engine.core.limits import HARD
 from engine.session.fields import (
     MILLISECOND,
+    Bar,
     Count,
     CountOrNone,
     Duration,
@@ -57,6 +58,7 @@ class DeskFile(FileModel):
     seed: Seed = 7
     starting_capital_usd: Money = 10_000 * 100_000_000
     paper_start_date: OptionalDate = None
+    bar: Bar = MINUTE
     min_history: CountOrNone = 100
     entry_timeout: Duration = 30 * SECOND
     stale_action: Literal["pause", "shutdown"] = "pause"

@@ -36,13 +36,14 @@ NO_WISHES: Final[tuple[Proposal | ExitWish, ...]] = ()
 
 
 class ReversionParams(Bracket):
-    """`band_percent` is half the band in percent of the average true range.
+    """The average is of bars of `span_seconds`; `band_percent` is half the band in percent of their mean true range.
 
     It rests `behind_bp` away from the touch. `gain_bp` is what coming back must pay: a maker entry and a taker exit
     cost about 15 bp, so that less would give away every good trade. `rest_minutes` pass after a position. A proposal
     that led to none is made again at once, then after `retry_minutes`, then after twice as many each time.
     """
 
+    span_seconds: int = pydantic.Field(default=60, ge=1, le=24 * 3600)
     average_bars: int = pydantic.Field(default=60, ge=5, le=300)
     band_percent: int = pydantic.Field(default=150, ge=50, le=2_000)
     behind_bp: int = pydantic.Field(default=1, ge=0, le=50)
@@ -90,6 +91,7 @@ class Reversion(BaseStrategy[ReversionState]):
     def __init__(self, spec: StrategySpec, params: ReversionParams) -> None:
         super().__init__(spec, params)
         self.params = params
+        self.span_ns = params.span_seconds * SECOND
         self.history = params.average_bars
         bars = params.average_bars
         self.state = ReversionState({symbol: Watched(Window(bars), Window(bars)) for symbol in spec.symbols})

@@ -10,7 +10,7 @@ import msgspec
 import pydantic
 
 from engine.core import money
-from engine.core.config import MINUTE, StrategySpec
+from engine.core.config import MINUTE, SECOND, StrategySpec
 from engine.core.events import Bar
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import Side
@@ -18,9 +18,9 @@ from engine.strategies.base import BaseStrategy, Bracket, Window, bracketed, res
 
 
 class TrendParams(Bracket):
-    """Lengths in bars of `span_minutes`; `rest_minutes` passes between two proposals of one symbol."""
+    """Lengths in bars of `span_seconds`; `rest_minutes` passes between two proposals of one symbol."""
 
-    span_minutes: int = pydantic.Field(default=5, ge=1, le=24 * 60)
+    span_seconds: int = pydantic.Field(default=300, ge=1, le=24 * 3600)
     fast_bars: int = pydantic.Field(default=6, ge=2, le=200)
     slow_bars: int = pydantic.Field(default=24, ge=3, le=300)
     breakout_bars: int = pydantic.Field(default=24, ge=2, le=300)
@@ -55,7 +55,7 @@ class Trend(BaseStrategy[TrendState]):
     def __init__(self, spec: StrategySpec, params: TrendParams) -> None:
         super().__init__(spec, params)
         self.params = params
-        self.span_ns = params.span_minutes * MINUTE
+        self.span_ns = params.span_seconds * SECOND
         self.history = max(params.slow_bars, params.breakout_bars + 1)
         self.state = TrendState({symbol: self._unfollowed() for symbol in spec.symbols})
 

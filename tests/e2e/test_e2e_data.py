@@ -14,7 +14,7 @@ recorded = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no shared recordings
 
 KLINES = SHARED / "crypto" / "binance_um_klines_1m_2025-05"
 QUOTES = SHARED / "crypto" / "gemini_l1_2021-07-01"
-CAPTURE = SHARED / "crypto" / "binance_wire" / "um_btcusdt_20240718.txt.gz"
+CAPTURE = SHARED / "crypto" / "binance_wire" / "um_ethusdt_20240718.txt.gz"
 
 
 def assert_figures_agree(desk: RunningDesk) -> None:
@@ -73,10 +73,12 @@ def test_recorded_quotes_and_trades_at_full_speed(start: StartDesk) -> None:
 
 @recorded
 def test_a_raw_socket_capture_plays_to_its_end(start: StartDesk) -> None:
-    desk = start("--data", str(CAPTURE), "--speed", "max", NIGHTDESK_MIN_HISTORY="0")
+    asked = ("--data", str(CAPTURE), "--speed", "max", "--strategy", "reversion-seconds")
+    desk = start(*asked, NIGHTDESK_BAR="1s")
     assert desk.ended() == 0
     assert desk.report["reason"] == "data_complete"
-    assert desk.report["iterations"] > 1_000
+    assert desk.report["iterations"] > 10_000
+    assert desk.report["trades"] > 0
     assert_figures_agree(desk)
 
 
@@ -94,9 +96,9 @@ def test_recorded_data_over_real_sockets_at_sixty_times_its_pace(start: StartDes
 
 @recorded
 def test_a_raw_socket_capture_over_real_sockets(start: StartDesk) -> None:
-    desk = start("--data", str(CAPTURE), "--speed", "60", "--duration", "1m", *EAGER, NIGHTDESK_MIN_HISTORY="0")
+    desk = start("--data", str(CAPTURE), "--speed", "60", "--duration", "4m", *EAGER, NIGHTDESK_BAR="1s")
     assert desk.ended() == 0
-    assert desk.report["signals"]["total"] > 0
+    assert desk.report["trades"] > 0
     assert desk.report["reason"] in ("duration_complete", "data_complete")
     assert desk.report["iterations"] > 100
     assert_figures_agree(desk)

@@ -400,6 +400,23 @@ def test_a_strategy_is_chosen_by_id_or_by_class() -> None:
     assert "must be an id" in refusal(overrides={"desk.strategy": Override("--strategy", "no way!")})
 
 
+@pytest.mark.parametrize("bar", ["60s", "1m", "30s", "1s"])
+def test_a_bar_is_a_minute_or_a_part_of_one(bar: str) -> None:
+    chosen = read(overrides={"desk.bar": Override("x", bar)}).desk.bar
+    assert MINUTE % chosen == 0
+
+
+@pytest.mark.parametrize("bar", ["7s", "2m", "500ms", "0s"])
+def test_a_bar_that_does_not_divide_a_minute_is_refused(bar: str) -> None:
+    assert "bar" in refusal(overrides={"desk.bar": Override("x", bar)})
+
+
+def test_a_strategy_on_shorter_bars_than_the_desks_is_refused_with_both_spans() -> None:
+    text = refusal(overrides={"desk.strategy": Override("--strategy", "reversion-seconds")})
+    assert "bar" in text
+    assert "must divide the bars strategy reversion-seconds works on, 1s" in text
+
+
 def test_what_a_value_holds_cannot_write_to_the_terminal() -> None:
     shown = str(Problem("a.toml", "key", "\x1b]0;owned\x07\x1b[2Jred\nline", "is wrong"))
     assert shown == 'a.toml: key = "red line": is wrong'

@@ -152,7 +152,7 @@ def test_being_back_at_the_average_without_having_paid_the_costs_is_no_reason_to
 
 
 def trend(**params: int) -> Trend:
-    small = {"span_minutes": 1, "fast_bars": 2, "slow_bars": 4, "breakout_bars": 3}
+    small = {"span_seconds": 60, "fast_bars": 2, "slow_bars": 4, "breakout_bars": 3}
     made: object = make(spec("t", "trend", {**small, **params}, ["AAA"]))
     assert isinstance(made, Trend)
     return made

@@ -96,7 +96,7 @@ def test_all_wrong_parameters_are_named_at_once_with_the_nearest_known_key() -> 
     [
         ("reversion", {"stop_bp": 100, "target_bp": 99}, "target_bp 99 is below stop_bp 100"),
         ("trend", {"fast_bars": 24}, "fast_bars 24 is not below slow_bars 24"),
-        ("trend", {"span_minutes": True}, "span_minutes"),
+        ("trend", {"span_seconds": True}, "span_seconds"),
     ],
 )
 def test_parameters_that_contradict_each_other_are_refused(kind: str, params: dict[str, int], says: str) -> None:

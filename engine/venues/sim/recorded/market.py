@@ -155,7 +155,7 @@ class RecordedMarket:
             bars = list(islice(self._closed_bars(known.symbol), warmup_bars))
             if len(bars) < warmup_bars:
                 reason = f"{known.symbol} has {len(bars)} one-minute bars; {warmup_bars} are needed before the start"
-                reason += " (min_history = 0 begins without)"
+                reason += " (min_history = 0 begins without, bar = 1s builds shorter ones from what there is)"
                 raise BadData(known.path, 0, 0, reason)
             warm_ns = max(warm_ns, bars[-1].at_ns)
         for known in self._known.values():
