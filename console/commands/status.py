@@ -76,9 +76,16 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("breakers", ", ".join(b["name"] for b in found["breakers"] if b["tripped"]) or "none tripped"),
         ("heartbeat", f"{heartbeat['count']} beats, longest gap {heartbeat['max_gap_seconds']:.2f} s"),
         ("feed age", "no data yet" if age is None else f"{age:.1f} s"),
+        *(("stale price", _stale(feed)) for feed in found["feeds"] if feed["health"] != "LIVE"),
         ("live gate", found["gate_level"]),
     ]
     return rows
+
+
+def _stale(feed: dict[str, Any]) -> str:
+    if feed["last_price"] is None:
+        return f"{feed['symbol']} none yet"
+    return f"{feed['symbol']} {feed['last_price']}, {say.span(feed['age_seconds'])} old, not traded on"
 
 
 def _positions(positions: list[dict[str, Any]]) -> str:

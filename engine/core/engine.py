@@ -441,7 +441,7 @@ class Engine:
         first = not state.funded
         state.config, state.run_id, state.seq = event.config, event.run_id, 1
         state.decision_hash = bytes(32)
-        state.phase = SessionPhase.INITIALIZING
+        state.phase, state.run_started_ns = SessionPhase.INITIALIZING, state.at_ns
         state.errors_counted = 0
         if first:
             state.cash, state.funded = event.config.starting_equity, True

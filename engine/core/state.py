@@ -114,6 +114,7 @@ class EngineState(msgspec.Struct):
 
     config: CoreConfig | None = None
     run_id: str = ""
+    run_started_ns: int = 0
     phase: SessionPhase = SessionPhase.INITIALIZING
     seq: int = 0  # of the newest event of this run
     at_ns: int = 0

@@ -77,8 +77,9 @@ class FeedView(View, frozen=True):
     symbol: str
     health: FeedHealth
     last_ns: int  # 0: nothing yet
-    bid: int
+    bid: int  # 0: none in this run
     ask: int
+    last: int = 0  # newest price of any kind, from an earlier run while the feed is silent; 0: none
 
 
 class NoteView(View, frozen=True):

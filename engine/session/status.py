@@ -4,7 +4,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from engine.core import money
-from engine.core.view import BreakerView, DeskView, OrderView, PositionView
+from engine.core.view import BreakerView, DeskView, FeedView, OrderView, PositionView
 from engine.core.words import BlockReason
 
 STOPPED: Final = "STOPPED"
@@ -51,9 +51,7 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "market_events": view.market_events,
         "heartbeat": _heartbeat(view),
         "feed_age_seconds": _feed_age(view),
-        "feeds": [
-            {"symbol": f.symbol, "health": f.health.value, "age_seconds": _age(view, f.last_ns)} for f in view.feeds
-        ],
+        "feeds": [_feed(view, feed) for feed in view.feeds],
         "gate_level": GATE_LEVEL,
         "journal": {"rows": view.journal_rows, "head": view.journal_head},
     }
@@ -155,6 +153,15 @@ def _heartbeat(view: DeskView) -> dict[str, Any]:
         "stale_events": beat.stale_events,
         "error_count": beat.error_count,
         "rss_mb": round(beat.rss_bytes / 1_000_000, 1),
+    }
+
+
+def _feed(view: DeskView, feed: FeedView) -> dict[str, Any]:
+    return {
+        "symbol": feed.symbol,
+        "health": feed.health.value,
+        "age_seconds": _age(view, feed.last_ns),
+        "last_price": money.text(feed.last) if feed.last else None,
     }
 
 

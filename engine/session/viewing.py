@@ -6,9 +6,10 @@ import msgspec
 
 from engine.core import money
 from engine.core.engine import Engine
+from engine.core.events import FeedHealth
 from engine.core.orders import Order
 from engine.core.safety import Gauge
-from engine.core.state import Holding
+from engine.core.state import Holding, SymbolState
 from engine.core.view import (
     BlockView,
     BreakerView,
@@ -89,10 +90,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         breakers=tuple(_breaker(engine, gauge) for gauge in engine.safety.gauges()),
         blocks=tuple(BlockView(reason, b.text, b.lifts, b.since_ns) for reason, b in state.blocks.items()),
         kill_latched=state.killed,
-        feeds=tuple(
-            FeedView(symbol, s.health, s.last_ns, s.quote.bid if s.quote else 0, s.quote.ask if s.quote else 0)
-            for symbol, s in state.symbols.items()
-        ),
+        feeds=tuple(_feed(symbol, known, state.run_started_ns) for symbol, known in state.symbols.items()),
         notes=tuple(progress.notes),
         equity_curve=tuple(state.equity_curve),
         heartbeat=progress.heartbeat,
@@ -105,6 +103,14 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         kill_closes=desk.config.kill_closes,
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
     )
+
+
+def _feed(symbol: str, known: SymbolState, run_started_ns: int) -> FeedView:
+    """A price from before this run is shown for what it is: the last known one, and stale."""
+    quote, health = known.quote, known.health
+    if known.last_ns and known.last_ns < run_started_ns and health is FeedHealth.LIVE:
+        health = FeedHealth.STALE
+    return FeedView(symbol, health, known.last_ns, quote.bid if quote else 0, quote.ask if quote else 0, known.last)
 
 
 def _position(engine: Engine, holding: Holding) -> PositionView:

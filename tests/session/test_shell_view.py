@@ -2,13 +2,17 @@
 
 from concurrent.futures import Future
 
-from engine.core.config import SECOND
+from engine.core.config import HOUR, SECOND
+from engine.core.events import FeedHealth, PhaseEntered, RunStarted, SessionPhase
+from engine.core.facts import SignalEnded
+from engine.core.strategy import Proposal
+from engine.core.words import ReasonCode, Side
 from engine.session.clock import ScaledClock
 from engine.session.ports import Batch, Committed
 from engine.session.runner import Runner
 from engine.session.shell import Shell
 from engine.session.viewing import RunFacts
-from tests.rig import START_NS, Rig
+from tests.rig import START_NS, SYMBOL, Rig, d
 
 RUN = RunFacts("paper", "run1", "sim", "paper", "generated", "scaled", 1, 1, 600 * SECOND)
 
@@ -33,3 +37,25 @@ async def test_the_time_a_run_has_lasted_is_told_on_the_sessions_own_clock() -> 
     assert shell.build_view().elapsed_ns == 0
     shell.running_mono_ns = clock.mono_ns() - 2 * SECOND
     assert 120 * SECOND <= shell.build_view().elapsed_ns < 300 * SECOND
+
+
+async def test_a_price_from_an_earlier_run_is_shown_as_stale_and_not_traded_on() -> None:
+    rig = Rig()
+    rig.quote("100", "100.2")
+    rig.now_ns += HOUR
+    rig.send(RunStarted(rig.now_ns, "run2", rig.config))
+    rig.send(PhaseEntered(rig.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+    clock = ScaledClock(rig.now_ns, 60)
+    shell = Shell(
+        Runner(rig.engine, NoJournal(), "run2", 1, clock.now_ns), RUN, clock, lambda _: None, lambda _: None, 0, ""
+    )
+    (feed,) = shell.build_view().feeds
+    assert (feed.health, feed.last, feed.bid) == (FeedHealth.STALE, d("100.1"), 0)
+    assert rig.engine.state.at_ns - feed.last_ns >= HOUR
+
+    rig.engine.trading.entries.propose("scripted", Proposal(SYMBOL, Side.LONG, 0, d(99), d(103), "because"))
+    assert rig.of(SignalEnded)[-1].reason_code is ReasonCode.STALE_DATA
+
+    rig.quote("101", "101.2")
+    (feed,) = shell.build_view().feeds
+    assert (feed.health, feed.last) == (FeedHealth.LIVE, d("101.1"))
