@@ -54,7 +54,8 @@ async def test_a_price_from_an_earlier_run_is_shown_as_stale_and_not_traded_on()
     assert rig.engine.state.at_ns - feed.last_ns >= HOUR
 
     rig.engine.trading.entries.propose("scripted", Proposal(SYMBOL, Side.LONG, 0, d(99), d(103), "because"))
-    assert rig.of(SignalEnded)[-1].reason_code is ReasonCode.STALE_DATA
+    (ended,) = [fact for fact in rig.engine.desk.out if isinstance(fact, SignalEnded)]
+    assert ended.reason_code is ReasonCode.STALE_DATA
 
     rig.quote("101", "101.2")
     (feed,) = shell.build_view().feeds
