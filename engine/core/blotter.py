@@ -10,9 +10,11 @@ from typing import Any, Final
 from engine.core import money
 from engine.core.desk import Desk
 from engine.core.events import (
+    AmendRefused,
     CancelRefused,
     Fill,
     OrderAccepted,
+    OrderAmended,
     OrderCanceled,
     OrderExpired,
     OrderMissing,
@@ -29,7 +31,15 @@ ENDED_ORDERS_KEPT: Final = 500
 FILL_IDS_KEPT: Final = 5_000
 
 OrderAnswer = (
-    OrderAccepted | OrderRefused | OrderCanceled | OrderExpired | CancelRefused | OutcomeUnknown | OrderMissing
+    OrderAccepted
+    | OrderRefused
+    | OrderCanceled
+    | OrderExpired
+    | CancelRefused
+    | OrderAmended
+    | AmendRefused
+    | OutcomeUnknown
+    | OrderMissing
 )
 """What a broker may say of an order, fills apart."""
 
@@ -39,6 +49,8 @@ TRIGGERS: Final = {
     OrderCanceled: Trigger.CANCELED,
     OrderExpired: Trigger.EXPIRED,
     CancelRefused: Trigger.CANCEL_REFUSED,
+    OrderAmended: Trigger.AMENDED,
+    AmendRefused: Trigger.AMEND_REFUSED,
     OutcomeUnknown: Trigger.UNKNOWN,
     OrderMissing: Trigger.MISSING,
 }

@@ -7,7 +7,7 @@ has come, prices and the paper broker's fills, equity and breakers, exits, and l
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -20,21 +20,13 @@ from engine.core.events import (
     Bar,
     Book,
     BrokerEvent,
-    CancelRefused,
     Command,
     DataRejected,
     ErrorNoted,
     FeedChanged,
     FeedHealth,
-    Fill,
     FundingRate,
     GapDetected,
-    OrderAccepted,
-    OrderCanceled,
-    OrderExpired,
-    OrderMissing,
-    OrderRefused,
-    OutcomeUnknown,
     PhaseEntered,
     Quote,
     RunStarted,
@@ -90,9 +82,8 @@ class Engine:
             Command: self._on_command,
             ErrorNoted: self._on_error,
         }
-        for kind in (OrderAccepted, OrderRefused, OrderCanceled, OrderExpired, CancelRefused, OutcomeUnknown):
+        for kind in get_args(BrokerEvent):
             self._handlers[kind] = self._on_broker
-        self._handlers[OrderMissing] = self._handlers[Fill] = self._on_broker
         if snapshot is not None:
             self._restore(snapshot)
 

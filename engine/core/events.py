@@ -164,6 +164,25 @@ class CancelRefused(Event, frozen=True, array_like=True, tag="cr"):
     text: str = ""
 
 
+class OrderAmended(Event, frozen=True, array_like=True, tag="am"):
+    """The order now stands at this whole quantity (signed, the filled part included) and these prices."""
+
+    client_order_id: str
+    at_ns: int
+    qty: int
+    price: int
+    stop_price: int = 0
+
+
+class AmendRefused(Event, frozen=True, array_like=True, tag="ar"):
+    """A definite no to an amend: the order is what it was before, working or not."""
+
+    client_order_id: str
+    at_ns: int
+    code: str
+    text: str = ""
+
+
 class OutcomeUnknown(Event, frozen=True, array_like=True, tag="ou"):
     """A submit or cancel ended in no definite answer (timeout, reset, 5xx). Settled by evidence only."""
 
@@ -276,7 +295,16 @@ class ErrorNoted(Event, frozen=True, array_like=True, tag="er"):
 
 MarketEvent = Quote | Trade | Book | Bar | FundingRate
 BrokerEvent = (
-    OrderAccepted | OrderRefused | OrderCanceled | OrderExpired | CancelRefused | OutcomeUnknown | OrderMissing | Fill
+    OrderAccepted
+    | OrderRefused
+    | OrderCanceled
+    | OrderExpired
+    | CancelRefused
+    | OrderAmended
+    | AmendRefused
+    | OutcomeUnknown
+    | OrderMissing
+    | Fill
 )
 FeedEvent = MarketEvent | FeedChanged | GapDetected | DataRejected
 SessionEvent = RunStarted | PhaseEntered | Command | Wake | ErrorNoted

@@ -28,6 +28,7 @@ class WorkingOrder(msgspec.Struct):
         number: Which submit of this ledger it was; keys its draws and its venue order id.
         met: Whether it has been held against the market once; before, it is treated as just arriving.
         ahead: Quantity queued before it at its price, or `UNKNOWN_QUEUE`.
+        fired: Whether the stop of a stop order was reached: it is a market or a limit order from then on.
     """
 
     order: Submit
@@ -37,6 +38,17 @@ class WorkingOrder(msgspec.Struct):
     fills: int = 0
     met: bool = False
     ahead: int = UNKNOWN_QUEUE
+    fired: bool = False
+
+    @property
+    def kind(self) -> OrderKind:
+        """What the order is now."""
+        return FIRED[self.order.kind] if self.fired else self.order.kind
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is a stop order whose stop was not reached yet: it meets nothing."""
+        return self.order.stop_price > 0 and not self.fired
 
     @property
     def sign(self) -> int:
@@ -47,6 +59,17 @@ class WorkingOrder(msgspec.Struct):
         """Units still to fill, not negative."""
         return abs(self.order.qty - self.filled)
 
+    def fires_at(self, price: int) -> bool:
+        """Whether `price`, on the side it would trade with, has reached its stop."""
+        return self.sign * price >= self.sign * self.order.stop_price
+
+    def fire(self) -> None:
+        """From now on it is a market or limit order that has just arrived."""
+        self.fired = True
+        self.met = False
+
+
+FIRED: Final = {OrderKind.STOP: OrderKind.MARKET, OrderKind.STOP_LIMIT: OrderKind.LIMIT}
 
 WorkingOrders = dict[str, dict[str, WorkingOrder]]
 """By symbol, then by order id in order of arrival; no entry for a symbol without one."""
@@ -79,6 +102,8 @@ class Execution:
         answers: list[BrokerEvent] = []
         for working in _by_priority(self._working[event.symbol]):
             price = working.order.price
+            if working.waits and not working.fires_at(bid if working.order.qty < 0 else ask):
+                continue
             if working.met and price and (price > top if working.order.qty < 0 else price < bottom):
                 continue  # out of sight: nothing to trade with, nothing to learn
             if working.met and working.ahead >= 0 and (price > bid if working.order.qty < 0 else price < ask):
@@ -88,17 +113,25 @@ class Execution:
         return answers
 
     def arrive(self, working: WorkingOrder, at_ns: int, venue_ns: int) -> list[BrokerEvent]:
-        """Hold one order against what is displayed at `at_ns`; without fresh quotes or books it waits for some."""
+        """Hold one order against what is displayed at `at_ns`; without fresh quotes or books it waits for some.
+
+        A stop order goes by the touch of the side it would trade with, whatever own orders took there.
+        """
+        if working.waits:
+            touch = self._market.touch(working.order.symbol, working.sign, at_ns)
+            if not touch or not working.fires_at(touch):
+                return []
+            working.fire()
         ladder = self._market.ladder(working.order.symbol, working.sign, at_ns)
         return [] if ladder is None else self._meet(working, ladder, at_ns, venue_ns)
 
     def _meet(self, working: WorkingOrder, ladder: list[Level], at_ns: int, venue_ns: int) -> list[BrokerEvent]:
         order, first = working.order, not working.met
         working.met = True
-        reachable = [level for level in ladder if _reaches(order, working.sign, level[0])]
+        reachable = [level for level in ladder if _reaches(working, level[0])]
         if reachable and first and order.tif is TimeInForce.POST_ONLY:
             return self.end(working, at_ns, "post_only")
-        taking = first or order.kind is OrderKind.MARKET
+        taking = first or working.kind is OrderKind.MARKET
         answers: list[BrokerEvent] = []
         for price, shown in reachable:
             qty = self._takes(working, shown)
@@ -116,7 +149,7 @@ class Execution:
         order = working.order
         if order.tif is TimeInForce.IOC:
             return self.end(working, at_ns, "ioc")
-        if order.kind is OrderKind.LIMIT and working.ahead == UNKNOWN_QUEUE:
+        if working.kind is OrderKind.LIMIT and working.ahead == UNKNOWN_QUEUE:
             working.ahead = self._market.displayed(order.symbol, working.sign, order.price, at_ns)
         return []
 
@@ -130,7 +163,7 @@ class Execution:
         for working in _by_priority(self._working[trade.symbol]):
             if not self._works(working):
                 continue
-            if working.met and working.order.kind is OrderKind.LIMIT:
+            if working.met and not working.waits and working.kind is OrderKind.LIMIT:
                 qty = self._takes(working, _reached_by(working, trade, left))
                 if qty > 0:
                     left -= qty
@@ -138,6 +171,10 @@ class Execution:
                         working, qty, working.order.price, Role.MAKER, trade.at_ns, trade.venue_ns, "book"
                     )
             elif self._market.ladder(trade.symbol, working.sign, trade.at_ns) is None:
+                if working.waits:
+                    if not working.fires_at(trade.price):
+                        continue
+                    working.fire()
                 got, said = self._meet_print(working, trade.price, share, trade.at_ns, trade.venue_ns)
                 share -= got
                 answers += said
@@ -153,16 +190,32 @@ class Execution:
         for working in _by_priority(self._working[bar.symbol]):
             if not self._works(working) or working.arrived_ns > opened_ns + BAR_GRACE_NS:
                 continue
-            if working.order.kind is OrderKind.MARKET or not working.met:
+            if working.waits:
+                got, said = self._meet_stop(working, bar, share)
+                share -= got
+                answers += said
+                continue
+            if working.kind is OrderKind.MARKET or not working.met:
                 got, said = self._meet_print(working, bar.open, share, bar.at_ns, bar.at_ns)
                 share -= got
                 answers += said
-            if self._works(working) and working.order.kind is OrderKind.LIMIT and _through(working, bar):
+            if self._works(working) and working.kind is OrderKind.LIMIT and _through(working, bar):
                 qty = self._takes(working, share)
                 if qty > 0:
                     share -= qty
                     answers += self._fill(working, qty, working.order.price, Role.MAKER, bar.at_ns, bar.at_ns, "static")
         return answers
+
+    def _meet_stop(self, working: WorkingOrder, bar: Bar, share: int) -> tuple[int, list[BrokerEvent]]:
+        """Hold a waiting stop order against a bar's extremes: it fires at its stop, or at an open beyond it (a gap).
+
+        What the bar did after that is not known, so a limit order it becomes does not rest in the same bar's range.
+        """
+        if not working.fires_at(bar.high if working.sign > 0 else bar.low):
+            return 0, []
+        price = bar.open if working.fires_at(bar.open) else working.order.stop_price
+        working.fire()
+        return self._meet_print(working, price, share, bar.at_ns, bar.at_ns)
 
     def _meet_print(
         self, working: WorkingOrder, price: int, share: int, at_ns: int, venue_ns: int
@@ -170,7 +223,7 @@ class Execution:
         """Hold an arriving or waiting taker against one printed price; the quantity filled, and the answers."""
         order = working.order
         working.met = True
-        passed = order.kind is OrderKind.MARKET or working.sign * price < working.sign * order.price
+        passed = working.kind is OrderKind.MARKET or working.sign * price < working.sign * order.price
         if passed and order.tif is TimeInForce.POST_ONLY:
             return 0, self.end(working, at_ns, "post_only")
         qty = self._takes(working, share) if passed else 0
@@ -252,15 +305,20 @@ class Execution:
 
 
 def _by_priority(orders: Mapping[str, WorkingOrder]) -> Sequence[WorkingOrder]:
-    """Market orders first, then by price, best first, then by arrival."""
+    """Market and stop orders first, then limit orders by price, best first; equals by arrival."""
     if len(orders) == 1:
         return list(orders.values())
-    return sorted(orders.values(), key=lambda each: (each.order.price != 0, -each.sign * each.order.price))
+    return sorted(orders.values(), key=_priority)
 
 
-def _reaches(order: Submit, sign: int, level_price: int) -> bool:
+def _priority(working: WorkingOrder) -> tuple[bool, int]:
+    resting = working.kind is OrderKind.LIMIT
+    return resting, -working.sign * working.order.price if resting else 0
+
+
+def _reaches(working: WorkingOrder, level_price: int) -> bool:
     """Whether an order may trade at `level_price` on the opposite side."""
-    return order.kind is OrderKind.MARKET or sign * level_price <= sign * order.price
+    return working.kind is OrderKind.MARKET or working.sign * level_price <= working.sign * working.order.price
 
 
 def _reached_by(working: WorkingOrder, trade: Trade, left: int) -> int:

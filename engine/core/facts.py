@@ -259,13 +259,24 @@ class Submit(Effect, frozen=True):
     qty: int
     kind: OrderKind
     tif: TimeInForce
-    price: int
+    price: int  # the limit; 0 for MARKET and STOP
     reduce_only: bool
+    stop_price: int = 0  # above zero for STOP and STOP_LIMIT alone
 
 
 class Cancel(Effect, frozen=True):
     order_id: str
     symbol: str
+
+
+class Amend(Effect, frozen=True):
+    """Change a working order into one of this whole (signed) quantity, filled part included, and these prices."""
+
+    order_id: str
+    symbol: str
+    qty: int
+    price: int
+    stop_price: int = 0
 
 
 class Query(Effect, frozen=True):
@@ -294,4 +305,4 @@ class StopSession(Effect, frozen=True):
     exit_code: int
 
 
-AnyEffect = Submit | Cancel | Query | WakeAt | Alert | StopSession
+AnyEffect = Submit | Cancel | Amend | Query | WakeAt | Alert | StopSession

@@ -47,6 +47,11 @@ class MarketMemory(msgspec.Struct):
         left = [(price, qty - taken.get(sign * price, 0)) for price, qty in shown]
         return [level for level in left if level[1] > 0]
 
+    def touch(self, symbol: str, sign: int, at_ns: int) -> int:
+        """The best price shown to a taker (`sign` 1: the ask) at `at_ns`; 0: no fresh quote or book."""
+        shown = self._shown(symbol, sign, at_ns)
+        return shown[0][0] if shown else 0
+
     def displayed(self, symbol: str, sign: int, price: int, at_ns: int) -> int:
         """The size shown on the own side (`sign` 1: bids) at `price`, or `UNKNOWN_QUEUE` if that lies out of sight."""
         shown = self._shown(symbol, -sign, at_ns)

@@ -5,6 +5,10 @@ Rules (docs/execution-model.md explains them):
 - A taker walks what is displayed and remembers what it took; what is not displayed is never filled.
 - A resting order waits behind the size displayed at its price. Trades at the price move the queue; a trade through it,
   or an opposite side that crosses it, reaches the order. No fill is larger than the quantity that traded or showed.
+- A stop order waits until the touch of the side it would trade with reaches its stop, then is a market or limit order
+  that has just arrived. Where no quotes come, trades and bar extremes fire it.
+- An amend that changes a price or adds quantity makes the order arrive anew; one that only takes some off keeps its
+  place.
 - Without fresh quotes or books, trades and bars fill at their (opening) price with drawn, always adverse slippage, for
   at most a share of their volume; a resting order only where the price went through it, and then at its limit.
 
@@ -20,18 +24,20 @@ import msgspec
 from engine.core import draw, money
 from engine.core.config import SECOND, Instrument, PaperModel
 from engine.core.events import (
+    AmendRefused,
     Bar,
     Book,
     BrokerEvent,
     CancelRefused,
     OrderAccepted,
+    OrderAmended,
     OrderRefused,
     Quote,
     Trade,
 )
 from engine.core.execution import Execution, WorkingOrder, WorkingOrders
-from engine.core.facts import Cancel, Submit
-from engine.core.liquidity import MarketMemory
+from engine.core.facts import Amend, Cancel, Submit
+from engine.core.liquidity import UNKNOWN_QUEUE, MarketMemory
 from engine.core.paper_ledger import PaperLedger, notional
 from engine.core.words import OrderKind, ReasonCode, TimeInForce
 
@@ -43,12 +49,13 @@ BAR_GRACE_NS: Final = SECOND
 
 
 class Arrival(msgspec.Struct):
-    """A message on its way to the broker: a submit or a cancel, in force at `due_ns`."""
+    """A message on its way to the broker: a submit, a cancel or an amend, in force at `due_ns`."""
 
     due_ns: int
     number: int
     submit: Submit | None = None
     cancel: Cancel | None = None
+    amend: Amend | None = None
 
 
 class PaperState(msgspec.Struct):
@@ -71,7 +78,7 @@ def opening_state(cash: int) -> PaperState:
 
 
 class PaperBroker:
-    """A broker in memory: `submit` and `cancel` take messages, `on_market` and `advance` give its answers, in order.
+    """A broker in memory: `submit`, `cancel`, `amend` take messages; `on_market` and `advance` answer, in order.
 
     `next_due_ns` is when the next message arrives (0: none is on its way); call `advance` no later than the first
     event at or after it. Times must not decrease from call to call.
@@ -98,6 +105,12 @@ class PaperBroker:
         number, not_before_ns = self._find(order)
         due_ns = max(at_ns + self._latency("cancel", number), not_before_ns)
         self._send(Arrival(due_ns, number, cancel=order))
+
+    def amend(self, order: Amend, at_ns: int) -> None:
+        """Send an amend at `at_ns`; it overtakes neither the submit nor an earlier amend of the same order."""
+        number, not_before_ns = self._find(order)
+        due_ns = max(at_ns + self._latency("amend", number), not_before_ns)
+        self._send(Arrival(due_ns, number, amend=order))
 
     def on_market(self, event: Quote | Trade | Book | Bar) -> list[BrokerEvent]:
         """Answers to whatever is due by `event.at_ns`, then the fills `event` causes. Backfilled bars fill nothing."""
@@ -135,6 +148,8 @@ class PaperBroker:
                 answers += self._arrive(arrival.submit, arrival.number, arrival.due_ns)
             if arrival.cancel is not None:
                 answers += self._withdraw(arrival.cancel, arrival.due_ns)
+            if arrival.amend is not None:
+                answers += self._alter(arrival.amend, arrival.due_ns)
         self.next_due_ns = pending[0].due_ns if pending else 0
         return answers
 
@@ -155,15 +170,15 @@ class PaperBroker:
         insort(self.state.pending, arrival, key=lambda sent: sent.due_ns)  # equal times keep the order of sending
         self.next_due_ns = self.state.pending[0].due_ns
 
-    def _find(self, cancel: Cancel) -> tuple[int, int]:
-        """Number of the order `cancel` names, and when its submit arrives if that is still on its way.
+    def _find(self, asked: Cancel | Amend) -> tuple[int, int]:
+        """Number of the order `asked` names, and when its submit arrives if that is still on its way.
 
         (0, 0) if no order is known by that id.
         """
-        if (working := self._working.get(cancel.symbol, {}).get(cancel.order_id)) is not None:
+        if (working := self._working.get(asked.symbol, {}).get(asked.order_id)) is not None:
             return working.number, 0
         for arrival in self.state.pending:
-            if arrival.submit is not None and arrival.submit.order_id == cancel.order_id:
+            if arrival.submit is not None and arrival.submit.order_id == asked.order_id:
                 return arrival.number, arrival.due_ns
         return 0, 0
 
@@ -172,6 +187,23 @@ class PaperBroker:
         if working is None:
             return [CancelRefused(cancel.order_id, at_ns, ReasonCode.UNKNOWN_ORDER.value, "no such working order")]
         return self._execution.end(working, at_ns, "requested")
+
+    def _alter(self, amend: Amend, at_ns: int) -> list[BrokerEvent]:
+        """Change a working order; whichever of a fill, a cancel and an amend arrives first is in force for the rest."""
+        working = self._working.get(amend.symbol, {}).get(amend.order_id)
+        if working is None:
+            return [AmendRefused(amend.order_id, at_ns, ReasonCode.UNKNOWN_ORDER.value, "no such working order")]
+        refusal = self._amend_refusal(working, amend)
+        if refusal is not None:
+            return [AmendRefused(amend.order_id, at_ns, refusal[0].value, refusal[1])]
+        before, working.order = working.order, _amended(working.order, amend)
+        answers: list[BrokerEvent] = [OrderAmended(amend.order_id, at_ns, amend.qty, amend.price, amend.stop_price)]
+        if abs(amend.qty) <= abs(before.qty) and (amend.price, amend.stop_price) == (before.price, before.stop_price):
+            return answers
+        orders = self._working[amend.symbol]
+        orders[amend.order_id] = orders.pop(amend.order_id)  # behind the own orders that came before the amend
+        working.arrived_ns, working.met, working.ahead = at_ns, False, UNKNOWN_QUEUE
+        return answers + self._execution.arrive(working, at_ns, at_ns)
 
     def _arrive(self, order: Submit, number: int, at_ns: int) -> list[BrokerEvent]:
         refusal = self._refusal(order)
@@ -195,10 +227,21 @@ class PaperBroker:
             return ReasonCode.DUPLICATE, f"{order.order_id} is already working"
         return _form_refusal(order, instrument) or self._value_refusal(order, instrument)
 
+    def _amend_refusal(self, working: WorkingOrder, amend: Amend) -> tuple[ReasonCode, str] | None:
+        """Why a working order cannot become what `amend` asks, or None if it can."""
+        if amend.qty * working.sign <= abs(working.filled):
+            text = f"{money.text(abs(working.filled))} are filled already; cancel the rest instead"
+            return ReasonCode.VENUE_REFUSED, text
+        if working.fired and amend.stop_price != working.order.stop_price:
+            return ReasonCode.VENUE_REFUSED, "its stop was reached already"
+        wanted, instrument = _amended(working.order, amend), self._instruments[amend.symbol]
+        rest = msgspec.structs.replace(wanted, qty=wanted.qty - working.filled)
+        return _form_refusal(wanted, instrument) or self._value_refusal(rest, instrument)
+
     def _value_refusal(self, order: Submit, instrument: Instrument) -> tuple[ReasonCode, str] | None:
         if order.reduce_only:
             return None
-        price = order.price or self._market.mark(order.symbol)
+        price = order.price or order.stop_price or self._market.mark(order.symbol)
         if price == 0:
             return ReasonCode.NO_PRICE, f"no price is known for {order.symbol}"
         value = abs(notional(instrument, order.qty, price))
@@ -211,21 +254,21 @@ class PaperBroker:
         added = abs(held + order.qty) - abs(held)
         if added <= 0:
             return None  # getting out stays possible
-        exposure = self._exposure() + notional(instrument, added, price)
+        exposure = self._exposure(order.order_id) + notional(instrument, added, price)
         limit = self.equity() * LEVERAGE_MAX
         if exposure > limit:
             return ReasonCode.MARGIN, f"exposure {money.text(exposure)} would pass {money.text(limit)}"
         return None
 
-    def _exposure(self) -> int:
-        """Gross value of all positions, and of all working orders that are not reduce-only as if they filled."""
+    def _exposure(self, but_for: str) -> int:
+        """Gross value of all positions, and of the working orders that are not reduce-only as if they filled."""
         total = 0
         for symbol, position in self.state.ledger.positions.items():
             total += abs(notional(self._instruments[symbol], position.qty, self._market.mark(symbol)))
         for symbol, orders in self._working.items():
-            for working in orders.values():
-                if not working.order.reduce_only:
-                    price = working.order.price or self._market.mark(symbol)
+            for order_id, working in orders.items():
+                if not working.order.reduce_only and order_id != but_for:
+                    price = working.order.price or working.order.stop_price or self._market.mark(symbol)
                     total += notional(self._instruments[symbol], working.rest, price)
         return total
 
@@ -241,13 +284,23 @@ def _form_refusal(order: Submit, instrument: Instrument) -> tuple[ReasonCode, st
         return ReasonCode.ABOVE_MAX_QTY, f"quantity {money.text(qty)} is above {money.text(instrument.max_qty)}"
     if qty < instrument.min_qty and not order.reduce_only:
         return ReasonCode.BELOW_MIN_QTY, f"quantity {money.text(qty)} is below {money.text(instrument.min_qty)}"
-    if order.kind is OrderKind.MARKET:
-        if order.price != 0 or order.tif is TimeInForce.POST_ONLY:
-            return ReasonCode.VENUE_REFUSED, "a market order has no price and cannot be post-only"
-        return None
-    if order.price <= 0 or order.price % instrument.tick:
-        return (
-            ReasonCode.VENUE_REFUSED,
-            f"price {money.text(order.price)} is no positive multiple of {money.text(instrument.tick)}",
-        )
+    return _price_refusal(order, instrument)
+
+
+def _price_refusal(order: Submit, instrument: Instrument) -> tuple[ReasonCode, str] | None:
+    """What is wrong with the prices of an order of its kind."""
+    resting = order.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+    stops = order.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT)
+    if not resting and (order.price != 0 or order.tif is TimeInForce.POST_ONLY):
+        return ReasonCode.VENUE_REFUSED, "a market order has no price and cannot be post-only"
+    if not stops and order.stop_price != 0:
+        return ReasonCode.VENUE_REFUSED, "only a stop order has a stop price"
+    for price in (order.price,) * resting + (order.stop_price,) * stops:
+        if price <= 0 or price % instrument.tick:
+            text = f"price {money.text(price)} is no positive multiple of {money.text(instrument.tick)}"
+            return ReasonCode.VENUE_REFUSED, text
     return None
+
+
+def _amended(order: Submit, amend: Amend) -> Submit:
+    return msgspec.structs.replace(order, qty=amend.qty, price=amend.price, stop_price=amend.stop_price)

@@ -92,8 +92,12 @@ TERMINAL_STATE = _state_of()
 
 
 class OrderKind(StrEnum):
+    """A stop order waits until the touch of its exit side reaches its stop price, and then is MARKET or LIMIT."""
+
     LIMIT = "LIMIT"
     MARKET = "MARKET"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
 
 
 class TimeInForce(StrEnum):
