@@ -15,6 +15,9 @@ from engine.venues.sim.wire import MS, Json, Refusal
 PAGE_DEFAULT: Final = 10
 PAGE_MAX: Final = 100
 FAR_MS: Final = 10**14
+KINDS: Final = {"LIMIT": OrderKind.LIMIT, "MARKET": OrderKind.MARKET}
+"""What the venue calls the order types it has; it has no stop orders."""
+
 CANCELED_KEPT_NS: Final = 3 * DAY
 """How long history shows orders that were cancelled without a fill."""
 
@@ -158,11 +161,11 @@ class AccountCalls:
         if side not in ("BUY", "SELL") or body.get("tradeSide") not in (None, "", "OPEN", "CLOSE"):
             raise Refusal(10002)
         try:
-            kind = OrderKind(str(body.get("orderType", "")))
+            kind = KINDS[str(body.get("orderType", ""))]
             effect = TimeInForce(str(body.get("effect") or ("GTC" if kind is OrderKind.LIMIT else "IOC")))
             qty = money.parse(str(body.get("qty", "")))
             price = money.parse(str(body.get("price", ""))) if kind is OrderKind.LIMIT else 0
-        except ValueError as error:
+        except (KeyError, ValueError) as error:
             raise Refusal(10002) from error
         if qty <= 0 or (kind is OrderKind.LIMIT and price <= 0):
             raise Refusal(10002)
