@@ -32,6 +32,7 @@ from engine.session.plan import DeskStore, Plan, Policy, Source
 from engine.session.ports import Broker, Clock, Feed
 from engine.session.session import Session, handle_signals
 from engine.session.settings import BUILT_IN
+from engine.session.volatility import VolatilityIndex, index_of
 from engine.strategies import make, make_all, spec
 from engine.venues.bitunix.broker import BitunixBroker, BrokerSettings
 from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
@@ -250,13 +251,14 @@ async def _plan(
     folder = options.home.new_run(WallClock().now_ns())
     lock.inform(Holder(os.getpid(), WallClock().now_ns(), folder.run_id, str(options.home.socket)))
     strategies = _strategies(config, market.symbols)
+    volatility = _volatility(config, options)
 
     def kill_switch() -> str | None:
         return kill_requested(options.home, os.environ) or ("environment" if config.kill_variable else None)
 
     def make_config(instruments: Sequence[Instrument]) -> CoreConfig:
         wanted = [i for i in instruments if i.symbol in market.symbols]
-        return to_core(config, wanted, strategies)
+        return to_core(config, wanted, strategies, volatility.source if volatility else "")
 
     return Plan(
         home=options.home,
@@ -286,6 +288,7 @@ async def _plan(
         feed=market.feed,
         broker=market.broker,
         source=market.source,
+        volatility=volatility,
         market_ended=market.venue.market_ended if market.venue else None,
         close_venue=market.venue.stop if market.venue else None,
         on_line=on_line,
@@ -295,9 +298,22 @@ async def _plan(
 def _strategies(config: Config, symbols: Sequence[str]) -> tuple[StrategySpec, ...]:
     """The configured strategies with their parameters checked; those without symbols of their own get all."""
     return tuple(
-        spec(entry.id, entry.kind, entry.params, [s for s in entry.symbols or symbols if s in symbols])
+        spec(
+            entry.id,
+            entry.kind,
+            entry.params,
+            [s for s in entry.symbols or symbols if s in symbols],
+            entry.regimes,
+            entry.weight,
+        )
         for entry in config.strategies
     )
+
+
+def _volatility(config: Config, options: RunOptions) -> VolatilityIndex | None:
+    """The volatility index the run reads; by itself, the generated one goes with the generated market alone."""
+    generated = config.desk.venue == BUILT_IN and not options.data
+    return index_of(config.regime.volatility, options.seed, generated_market=generated)
 
 
 async def _open_market(config: Config, options: RunOptions) -> Market:

@@ -10,15 +10,19 @@ from engine.core.facts import (
     DayRolled,
     EquityMarked,
     ErrorCounted,
+    ExposureSpiked,
     FeedNoted,
     FillBooked,
     FundingPaid,
     KillChanged,
+    MarketPhaseChanged,
     OperatorActed,
     OrderChanged,
     PhaseChanged,
+    RegimeChanged,
     SignalEnded,
     SignalRaised,
+    StrategySwitched,
     TradeClosed,
 )
 from engine.core.money import text
@@ -196,7 +200,53 @@ def _mark(f: EquityMarked) -> Columns:
         "exposure": text(f.exposure),
         "heat": text(f.heat),
         "drawdown": text(f.drawdown),
+        "regime": f.regime,
+        "volatility": text(f.volatility),
+        "phases": f.phases,
     }
+
+
+def _regime(f: RegimeChanged) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "previous": f.previous.value,
+        "regime": f.regime.value,
+        "raw": f.raw.value,
+        "previous_level": text(f.previous_level),
+        "level": text(f.level),
+        "of_ns": f.of_ns,
+        "source": f.source,
+        "simulated": int(f.simulated),
+        "heat_limit_before": text(f.heat_limit_before),
+        "heat_limit": text(f.heat_limit),
+        "exposure": text(f.exposure),
+        "text": f.text,
+    }
+
+
+def _switch(f: StrategySwitched) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "strategy_id": f.strategy_id,
+        "enabled": int(f.enabled),
+        "regime": f.regime.value,
+    }
+
+
+def _spike(f: ExposureSpiked) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "regime": f.regime.value,
+        "changed_ns": f.changed_ns,
+        "before": text(f.before),
+        "exposure": text(f.exposure),
+        "rise": text(f.rise),
+        "limit_value": text(f.limit),
+    }
+
+
+def _market_phase(f: MarketPhaseChanged) -> Columns:
+    return {"at_ns": f.at_ns, "symbol": f.symbol, "previous": f.previous, "phase": f.phase}
 
 
 def _day(f: DayRolled) -> Columns:
@@ -237,6 +287,10 @@ _TABLES: Final[dict[type, tuple[str, Callable[..., Columns]]]] = {
     OperatorActed: ("operator_acts", _act),
     PhaseChanged: ("phase_changes", _phase),
     EquityMarked: ("equity_marks", _mark),
+    RegimeChanged: ("regime_changes", _regime),
+    StrategySwitched: ("strategy_switches", _switch),
+    ExposureSpiked: ("exposure_spikes", _spike),
+    MarketPhaseChanged: ("market_phase_changes", _market_phase),
     DayRolled: ("days", _day),
     FeedNoted: ("feed_notes", _note),
     ErrorCounted: ("errors", _error),

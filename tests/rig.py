@@ -6,15 +6,26 @@ from typing import Any
 import msgspec
 
 from engine.core import money
-from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, Limits, PaperModel, Sizing
+from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, Limits, PaperModel, RegimeModel, Sizing
 from engine.core.engine import Engine
-from engine.core.events import Act, AnyEvent, Bar, Command, PhaseEntered, Quote, RunStarted, SessionPhase
+from engine.core.events import (
+    Act,
+    AnyEvent,
+    Bar,
+    Command,
+    PhaseEntered,
+    Quote,
+    RunStarted,
+    SessionPhase,
+    VolatilityRead,
+)
 from engine.core.facts import AnyEffect, AnyFact
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import Side
 
 START_NS = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z
 SYMBOL = "BTCUSDT"
+INDEX = "test"
 
 
 def d(text: str | int) -> int:
@@ -57,9 +68,18 @@ class Scripted:
 
 
 class Rig:
-    """One engine with a scripted strategy, RUNNING, its symbols seeded with sixty quiet bars."""
+    """One engine with a scripted strategy, RUNNING, its symbols seeded with sixty quiet bars.
 
-    def __init__(self, symbols: tuple[str, ...] = (SYMBOL,), running: bool = True, **config: Any) -> None:
+    The volatility index stands at `volatility`, whose default is NORMAL; with None nothing has been read.
+    """
+
+    def __init__(
+        self,
+        symbols: tuple[str, ...] = (SYMBOL,),
+        running: bool = True,
+        volatility: str | None = "17",
+        **config: Any,
+    ) -> None:
         self.strategy = Scripted(symbols)
         self.engine = Engine(lambda _: (self.strategy,))
         self.facts: list[AnyFact | AnyEffect] = []
@@ -74,6 +94,7 @@ class Rig:
             "limits": Limits(),
             "model": PaperModel(),
             "sizing": Sizing(risk_per_trade=d(10), notional_max=d(5_000)),
+            "regimes": RegimeModel(source=INDEX),
         }
         self.config = CoreConfig(**(settings | config))
         self.send(RunStarted(self.now_ns, "run1", self.config))
@@ -82,6 +103,8 @@ class Rig:
                 start = self.now_ns - (60 - k) * MINUTE
                 price = d(100) + (k % 2) * d("0.1")
                 self.send(Bar(symbol, self.now_ns, start, MINUTE, price, price, price, price, d(10), backfilled=True))
+        if volatility is not None:
+            self.volatility(volatility, seconds=0)
         if running:
             self.send(PhaseEntered(self.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
 
@@ -95,6 +118,11 @@ class Rig:
         """Let time pass, then a quote arrive."""
         self.now_ns += int(seconds * SECOND)
         return self.send(Quote(symbol, self.now_ns, self.now_ns, d(bid), d(ask), d(qty), d(qty)))
+
+    def volatility(self, level: str, *, seconds: float = 1, age_seconds: int = 0) -> list[Any]:
+        """Let time pass, then the volatility index be read."""
+        self.now_ns += int(seconds * SECOND)
+        return self.send(VolatilityRead(self.now_ns, d(level), self.now_ns - age_seconds * SECOND, INDEX, False))
 
     def command(self, act: Act, reason: str = "", subject: str = "") -> list[Any]:
         self.now_ns += 1_000_000

@@ -66,6 +66,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("market", f"{found['venue']} ({found['source']}), {found['broker']} broker, {found['clock']} clock"),
         ("equity", f"{found['equity']}  day {found['day_pnl']}  drawdown {found['drawdown']}"),
         ("heat", f"{found['heat']['value']} of {found['heat']['limit']}"),
+        ("regime", _regime(found["regime"])),
+        ("market phases", _phases(found["market_phases"])),
         ("positions", _positions(found["positions"])),
         ("orders", str(len(found["orders"]))),
         (
@@ -90,3 +92,23 @@ def _stale(feed: dict[str, Any]) -> str:
 
 def _positions(positions: list[dict[str, Any]]) -> str:
     return ", ".join(f"{p['side']} {p['qty']} {p['symbol']} ({p['unrealized']})" for p in positions) or "none"
+
+
+def _regime(regime: dict[str, Any]) -> str:
+    """The regime, the value behind it, and what it takes away."""
+    told = regime["regime"]
+    if regime["level"] is None:
+        told += f"  no value of {regime['source'] or 'any volatility index'}"
+    else:
+        made = " (simulated)" if regime["simulated"] else ""
+        told += f"  {regime['level']} by {regime['source']}{made}, {say.span(regime['age_seconds'])} old"
+    told += f", heat limit x{regime['heat_share']}"
+    off = ", ".join(regime["strategies_off"])
+    return f"{told}, not entering: {off}" if off else told
+
+
+def _phases(phases: dict[str, str]) -> str:
+    by_phase: dict[str, list[str]] = {}
+    for symbol, phase in phases.items():
+        by_phase.setdefault(phase, []).append(symbol)
+    return "  ".join(f"{phase}: {', '.join(symbols)}" for phase, symbols in sorted(by_phase.items())) or "none yet"

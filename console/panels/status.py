@@ -90,13 +90,16 @@ def status_line(seen: Seen, width: int) -> Line:
 
 
 def progress_line(seen: Seen, width: int) -> Line:
-    """What runs, and how far it is: venue, broker and source at the left, the duration at the right."""
+    """What runs, and how far it is: venue, broker, source and regime at the left, the duration at the right."""
     view = seen.view
     right = _duration(view, 10 if width < 120 else 24)
     doing = Span(f" {said(view.phase_text, 80)} " if view.phase_text else " ")
     where = " ".join(said(word, 20) for word in (view.venue, view.broker, view.source) if word)
     run = said(view.run_id, 24)
-    for named in (f"run {run}  {where}", where):
+    regime = f"regime {view.regime.regime}"
+    if view.regime.level:
+        regime += f" {money.text(view.regime.level, 1)}"
+    for named in (f"run {run}  {where}  {regime}", f"{where}  {regime}", where):
         left: Line = (doing, Span(named, Tone.DIM))
         if width_of(left) + 2 + width_of(right) <= width:
             return both_ends(left, right, width)

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from engine.core.words import Regime
+
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 3600 * SECOND
@@ -76,13 +78,62 @@ class Sizing(Value, frozen=True):
     notional_max: int = 400 * 100_000_000
 
 
+class RegimeModel(Value, frozen=True):
+    """How a volatility index becomes a regime, and what that leaves of the heat limit.
+
+    Attributes:
+        source: The index this run reads; empty: none, and the regime stays UNKNOWN.
+        normal_from: Index points from which the regime is NORMAL; below, it is LOW.
+        elevated_from: From which it is ELEVATED.
+        crisis_from: From which it is CRISIS.
+        hysteresis: Points a level must fall below a threshold before the calmer regime comes into force.
+        max_age_ns: A value older than this counts as none; a Friday's close has to last over a long weekend.
+        heat_low: Share of `heat_max` in force in LOW; likewise the next three. UNKNOWN has the smallest of them.
+        spike_rise: A rise of gross exposure beyond this fraction, soon after a transition, is told.
+        spike_window_ns: How soon.
+    """
+
+    source: str = ""
+    normal_from: int = 15 * 100_000_000
+    elevated_from: int = 20 * 100_000_000
+    crisis_from: int = 30 * 100_000_000
+    hysteresis: int = 50_000_000
+    max_age_ns: int = 5 * DAY
+    heat_low: int = 100_000_000
+    heat_normal: int = 100_000_000
+    heat_elevated: int = 70_000_000
+    heat_crisis: int = 40_000_000
+    spike_rise: int = 20_000_000
+    spike_window_ns: int = HOUR
+
+    def heat_share(self, regime: Regime) -> int:
+        """The share of the heat limit that is in force, as a fraction; what is unknown gets the strictest."""
+        shares = {
+            Regime.LOW: self.heat_low,
+            Regime.NORMAL: self.heat_normal,
+            Regime.ELEVATED: self.heat_elevated,
+            Regime.CRISIS: self.heat_crisis,
+        }
+        return shares[regime] if regime in shares else min(shares.values())
+
+
 class StrategySpec(Value, frozen=True):
-    """One strategy of a run: its registered name or `module:Class`, and its validated parameters."""
+    """One strategy of a run: its registered name or `module:Class`, and its validated parameters.
+
+    Attributes:
+        regimes: In which it may enter; empty: in all, UNKNOWN included.
+        weight: The share of a full-sized entry it makes, above 0 and at most 1.
+    """
 
     strategy_id: str
     kind: str
     params: dict[str, int | str | bool]
     symbols: tuple[str, ...]
+    regimes: tuple[Regime, ...] = ()
+    weight: int = 100_000_000
+
+    def enters_in(self, regime: Regime) -> bool:
+        return not self.regimes or regime in self.regimes
 
 
 class CoreConfig(Value, frozen=True):
@@ -103,3 +154,4 @@ class CoreConfig(Value, frozen=True):
     kill_closes: bool = True  # on_kill = close | keep
     bar_ns: int = MINUTE  # the shortest bar strategies and phases see; below a minute the core builds it from ticks
     config_hash: str = ""
+    regimes: RegimeModel = RegimeModel()

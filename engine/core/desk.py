@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from engine.core import money
-from engine.core.config import CoreConfig, Instrument
+from engine.core.config import CoreConfig, Instrument, StrategySpec
 from engine.core.events import FeedHealth
 from engine.core.facts import DECISIONS, AnyEffect, AnyFact, EquityMarked, Fact
 from engine.core.orders import Order
@@ -41,6 +41,7 @@ class Desk:
         self.state = state
         self.config: CoreConfig = state.config
         self.instruments: dict[str, Instrument] = {i.symbol: i for i in state.config.instruments}
+        self.strategies: dict[str, StrategySpec] = {s.strategy_id: s for s in state.config.strategies}
         for instrument in self.instruments.values():
             if instrument.multiplier != money.SCALE:
                 raise UnsupportedMultiplier(instrument.symbol, instrument.multiplier)
@@ -151,6 +152,10 @@ class Desk:
         """Risk over equity, as a fraction; 1 when there is no equity left."""
         return money.div(self.risk(), self.equity) if self.equity > 0 else money.SCALE
 
+    def heat_limit(self) -> int:
+        """The heat limit in force: the configured one, as far as the regime leaves it."""
+        return money.mul(self.config.limits.heat_max, self.config.regimes.heat_share(self.state.regime.regime))
+
     def drawdown(self) -> int:
         """Fall from the peak of the books, as a fraction of it."""
         peak = self.state.peak_equity
@@ -178,5 +183,15 @@ class Desk:
                 exposure=self.exposure(),
                 heat=self.heat(),
                 drawdown=self.drawdown(),
+                regime=self.state.regime.regime.value,
+                volatility=self.state.regime.level,
+                phases=self._phases(),
             )
         )
+
+    def _phases(self) -> str:
+        """The market phase of every symbol in one line, symbols of one phase together."""
+        by_phase: dict[str, list[str]] = {}
+        for symbol, known in self.state.symbols.items():
+            by_phase.setdefault(known.phase.value, []).append(symbol)
+        return " ".join(f"{phase}:{','.join(symbols)}" for phase, symbols in sorted(by_phase.items()))

@@ -32,11 +32,24 @@ from engine.core.events import (
     RunStarted,
     SessionPhase,
     Trade,
+    VolatilityRead,
     Wake,
 )
-from engine.core.facts import AnyEffect, AnyFact, DayRolled, ErrorCounted, FeedNoted, FundingPaid, PhaseChanged, WakeAt
+from engine.core.facts import (
+    AnyEffect,
+    AnyFact,
+    DayRolled,
+    ErrorCounted,
+    FeedNoted,
+    FundingPaid,
+    MarketPhaseChanged,
+    PhaseChanged,
+    WakeAt,
+)
 from engine.core.operator import Operator
 from engine.core.paper import PaperBroker, PaperState, opening_state
+from engine.core.phases import MarketPhase
+from engine.core.regimes import Regimes
 from engine.core.safety import Safety
 from engine.core.state import EngineState, Funding, Snapshot, SymbolState, Tally
 from engine.core.strategy import ExitWish, Proposal, Strategy
@@ -74,6 +87,7 @@ class Engine:
             Bar: self._on_bar,
             Wake: self._on_wake,
             FundingRate: self._on_funding_rate,
+            VolatilityRead: self._on_volatility,
             FeedChanged: self._on_feed_changed,
             GapDetected: self._on_gap,
             DataRejected: self._on_data_rejected,
@@ -105,6 +119,8 @@ class Engine:
             self._on_time()  # what came due while no run was on is the new run's to do, and to tell
         self._handlers[type(event)](event)
         if self.desk.out:
+            if state.regime.watch_until_ns:
+                self.regimes.watch()
             self._plan()
             return self._taken()
         return NOTHING
@@ -160,6 +176,7 @@ class Engine:
             PaperBroker(self.desk.instruments, config.model, config.seed, self._paper_state) if config.paper else None
         )
         self.safety = Safety(self.desk)
+        self.regimes = Regimes(self.desk)
         self.trading = Trading(self.desk, self.safety, self.paper)
         self.operator = Operator(self.desk, self.safety, self.trading)
         self.strategies = tuple(self._make_strategies(config))
@@ -189,6 +206,7 @@ class Engine:
         times = [
             self.trading.next_due_ns() if state.phase in TRADES else 0,
             self.safety.next_release_ns(),
+            self.regimes.next_due_ns(),
             self.paper.next_due_ns if self.paper else 0,
             state.marked_ns + EQUITY_EVERY_NS if state.marked_ns else 0,
             day_end if state.day >= 0 else 0,
@@ -212,6 +230,7 @@ class Engine:
         if state.at_ns >= (state.day + 1) * DAY:
             self._roll_day()
         self.safety.release_due()
+        self.regimes.expire()
         if state.phase in TRADES:
             self.trading.due()
         if state.at_ns >= state.marked_ns + EQUITY_EVERY_NS:
@@ -315,26 +334,40 @@ class Engine:
         """Collect a price into the desk's own bars; the bar it closed goes where a bar of the feed would."""
         closed = self._own_bars[symbol].add(price, 0, at_ns)
         if closed is not None:
-            self._on_closed_bar(self.state.symbols[symbol], closed)
+            self._classify(self.state.symbols[symbol], closed)
+            self._on_closed_bar(closed)
 
     def _on_bar(self, bar: Bar) -> None:
         known = self.state.symbols.get(bar.symbol)
         if known is None or bar.start_ns <= known.bar_start_ns:
             return  # a repeat or a late bar never rewrites a decision
         known.bar_start_ns = bar.start_ns
+        if not self._own_bars:
+            self._classify(known, bar)
         if not bar.backfilled:
             self.state.tally.market_events += 1
             self._price_from_bar(known, bar)
         if not self._own_bars:
-            self._on_closed_bar(known, bar)
+            self._on_closed_bar(bar)
 
-    def _on_closed_bar(self, known: SymbolState, bar: Bar) -> None:
-        """A bar of the desk's shortest span has closed: the phase follows it, then the strategies."""
-        known.window.add(bar)
+    def _on_closed_bar(self, bar: Bar) -> None:
+        """A bar of the desk's shortest span has closed: the strategies' turn."""
         for strategy in self._on_bars[bar.symbol]:
             longer = bar if strategy.span_ns == bar.span_ns else self._builder(strategy, bar).add_bar(bar)
             if longer is not None:
                 self._take(strategy, strategy.on_bar(longer, self), silent=longer.backfilled)
+
+    def _classify(self, known: SymbolState, bar: Bar) -> None:
+        """The market phase follows a closed bar, before anything is judged by it."""
+        known.window.add(bar)
+        if known.phase is not known.phase_told:
+            self._tell_market_phase(bar.symbol, known)
+
+    def _tell_market_phase(self, symbol: str, known: SymbolState) -> None:
+        """Put a symbol's phase on record; while history is seeded the phases of the past are not."""
+        if self.state.phase in TRADES and known.phase is not known.phase_told:
+            self.desk.emit(MarketPhaseChanged(self.state.at_ns, symbol, known.phase_told.value, known.phase.value))
+            known.phase_told = known.phase
 
     def _price_from_bar(self, known: SymbolState, bar: Bar) -> None:
         """Bars carry fills and exits only where no quotes come."""
@@ -375,6 +408,9 @@ class Engine:
             known.funding = Funding(rate.rate, due if due > self.state.at_ns else rate.due_ns)
             if rate.symbol in self.state.positions:
                 self._plan()
+
+    def _on_volatility(self, read: VolatilityRead) -> None:
+        self.regimes.read(read)
 
     # what a strategy may look at (the `Market` port)
 
@@ -445,13 +481,14 @@ class Engine:
         state.tally = Tally(starting_equity=self.desk.equity, starting_unrealized=self.desk.unrealized)
         for known in state.symbols.values():
             known.quote, known.bar_start_ns, known.health = None, 0, FeedHealth.LIVE
-            known.window = type(known.window)()
+            known.window, known.phase_told = type(known.window)(), MarketPhase.UNKNOWN
         state.blocks.pop(BlockReason.SHUTTING_DOWN, None)
         state.blocks.pop(BlockReason.STALE_DATA, None)
         self.safety.block(BlockReason.STARTING, "the session is starting")
         if state.at_ns >= (state.day + 1) * DAY or state.day < 0:
             self._roll_day()
         state.peak_equity = max(state.peak_equity, self.desk.equity)
+        self.regimes.begin()
         self.trading.entries.end_stranded()
         if self.paper is None:
             self.trading.blotter.doubt_all()
@@ -467,6 +504,9 @@ class Engine:
         self.desk.emit(PhaseChanged(event.at_ns, event.previous.value, event.phase.value, event.reason))
         if event.phase is SessionPhase.RUNNING:
             self.safety.unblock(BlockReason.STARTING, "history seeded")
+            self.regimes.open()
+            for symbol, known in self.state.symbols.items():
+                self._tell_market_phase(symbol, known)
         elif event.phase is SessionPhase.SHUTTING_DOWN:
             self.safety.block(BlockReason.SHUTTING_DOWN, f"the session is ending: {event.reason}")
         elif event.phase is SessionPhase.COMPLETED:

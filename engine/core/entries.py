@@ -6,6 +6,7 @@ order has ended. Until then it is in `state.live_signals`.
 
 from typing import Final
 
+from engine.core import money
 from engine.core.blotter import Blotter
 from engine.core.config import MINUTE
 from engine.core.desk import Desk
@@ -20,7 +21,6 @@ from engine.core.view import SignalView
 from engine.core.words import TERMINAL_STATE, OrderKind, OrderState, Purpose, ReasonCode, TimeInForce
 
 RECENT_SIGNALS_KEPT: Final = 100
-REGIME_UNKNOWN: Final = "UNKNOWN"
 REASON_CODES: Final = frozenset(code.value for code in ReasonCode)
 
 
@@ -53,8 +53,8 @@ class Entries:
         desk, state = self._desk, self._desk.state
         known = state.symbols.get(proposal.symbol)
         phase = known.phase.value if known else "UNKNOWN"
-        signal = LiveSignal(desk.new_id(), strategy_id, proposal, phase, REGIME_UNKNOWN)
-        candidate = self._candidate(proposal)
+        signal = LiveSignal(desk.new_id(), strategy_id, proposal, phase, state.regime.regime.value)
+        candidate = self._candidate(strategy_id, proposal)
         state.live_signals[signal.signal_id] = signal
         state.tally.signals += 1
         desk.emit(
@@ -78,11 +78,13 @@ class Entries:
             return
         self._enter(signal, candidate)
 
-    def _candidate(self, proposal: Proposal) -> Candidate:
+    def _candidate(self, strategy_id: str, proposal: Proposal) -> Candidate:
         """The entry as the safety layers judge it, with the desk's standing before the signal counts."""
         desk, state, config = self._desk, self._desk.state, self._desk.config
         known = state.symbols.get(proposal.symbol)
         instrument = desk.instruments.get(proposal.symbol)
+        spec = desk.strategies.get(strategy_id)
+        share = spec.weight if spec else money.SCALE
         touch = desk.mark(proposal.symbol, -proposal.side.sign)
         price = proposal.entry or touch
         if proposal.entry and instrument is not None:
@@ -96,7 +98,7 @@ class Entries:
             instrument=instrument,
             config=config,
             at_ns=state.at_ns,
-            qty=size(proposal, instrument, config, price) if instrument else 0,
+            qty=size(proposal, instrument, config, price, share) if instrument else 0,
             price=price,
             last=known.last if known else 0,
             last_age_ns=state.at_ns - known.last_ns if known else 0,
@@ -113,6 +115,9 @@ class Entries:
             equity=desk.equity,
             free_margin=desk.free_margin(),
             entries_last_minute=len(state.entries_ns),
+            regime=state.regime.regime,
+            enabled=spec is None or spec.enters_in(state.regime.regime),
+            heat_limit=desk.heat_limit(),
         )
 
     def _occupied(self) -> int:
@@ -176,6 +181,8 @@ class Entries:
                 state=terminal,
                 reason_code=verdict.code,
                 text=verdict.text,
+                phase=signal.phase,
+                regime=signal.regime,
             )
         )
         del state.recent_signals[:-RECENT_SIGNALS_KEPT]

@@ -79,6 +79,20 @@ class FundingRate(Event, frozen=True, gc=False, array_like=True, tag="f"):
     due_ns: int
 
 
+class VolatilityRead(Event, frozen=True, array_like=True, tag="vx"):
+    """The newest value of a volatility index, in index points above zero.
+
+    `of_ns` is the moment it stands for and never after `at_ns`: a day's close is not known before the day is over.
+    `source` names where it came from; `simulated` values say nothing about a real market.
+    """
+
+    at_ns: int
+    level: int
+    of_ns: int
+    source: str
+    simulated: bool
+
+
 class FeedHealth(StrEnum):
     LIVE = "LIVE"
     STALE = "STALE"  # connected or not, nothing has arrived for longer than the limit
@@ -308,4 +322,4 @@ BrokerEvent = (
 )
 FeedEvent = MarketEvent | FeedChanged | GapDetected | DataRejected
 SessionEvent = RunStarted | PhaseEntered | Command | Wake | ErrorNoted
-AnyEvent = FeedEvent | BrokerEvent | SessionEvent
+AnyEvent = FeedEvent | VolatilityRead | BrokerEvent | SessionEvent

@@ -15,6 +15,7 @@ from engine.core.words import (
     OrderState,
     Purpose,
     ReasonCode,
+    Regime,
     Severity,
     Side,
     TerminalState,
@@ -188,6 +189,60 @@ class EquityMarked(Fact, frozen=True, tag="equity_marked"):
     exposure: int
     heat: int
     drawdown: int
+    regime: str = ""
+    volatility: int = 0  # level of the index behind the regime; 0: none
+    phases: str = ""  # market phases, as "PHASE:SYMBOL,SYMBOL PHASE:SYMBOL"
+
+
+class RegimeChanged(Fact, frozen=True, tag="regime_changed"):
+    """The volatility index crossed a threshold, fell silent, or is heard again. Constrains entries, closes nothing.
+
+    `raw` is what the level alone would mean. Where `regime` equals `previous`, the crossing stayed within the
+    hysteresis and only `raw` changed. Levels are 0 where none is known.
+    """
+
+    previous: Regime
+    regime: Regime
+    raw: Regime
+    previous_level: int
+    level: int
+    of_ns: int  # the moment the level stands for
+    source: str
+    simulated: bool
+    heat_limit_before: int
+    heat_limit: int
+    exposure: int  # gross, at this moment
+    text: str
+
+
+class StrategySwitched(Fact, frozen=True, tag="strategy_switched"):
+    """A regime let a strategy enter, or took that from it. A run begins with all enabled; its positions stay."""
+
+    strategy_id: str
+    enabled: bool
+    regime: Regime
+
+
+class ExposureSpiked(Fact, frozen=True, tag="exposure_spiked"):
+    """Gross exposure rose beyond the bound soon after a transition. `rise` over `limit`, both as fractions.
+
+    The rise is measured against the exposure `before`, or against equity where nothing was held.
+    """
+
+    regime: Regime
+    changed_ns: int  # of the transition
+    before: int
+    exposure: int
+    rise: int
+    limit: int
+
+
+class MarketPhaseChanged(Fact, frozen=True, tag="market_phase_changed"):
+    """The phase of one symbol by its prices. A run begins with all UNKNOWN."""
+
+    symbol: str
+    previous: str
+    phase: str
 
 
 class DayRolled(Fact, frozen=True, tag="day_rolled"):
@@ -228,6 +283,10 @@ AnyFact = (
     | OperatorActed
     | PhaseChanged
     | EquityMarked
+    | RegimeChanged
+    | StrategySwitched
+    | ExposureSpiked
+    | MarketPhaseChanged
     | DayRolled
     | FeedNoted
     | ErrorCounted
@@ -242,6 +301,8 @@ DECISIONS = (
     BlockChanged,
     BreakerChanged,
     KillChanged,
+    RegimeChanged,
+    StrategySwitched,
 )
 
 # --- effects that leave the core ---

@@ -54,7 +54,8 @@ class Holdings:
 
     def _opened(self, order: Order, fill: Fill) -> Holding:
         """The holding a first fill makes, with the levels its signal proposed."""
-        signal = self._desk.state.live_signals.get(order.signal_id)
+        state = self._desk.state
+        signal = state.live_signals.get(order.signal_id)
         if signal is None:  # a late fill of an order that had ended: hold it with nothing but the loss limit
             return Holding(
                 signal_id=order.signal_id,
@@ -65,8 +66,8 @@ class Holdings:
                 target=0,
                 opened_ns=fill.at_ns,
                 close_at_ns=0,
-                phase="UNKNOWN",
-                regime="UNKNOWN",
+                phase=state.symbols[fill.symbol].phase.value,
+                regime=state.regime.regime.value,
             )
         proposal = signal.proposal
         return Holding(

@@ -13,7 +13,7 @@ from engine.core import money
 from engine.core.config import CoreConfig, Instrument
 from engine.core.phases import MarketPhase
 from engine.core.strategy import Proposal
-from engine.core.words import BlockReason, ReasonCode
+from engine.core.words import BlockReason, ReasonCode, Regime
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -40,6 +40,9 @@ class Candidate(msgspec.Struct, frozen=True):
     equity: int
     free_margin: int
     entries_last_minute: int
+    regime: Regime
+    enabled: bool  # the regime lets the strategy enter
+    heat_limit: int  # in force: the configured one, as far as the regime leaves it
 
     @property
     def notional(self) -> int:
@@ -121,6 +124,12 @@ def _phase(c: Candidate) -> Refusal | None:
     return None
 
 
+def _strategy(c: Candidate) -> Refusal | None:
+    if c.enabled:
+        return None
+    return Refusal(ReasonCode.STRATEGY_DISABLED, f"the strategy does not enter in the regime {c.regime}")
+
+
 def _positions(c: Candidate) -> Refusal | None:
     limit = c.config.limits.positions_max
     if c.open_positions < limit:
@@ -145,7 +154,7 @@ def _exposure(c: Candidate) -> Refusal | None:
 
 
 def _heat(c: Candidate) -> Refusal | None:
-    limit = c.config.limits.heat_max
+    limit = c.heat_limit
     heat = money.div(c.risk + c.loss, c.equity) if c.equity > 0 else money.SCALE
     if heat <= limit:
         return None
@@ -230,11 +239,12 @@ RULES: Final = (
     Rule(1, "block", "No entry while any block stands (operator, stale data, journal, starting, ending …).", _blocks),
     Rule(1, "price", "The symbol's last price is known and not older than the limit.", _price),
     Rule(1, "phase", "The market phase is known.", _phase),
+    Rule(1, "strategy", "The regime lets the strategy enter.", _strategy),
     Rule(2, "positions", "Open positions and working entries stay below the limit.", _positions),
     Rule(3, "whitelist", "The symbol is one of the run's.", _allowed),
     Rule(3, "symbol", "One position a symbol.", _symbol),
     Rule(4, "exposure", "Gross exposure stays within equity times leverage.", _exposure),
-    Rule(4, "heat", "The sum of risk to stops stays within the heat limit.", _heat),
+    Rule(4, "heat", "The sum of risk to stops stays within the heat limit the regime leaves.", _heat),
     Rule(4, "margin", "Free margin covers the order.", _margin),
     Rule(5, "levels", "Stop, entry and target are above zero and in order.", _levels),
     Rule(5, "reward_risk", "The target is worth the risk.", _reward_risk),
@@ -255,11 +265,14 @@ def refusal(candidate: Candidate) -> Refusal | None:
     return None
 
 
-def size(proposal: Proposal, instrument: Instrument, config: CoreConfig, price: int) -> int:
-    """Units (unsigned, whole lots) so that the stop costs `risk_per_trade`, capped by `notional_max`; 0 if none fit."""
+def size(proposal: Proposal, instrument: Instrument, config: CoreConfig, price: int, share: int) -> int:
+    """Units (unsigned, whole lots) so that the stop costs `risk_per_trade`, capped by `notional_max`; 0 if none fit.
+
+    `share` is the fraction of both the entry may use, 1 for a full-sized one.
+    """
     distance = abs(price - proposal.stop)
     if price <= 0 or distance <= 0:
         return 0
-    by_risk = config.sizing.risk_per_trade * money.SCALE // distance
-    by_notional = config.sizing.notional_max * money.SCALE // price
+    by_risk = config.sizing.risk_per_trade * share // distance
+    by_notional = config.sizing.notional_max * share // price
     return money.floor_to(min(by_risk, by_notional, instrument.max_qty), instrument.lot)

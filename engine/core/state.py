@@ -10,7 +10,7 @@ from engine.core.phases import MarketPhase, PhaseWindow
 from engine.core.positions import Position
 from engine.core.strategy import Proposal
 from engine.core.view import SignalView
-from engine.core.words import BreakerName, ExitReason, Side, TerminalState
+from engine.core.words import BreakerName, ExitReason, Regime, Side, TerminalState
 
 
 class Holding(msgspec.Struct):
@@ -70,6 +70,21 @@ class Funding(msgspec.Struct):
     due_ns: int
 
 
+class RegimeState(msgspec.Struct):
+    """The newest value of the volatility index (0: none yet), the regime it led to, and what is watched since."""
+
+    regime: Regime = Regime.UNKNOWN
+    raw: Regime = Regime.UNKNOWN  # what the level alone means
+    level: int = 0
+    of_ns: int = 0
+    source: str = ""
+    simulated: bool = False
+    since_ns: int = 0  # of the newest transition
+    off: list[str] = []  # strategies it does not let enter
+    watch_until_ns: int = 0  # 0: no transition is watched for a rise of exposure
+    exposure_before: int = 0
+
+
 class SymbolState(msgspec.Struct):
     """What the desk knows of one symbol's market. Prices are 0 and times 0 until something arrived."""
 
@@ -79,6 +94,7 @@ class SymbolState(msgspec.Struct):
     health: FeedHealth = FeedHealth.LIVE
     bar_start_ns: int = 0  # newest closed base bar
     window: PhaseWindow = msgspec.field(default_factory=PhaseWindow)
+    phase_told: MarketPhase = MarketPhase.UNKNOWN  # the newest one on record
     funding: Funding | None = None
 
     @property
@@ -142,6 +158,7 @@ class EngineState(msgspec.Struct):
     entries_ns: list[int] = []  # when entries were sent, newest last, at most a minute old
     # the market
     symbols: dict[str, SymbolState] = {}
+    regime: RegimeState = msgspec.field(default_factory=RegimeState)
     # for the run's report and the screen
     tally: Tally = msgspec.field(default_factory=Tally)
     recent_signals: list[SignalView] = []  # oldest first

@@ -7,7 +7,7 @@ Money, quantities, prices and ratios are scaled integers (`engine.core.money`), 
 import msgspec
 
 from engine.core.events import FeedHealth, SessionPhase
-from engine.core.words import ReasonCode, Side, TerminalState
+from engine.core.words import ReasonCode, Regime, Side, TerminalState
 
 
 class View(msgspec.Struct, frozen=True):
@@ -50,6 +50,8 @@ class SignalView(View, frozen=True):
     state: TerminalState | None
     reason_code: ReasonCode | None
     text: str
+    phase: str = ""  # of the market, when it was raised
+    regime: str = ""
 
 
 class BreakerView(View, frozen=True):
@@ -71,6 +73,22 @@ class BlockView(View, frozen=True):
     text: str
     lifts: str
     since_ns: int
+
+
+class RegimeView(View, frozen=True):
+    """The regime in force and the value behind it; `level` and `of_ns` are 0 where there is none.
+
+    `heat_share` is the fraction of the configured heat limit in force, `off` names the strategies that may not enter.
+    """
+
+    regime: Regime = Regime.UNKNOWN
+    level: int = 0
+    of_ns: int = 0
+    source: str = ""
+    simulated: bool = False
+    since_ns: int = 0
+    heat_share: int = 100_000_000
+    off: tuple[str, ...] = ()
 
 
 class FeedView(View, frozen=True):
@@ -160,6 +178,7 @@ class DeskView(View, frozen=True):
     journal_rows: int
     journal_head: str
     market_phases: dict[str, str] = {}  # by symbol
+    regime: RegimeView = RegimeView()
     positions_max: int = 0  # 0: not said
     kill_closes: bool = True  # what a kill does with open positions: close them or keep them
 

@@ -163,6 +163,16 @@ class BreakerName(StrEnum):
     ERRORS = "errors"
 
 
+class Regime(StrEnum):
+    """How nervous the market is by a volatility index, calmest first; UNKNOWN: no value, or one that is too old."""
+
+    LOW = "LOW"
+    NORMAL = "NORMAL"
+    ELEVATED = "ELEVATED"
+    CRISIS = "CRISIS"
+    UNKNOWN = "UNKNOWN"
+
+
 class Severity(StrEnum):
     INFO = "INFO"
     WARNING = "WARNING"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.core.config import CoreConfig, Instrument, Limits, PaperModel, Sizing, StrategySpec
+from engine.core.config import CoreConfig, Instrument, Limits, PaperModel, RegimeModel, Sizing, StrategySpec
 from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
 from engine.session.layers import (
     MARKER,
@@ -30,6 +30,7 @@ from engine.session.layers import (
 from engine.session.rules import (
     check_desk,
     check_marker,
+    check_regime,
     check_risk,
     check_variables,
     choose_strategies,
@@ -38,7 +39,7 @@ from engine.session.rules import (
     venue_section,
 )
 from engine.session.secret import Secret
-from engine.session.settings import DeskFile, RiskFile, StrategyEntry, ValidationFile, VenueFile
+from engine.session.settings import DeskFile, RegimeFile, RiskFile, StrategyEntry, ValidationFile, VenueFile
 
 SHIPPED: Final = Path(__file__).parents[2] / "config"
 
@@ -76,6 +77,7 @@ class Config:
     tree: Path
     desk: DeskFile
     risk: RiskFile
+    regime: RegimeFile
     validation: ValidationFile
     venue: VenueFile
     strategies: tuple[StrategyEntry, ...]
@@ -94,6 +96,7 @@ class Config:
         files: dict[str, FileModel] = {
             "desk": self.desk,
             "risk": self.risk,
+            "regime": self.regime,
             "validation": self.validation,
             "venue": self.venue,
         }
@@ -148,6 +151,7 @@ def load(
 
     desk = Section("desk", DeskFile, folder / "desk.toml", "").settle(sources, problems)
     risk = Section("risk", RiskFile, folder / "risk.toml", "RISK_").settle(sources, problems)
+    regime = Section("regime", RegimeFile, folder / "regime.toml", "REGIME_").settle(sources, problems)
     validation = Section("validation", ValidationFile, folder / "validation.toml", "VALIDATION_").settle(
         sources, problems
     )
@@ -156,23 +160,26 @@ def load(
         raise ConfigRefused(problems)
     venue = section.settle(sources, problems)
     strategies = read_strategies(folder / "strategies" / "default.json", env, problems)
-    settled = (desk, risk, validation, venue)
+    settled = (desk, risk, regime, validation, venue)
     for part in settled:
         check_marker(part, env, problems)
     check_variables(sources, [part.section for part in settled], folder, PLAIN_VARIABLES, problems)
     check_desk(desk, venue, any_symbol, problems)
     check_risk(risk, problems)
+    check_regime(regime, problems)
     chosen = choose_strategies(desk, strategies, problems)
     if problems:
         raise ConfigRefused(problems)
 
-    assert desk.file and risk.file and validation.file and venue.file  # what is missing is among the problems
+    # What is missing is among the problems.
+    assert desk.file and risk.file and regime.file and validation.file and venue.file
     merged = {**sources.dotenv, **sources.variables}
     return Config(
         env=env,
         tree=folder,
         desk=desk.file,
         risk=risk.file,
+        regime=regime.file,
         validation=validation.file,
         venue=venue.file,
         strategies=chosen,
@@ -182,10 +189,13 @@ def load(
     )
 
 
-def to_core(config: Config, instruments: Sequence[Instrument], strategies: Sequence[StrategySpec]) -> CoreConfig:
+def to_core(
+    config: Config, instruments: Sequence[Instrument], strategies: Sequence[StrategySpec], volatility: str = ""
+) -> CoreConfig:
     """All the core needs of `config`, for a run on `instruments` with `strategies` (their parameters validated).
 
-    Fees written in the venue's file take the place of those the instruments came with.
+    `volatility` names the index the run reads; empty: none. Fees written in the venue's file take the place of those
+    the instruments came with.
     """
     desk, risk = config.desk, config.risk
     fees = {
@@ -215,6 +225,24 @@ def to_core(config: Config, instruments: Sequence[Instrument], strategies: Seque
         kill_closes=desk.on_kill == "close",
         bar_ns=desk.bar,
         config_hash=config.content_hash,
+        regimes=_regimes(config.regime, volatility),
+    )
+
+
+def _regimes(file: RegimeFile, source: str) -> RegimeModel:
+    return RegimeModel(
+        source=source,
+        normal_from=file.normal_from,
+        elevated_from=file.elevated_from,
+        crisis_from=file.crisis_from,
+        hysteresis=file.hysteresis,
+        max_age_ns=file.max_age,
+        heat_low=file.heat_low_percent,
+        heat_normal=file.heat_normal_percent,
+        heat_elevated=file.heat_elevated_percent,
+        heat_crisis=file.heat_crisis_percent,
+        spike_rise=file.spike_rise_percent,
+        spike_window_ns=file.spike_window,
     )
 
 

@@ -118,8 +118,14 @@ def _date(raw: object) -> datetime.date | None:
 Money = Annotated[int, BeforeValidator(_amount), PlainSerializer(money.text), Field(gt=0)]
 """An amount, a price or a ratio above zero, scaled by 1e-8."""
 
+MoneyOrNone = Annotated[int, BeforeValidator(_amount), PlainSerializer(money.text), Field(ge=0)]
+"""The same, but it may be zero, where zero really means none."""
+
 Percent = Annotated[int, BeforeValidator(_fraction), PlainSerializer(_percent_text), Field(gt=0)]
 """Written in percent (`"5"` is 5 %), kept as a scaled fraction above zero."""
+
+Share = Annotated[int, BeforeValidator(_fraction), PlainSerializer(_percent_text), Field(ge=0, le=money.SCALE)]
+"""Written in percent, 0 to 100: a part of something, or none of it, and never more than all."""
 
 FeePercent = Annotated[int, BeforeValidator(_fraction), PlainSerializer(_percent_text)]
 """Like `Percent`, but zero and below are possible: a maker fee may be a rebate."""

@@ -7,17 +7,21 @@ from engine.core.facts import (
     BlockChanged,
     BreakerChanged,
     ErrorCounted,
+    ExposureSpiked,
     FeedNoted,
     FillBooked,
     KillChanged,
+    MarketPhaseChanged,
     OperatorActed,
     OrderChanged,
     PhaseChanged,
+    RegimeChanged,
     SignalEnded,
+    StrategySwitched,
     TradeClosed,
 )
 from engine.core.view import NoteView
-from engine.core.words import OrderState, TerminalState
+from engine.core.words import OrderState, Regime, TerminalState
 
 
 def note(seq: int, fact: AnyFact) -> NoteView | None:
@@ -72,6 +76,8 @@ def _tell_safety(fact: AnyFact) -> tuple[str, str, str] | None:
             return "warning", "operator", f"{fact.act}{word} by {fact.actor} ({fact.source}): {fact.text}"
         case PhaseChanged():
             return "info", "session", f"{fact.previous} -> {fact.phase} {fact.text}"
+        case RegimeChanged() | StrategySwitched() | ExposureSpiked() | MarketPhaseChanged():
+            return _tell_regime(fact)
         case FeedNoted():
             level = "info" if fact.kind == "FEED_LIVE" else "warning"
             return level, "feed", f"{fact.kind} {fact.symbol} {fact.text}"
@@ -79,3 +85,27 @@ def _tell_safety(fact: AnyFact) -> tuple[str, str, str] | None:
             return "error", "error", f"{fact.where}: {fact.text}"
         case _:
             return None
+
+
+def _tell_regime(
+    fact: RegimeChanged | StrategySwitched | ExposureSpiked | MarketPhaseChanged,
+) -> tuple[str, str, str]:
+    match fact:
+        case RegimeChanged() if fact.regime is fact.previous:
+            return "info", "regime", f"{fact.regime} holds: {fact.text}"
+        case RegimeChanged():
+            limits = f"heat limit {_percent(fact.heat_limit_before)} -> {_percent(fact.heat_limit)}"
+            level = "warning" if fact.regime is Regime.UNKNOWN else "info"
+            return level, "regime", f"{fact.previous} -> {fact.regime}: {fact.text}; {limits}"
+        case StrategySwitched():
+            word = "may enter" if fact.enabled else "does not enter"
+            return "info", "strategy", f"{fact.strategy_id} {word} in {fact.regime}"
+        case ExposureSpiked():
+            rise, limit = _percent(fact.rise), _percent(fact.limit)
+            return "warning", "regime", f"gross exposure rose by {rise} > {limit} since {fact.regime}"
+        case MarketPhaseChanged():
+            return "info", "phase", f"{fact.symbol} {fact.previous} -> {fact.phase}"
+
+
+def _percent(fraction: int) -> str:
+    return f"{money.text(fraction * 100)}%"

@@ -14,6 +14,7 @@ from engine.session.home import Home, RunFolder
 from engine.session.lock import DeskLock
 from engine.session.ports import Broker, Clock, Feed, Journal, Recovered
 from engine.session.secret import Secret
+from engine.session.volatility import VolatilityIndex
 
 
 class Source(Protocol):
@@ -92,6 +93,7 @@ class Plan(msgspec.Struct, frozen=True):
     feed: Feed | None = None
     source: Source | None = None
     broker: Broker | None = None
+    volatility: VolatilityIndex | None = None
     market_ended: asyncio.Event | None = None  # set when recorded data has been played out
     close_venue: Callable[[], Awaitable[None]] | None = None
     secrets: Sequence[Secret] = ()

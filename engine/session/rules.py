@@ -28,12 +28,14 @@ from engine.session.settings import (
     LIMIT_OF,
     PLAUSIBLE_SHARE,
     DeskFile,
+    RegimeFile,
     RiskFile,
     StrategiesFile,
     StrategyEntry,
     VenueFile,
     is_loopback,
 )
+from engine.session.volatility import BadIndex, index_of
 from engine.strategies import StrategyError, make, spec
 
 DEFAULT_STRATEGY: Final = "default"
@@ -164,6 +166,22 @@ def check_risk(risk: Settled[RiskFile], problems: list[Problem]) -> None:
     ):
         if getattr(file, smaller) > getattr(file, larger):
             problems.append(risk.problem(smaller, f"must not be above {larger}"))
+
+
+def check_regime(regime: Settled[RegimeFile], problems: list[Problem]) -> None:
+    """Thresholds that rise, and an index that can be read."""
+    file = regime.file
+    if file is None:
+        return
+    for lower, higher in (("normal_from", "elevated_from"), ("elevated_from", "crisis_from")):
+        if getattr(file, lower) >= getattr(file, higher):
+            problems.append(regime.problem(lower, f"must be below {higher}"))
+    if file.hysteresis >= file.normal_from:
+        problems.append(regime.problem("hysteresis", "must be below normal_from"))
+    try:
+        index_of(file.volatility, 0, generated_market=True)
+    except BadIndex as bad:
+        problems.append(regime.problem("volatility", f"must be auto, none, generated or a good file: {bad}"))
 
 
 def read_strategies(path: Path, env: str, problems: list[Problem]) -> StrategiesFile | None:

@@ -32,6 +32,7 @@ from engine.session.runner import CoreFailed, Runner
 from engine.session.shell import Shell
 from engine.session.tasks import Tasks
 from engine.session.viewing import RunFacts
+from engine.session.volatility import VolatilityReader
 from engine.venues.bitunix.seeding import Attempt, seed_history
 from engine.venues.errors import VenueError, VenueGone
 
@@ -115,7 +116,8 @@ class Session:
         for event in plan.store.recovered.tail:
             engine.handle(event)  # the effects of the past are not performed again
         shell = self._shell = self._make_shell(engine)
-        self._tasks = Tasks(plan, shell, self._outputs)
+        self._volatility = VolatilityReader(plan.volatility)
+        self._tasks = Tasks(plan, shell, self._outputs, self._volatility)
         forget_strays = log_stray_errors(asyncio.get_running_loop(), shell.count_error)
         guard = self._make_guard(shell)
         self._pulse(guard)
@@ -194,6 +196,9 @@ class Session:
             await self._seed(shell)
         if shell.stopping.is_set():
             return
+        read = self._volatility.read(self._plan.clock.now_ns())
+        if read is not None:
+            shell.take_now(read)
         # What a start leaves in memory lives as long as the process. Scanned again and again it would stop the desk for
         # tens of milliseconds at a time, just when an order may be leaving.
         gc.collect()

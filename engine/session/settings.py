@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from engine.core.config import DAY, HOUR, MINUTE, SECOND
 from engine.core.limits import HARD
+from engine.core.words import Regime
 from engine.session.fields import (
     MILLISECOND,
     Bar,
@@ -21,10 +22,12 @@ from engine.session.fields import (
     FeePercent,
     Flag,
     Money,
+    MoneyOrNone,
     Names,
     OptionalDate,
     Percent,
     Seed,
+    Share,
 )
 from engine.session.layers import FileModel
 
@@ -123,6 +126,24 @@ PLAUSIBLE_SHARE: Final = 50
 """A percentage further below its hard limit than this was almost certainly written as a fraction."""
 
 
+class RegimeFile(FileModel):
+    """`regime.toml`: the volatility index, what its levels mean, and the share of the heat limit each regime leaves."""
+
+    env: Env
+    volatility: str = Field(default="auto", min_length=1, max_length=1000)
+    max_age: Duration = 5 * DAY
+    normal_from: Money = 15 * 100_000_000
+    elevated_from: Money = 20 * 100_000_000
+    crisis_from: Money = 30 * 100_000_000
+    hysteresis: MoneyOrNone = 50_000_000
+    heat_low_percent: Share = 100_000_000
+    heat_normal_percent: Share = 100_000_000
+    heat_elevated_percent: Share = 70_000_000
+    heat_crisis_percent: Share = 40_000_000
+    spike_rise_percent: Percent = 20_000_000
+    spike_window: Duration = HOUR
+
+
 class ValidationFile(FileModel):
     """`validation.toml`: how long a passed validation counts."""
 
@@ -192,13 +213,16 @@ class VenueFile(FileModel):
 class StrategyEntry(FileModel):
     """One strategy of `strategies/default.json`.
 
-    `kind` is a registered name or `module:Class`; `params` are checked by the strategy itself; no `symbols` means all.
+    `kind` is a registered name or `module:Class`; `params` are checked by the strategy itself; no `symbols` means all,
+    and so do no `regimes`. `weight` is the share of a full-sized entry it makes, at most 1.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     kind: str = Field(min_length=1, max_length=200)
     enabled: bool = True
     symbols: Names = ()
+    regimes: tuple[Regime, ...] = ()
+    weight: Annotated[Money, Field(le=100_000_000)] = 100_000_000
     params: dict[str, int | str | bool] = Field(default_factory=dict)
     about: str = ""
 

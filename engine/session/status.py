@@ -4,7 +4,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from engine.core import money
-from engine.core.view import BreakerView, DeskView, FeedView, OrderView, PositionView
+from engine.core.view import BreakerView, DeskView, FeedView, OrderView, PositionView, RegimeView
 from engine.core.words import BlockReason
 
 STOPPED: Final = "STOPPED"
@@ -43,6 +43,8 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "drawdown": money.text(view.drawdown),
         "exposure": money.text(view.exposure),
         "heat": {"value": money.text(view.heat), "limit": money.text(view.heat_limit)},
+        "regime": _regime(view, view.regime),
+        "market_phases": dict(view.market_phases),
         "positions": [_position(position) for position in view.positions],
         "orders": [_order(order) for order in view.orders],
         "breakers": [_breaker(breaker) for breaker in view.breakers],
@@ -74,6 +76,8 @@ def stopped_json(env: str, *, kill_latched: bool, kill_file: bool) -> dict[str, 
         "blocks": blocks,
         "equity": None,
         "heat": None,
+        "regime": None,
+        "market_phases": {},
         "positions": [],
         "breakers": [],
         "signals": {},
@@ -93,6 +97,21 @@ def latched_ns(view: DeskView) -> int | None:
     if not view.kill_latched:
         return None
     return next((block.since_ns for block in view.blocks if block.reason == BlockReason.KILL), 0)
+
+
+def _regime(view: DeskView, regime: RegimeView) -> dict[str, Any]:
+    """The regime and the value behind it; level and age are null where there is none."""
+    return {
+        "regime": regime.regime.value,
+        "level": money.text(regime.level) if regime.level else None,
+        "age_seconds": _age(view, regime.of_ns),
+        "of_ns": regime.of_ns or None,
+        "source": regime.source or None,
+        "simulated": regime.simulated,
+        "since_ns": regime.since_ns or None,
+        "heat_share": money.text(regime.heat_share),
+        "strategies_off": list(regime.off),
+    }
 
 
 def _position(position: PositionView) -> dict[str, Any]:

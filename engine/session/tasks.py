@@ -20,6 +20,7 @@ from engine.session.plan import Plan, Source
 from engine.session.ports import Broker
 from engine.session.runner import BATCH_EVENTS_MAX
 from engine.session.shell import Shell
+from engine.session.volatility import VolatilityReader
 
 BEAT_NS: Final = 1_000_000_000
 GAUGE_WINDOW_BEATS: Final = 30  # figures on screen look back half a minute to a minute
@@ -38,10 +39,11 @@ watchdog_log = logging.getLogger("watchdog")
 class Tasks:
     """The work of the nine tasks, around one shell."""
 
-    def __init__(self, plan: Plan, shell: Shell, outputs: Outputs) -> None:
+    def __init__(self, plan: Plan, shell: Shell, outputs: Outputs, volatility: VolatilityReader) -> None:
         self._plan = plan
         self._shell = shell
         self._outputs = outputs
+        self._volatility = volatility
         self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
 
     def all(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
@@ -75,8 +77,10 @@ class Tasks:
         end_ns = shell.started_ns + self._plan.policy.duration_ns if self._plan.policy.duration_ns else 0
         for chunk in source.events(shell.started_ns):
             events: Sequence[AnyEvent] = chunk
-            if end_ns and events and events[-1].at_ns >= end_ns:
+            cut = bool(end_ns and events and events[-1].at_ns >= end_ns)
+            if cut:
                 events = [event for event in events if event.at_ns < end_ns]
+            events = self._volatility.among(events)
             if events:
                 clock.set(events[0].at_ns)  # type: ignore[attr-defined]  # a source comes with a virtual clock
                 shell.runner.drive(events)
@@ -85,7 +89,7 @@ class Tasks:
                 shell.settle()
             shell.step()
             await asyncio.sleep(0)
-            if len(events) < len(chunk):
+            if cut:
                 break
             if shell.stopping.is_set():
                 return
@@ -201,7 +205,7 @@ class Tasks:
             self._outputs.beat(view)
 
     async def timer(self) -> None:
-        """Wake the core when it asked for it, and end the run when its time is over."""
+        """Wake the core when it asked for it, bring it what the volatility index says, end the run in time."""
         shell, clock, duration_ns = self._shell, self._plan.clock, self._plan.policy.duration_ns
         while True:
             if clock.kind != "virtual":
@@ -209,9 +213,17 @@ class Tasks:
                 if 0 < shell.runner.wake_ns <= now_ns:
                     shell.runner.wake(now_ns)
                     shell.settle()
+                if 0 < self._volatility.due_ns <= now_ns:
+                    self._read_volatility(now_ns)
                 if duration_ns and (clock.mono_ns() - shell.running_mono_ns) * _speed(clock) >= duration_ns:
                     shell.stop("duration_complete", 0)
             await asyncio.sleep(_until(shell.runner.wake_ns, clock.now_ns()))
+
+    def _read_volatility(self, now_ns: int) -> None:
+        read = self._volatility.read(now_ns)
+        if read is not None:
+            self._shell.runner.take(read)
+            self._shell.settle()
 
     async def kill_switch(self) -> None:
         """Look for the kill file and the variable; notice a lock that was taken from under the desk."""

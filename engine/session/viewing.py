@@ -19,6 +19,7 @@ from engine.core.view import (
     NoteView,
     OrderView,
     PositionView,
+    RegimeView,
     SignalView,
 )
 from engine.core.words import BreakerName
@@ -80,7 +81,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         drawdown=desk.drawdown(),
         exposure=desk.exposure(),
         heat=desk.heat(),
-        heat_limit=desk.config.limits.heat_max,
+        heat_limit=desk.heat_limit(),
         positions=tuple(_position(engine, holding) for holding in state.holdings.values()),
         orders=tuple(_order(order) for order in state.orders.values()),
         signals=dict(tally.ended),
@@ -101,6 +102,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         journal_head=progress.journal_head,
         positions_max=desk.config.limits.positions_max,
         kill_closes=desk.config.kill_closes,
+        regime=_regime(engine),
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
     )
 
@@ -111,6 +113,20 @@ def _feed(symbol: str, known: SymbolState, run_started_ns: int) -> FeedView:
     if known.last_ns and known.last_ns < run_started_ns and health is FeedHealth.LIVE:
         health = FeedHealth.STALE
     return FeedView(symbol, health, known.last_ns, quote.bid if quote else 0, quote.ask if quote else 0, known.last)
+
+
+def _regime(engine: Engine) -> RegimeView:
+    now = engine.state.regime
+    return RegimeView(
+        regime=now.regime,
+        level=now.level,
+        of_ns=now.of_ns,
+        source=now.source,
+        simulated=now.simulated,
+        since_ns=now.since_ns,
+        heat_share=engine.desk.config.regimes.heat_share(now.regime),
+        off=tuple(now.off),
+    )
 
 
 def _position(engine: Engine, holding: Holding) -> PositionView:
@@ -150,7 +166,16 @@ def _signals(engine: Engine) -> tuple[SignalView, ...]:
     state = engine.state
     flying = [
         SignalView(
-            s.signal_id, state.at_ns, s.strategy_id, s.proposal.symbol, s.proposal.side, None, None, s.proposal.text
+            signal_id=s.signal_id,
+            at_ns=state.at_ns,
+            strategy_id=s.strategy_id,
+            symbol=s.proposal.symbol,
+            side=s.proposal.side,
+            state=None,
+            reason_code=None,
+            text=s.proposal.text,
+            phase=s.phase,
+            regime=s.regime,
         )
         for s in reversed(state.live_signals.values())
     ]

@@ -15,7 +15,9 @@ import msgspec
 import pydantic
 
 from engine.core.config import CoreConfig, StrategySpec
+from engine.core.money import SCALE
 from engine.core.strategy import Strategy
+from engine.core.words import Regime
 from engine.strategies.base import BaseStrategy, Parameters
 
 Param = int | str | bool
@@ -97,11 +99,18 @@ def params_of(kind: str, params: Mapping[str, Param]) -> Parameters:
         raise InvalidParams(kind, [_problem(model, found) for found in error.errors()]) from error
 
 
-def spec(strategy_id: str, kind: str, params: Mapping[str, Param], symbols: Sequence[str]) -> StrategySpec:
+def spec(
+    strategy_id: str,
+    kind: str,
+    params: Mapping[str, Param],
+    symbols: Sequence[str],
+    regimes: Sequence[Regime] = (),
+    weight: int = SCALE,
+) -> StrategySpec:
     """What a run is told of one strategy, parameters complete; raises as `params_of`, and for no symbols."""
     if not symbols:
         raise InvalidParams(kind, ["symbols: at least one is needed"])
-    return StrategySpec(strategy_id, kind, params_of(kind, params).model_dump(), tuple(symbols))
+    return StrategySpec(strategy_id, kind, params_of(kind, params).model_dump(), tuple(symbols), tuple(regimes), weight)
 
 
 def make(spec: StrategySpec) -> Strategy:
@@ -115,8 +124,8 @@ def make_all(config: CoreConfig) -> list[Strategy]:
 
 
 def params_hash(spec: StrategySpec) -> str:
-    """A hash of what decides: kind, parameters and symbols, whatever order the keys came in (64 hex digits)."""
-    body = msgspec.json.encode((spec.kind, sorted(spec.params.items()), spec.symbols))
+    """A hash of what decides: kind, parameters, symbols, regimes and weight, in whatever order the keys came (hex)."""
+    body = msgspec.json.encode((spec.kind, sorted(spec.params.items()), spec.symbols, spec.regimes, spec.weight))
     return sha256(body).hexdigest()
 
 

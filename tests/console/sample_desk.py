@@ -17,9 +17,10 @@ from engine.core.view import (
     NoteView,
     OrderView,
     PositionView,
+    RegimeView,
     SignalView,
 )
-from engine.core.words import TERMINAL_STATE, ReasonCode, Side, TerminalState
+from engine.core.words import TERMINAL_STATE, ReasonCode, Regime, Side, TerminalState
 from engine.session.ports import CommandRequest
 
 SECOND = 1_000_000_000
@@ -163,6 +164,8 @@ BUSY = DeskView(
     journal_rows=48_211,
     journal_head="9f2c11ab77",
     positions_max=5,
+    regime=RegimeView(Regime.NORMAL, parse("17.2"), NOW - 12 * 3600 * SECOND, "generated", True, NOW - 86_400 * SECOND),
+    market_phases={"BTCUSDT": "TREND_UP", "ETHUSDT": "SIDEWAYS", "SOLUSDT": "SIDEWAYS", "DOTUSDT": "VOLATILE"},
 )
 
 

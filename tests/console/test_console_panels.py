@@ -10,7 +10,7 @@ from console.panels.status import progress_line, state, status_line, why_lines
 from console.text import Line, Seen, Tone
 from engine.core.events import FeedHealth, SessionPhase
 from engine.core.money import parse
-from engine.core.view import BlockView, DeskView, FeedView, HeartbeatView
+from engine.core.view import BlockView, DeskView, FeedView, HeartbeatView, RegimeView
 from tests.console import sample_desk as sample
 
 SECOND = sample.SECOND
@@ -76,6 +76,18 @@ def test_heat_names_its_figures_and_its_largest_position_first() -> None:
     shown = text(heat.rows(Seen(sample.BUSY), 44)).splitlines()
     assert shown[1].split() == ["0.42", "%", "of", "1.00", "%", "limit", "0.58", "%", "free"]
     assert [line.split()[0] for line in shown[2:]] == ["BTCUSDT", "SOLUSDT", "DOTUSDT"]
+
+
+@pytest.mark.parametrize(
+    ("width", "figures"),
+    [
+        (29, ["0.42", "%", "of", "0.40", "%", "UNKNOWN", "x0.4"]),
+        (56, ["0.42", "%", "of", "0.40", "%", "UNKNOWN", "x0.4", "0.00", "%", "free"]),
+    ],
+)
+def test_heat_names_the_regime_that_took_some_of_the_limit(width: int, figures: list[str]) -> None:
+    view = sample.changed(sample.BUSY, heat_limit=parse("0.004"), regime=RegimeView(heat_share=parse("0.4")))
+    assert text(heat.rows(Seen(view), width)).splitlines()[1].split() == figures
 
 
 # --- breakers ---
@@ -219,8 +231,9 @@ def test_the_env_comes_from_the_stamp() -> None:
 
 
 def test_the_head_says_what_runs_and_how_far_it_is() -> None:
-    line = text([progress_line(Seen(sample.BUSY), 80)])
-    assert "run 20260105-085556  sim paper generated" in line
+    line = text([progress_line(Seen(sample.BUSY), 120)])
+    assert "run 20260105-085556  sim paper generated  regime NORMAL 17.2" in line
+    assert "sim paper generated  regime NORMAL 17.2" in text([progress_line(Seen(sample.BUSY), 80)])
     assert "03:06:52 of 72h" in line
     assert "4 %" in line
     assert "up 03:06:52" in text([progress_line(running(duration_ns=0), 80)])

@@ -10,7 +10,7 @@ from engine.core.limits import FLOORS, HARD, looser_than_hard
 from engine.core.phases import MarketPhase
 from engine.core.risk import RULES, Candidate, refusal, size
 from engine.core.strategy import Proposal
-from engine.core.words import TERMINAL_STATE, BlockReason, ReasonCode, Side, TerminalState
+from engine.core.words import TERMINAL_STATE, BlockReason, ReasonCode, Regime, Side, TerminalState
 from tests.rig import SYMBOL, d, instrument
 
 CONFIG = CoreConfig("paper", 1, True, d(10_000), (instrument(),), ())
@@ -41,6 +41,9 @@ def candidate(**changes: Any) -> Candidate:
         "equity": d(10_000),
         "free_margin": d(10_000),
         "entries_last_minute": 0,
+        "regime": Regime.NORMAL,
+        "enabled": True,
+        "heat_limit": d("0.01"),
     }
     return Candidate(**(fields | changes))
 
@@ -169,10 +172,10 @@ def test_every_reason_has_exactly_one_terminal_state() -> None:
 
 
 def test_the_size_risks_what_it_may_and_is_whole_lots() -> None:
-    made = size(levels("99", "102"), instrument(), CONFIG, d(100))
+    made = size(levels("99", "102"), instrument(), CONFIG, d(100), d(1))
     assert made == d(2), "2 USD of risk, 1 USD a unit"
-    assert size(levels("99.9", "102"), instrument(), CONFIG, d(100)) == d(4), "400 USD at most"
-    assert size(levels("97", "106"), instrument(lot=d(1)), CONFIG, d(100)) == 0, "two thirds of a lot is none"
+    assert size(levels("99.9", "102"), instrument(), CONFIG, d(100), d(1)) == d(4), "400 USD at most"
+    assert size(levels("97", "106"), instrument(lot=d(1)), CONFIG, d(100), d(1)) == 0, "two thirds of a lot is none"
 
 
 def test_the_hard_limits_are_not_looser_than_themselves_and_cannot_be_assigned() -> None:

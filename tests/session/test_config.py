@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from engine.core import money
-from engine.core.config import DAY, HOUR, MINUTE, SECOND, Instrument, Limits, StrategySpec
+from engine.core.config import DAY, HOUR, MINUTE, SECOND, Instrument, Limits, RegimeModel, StrategySpec
 from engine.core.limits import HARD, looser_than_hard
 from engine.session.config import PLAIN_VARIABLES, SHIPPED, Config, load, to_core
 from engine.session.fields import duration_text, parse_duration
 from engine.session.layers import ConfigRefused, FileModel, Override, Problem, Section
 from engine.session.rules import venue_names
 from engine.session.secret import Secret
-from engine.session.settings import LIMIT_OF, DeskFile, RiskFile, ValidationFile, VenueFile
+from engine.session.settings import LIMIT_OF, DeskFile, RegimeFile, RiskFile, ValidationFile, VenueFile
 
 NOWHERE = Path("/nonexistent/.env")
 REPO = Path(__file__).parents[2]
@@ -92,6 +92,7 @@ def test_shipped_files_show_every_key(env: str) -> None:
     files: dict[str, type[FileModel]] = {
         "desk.toml": DeskFile,
         "risk.toml": RiskFile,
+        "regime.toml": RegimeFile,
         "validation.toml": ValidationFile,
     }
     files |= {f"venues/{name}.toml": VenueFile for name in ("sim",)}
@@ -105,6 +106,8 @@ def test_the_shipped_paper_files_say_what_the_defaults_are() -> None:
     shipped = read()
     assert shipped.desk == DeskFile(env="paper")
     assert shipped.risk == RiskFile(env="paper")
+    assert shipped.regime == RegimeFile(env="paper")
+    assert to_core(shipped, (), ()).regimes == RegimeModel()
     assert shipped.limits == Limits() == HARD
 
 
@@ -120,6 +123,7 @@ def test_the_example_environment_file_documents_every_variable() -> None:
     sections: list[Section[Any]] = [
         Section("desk", DeskFile, folder, ""),
         Section("risk", RiskFile, folder, "RISK_"),
+        Section("regime", RegimeFile, folder, "REGIME_"),
         Section("validation", ValidationFile, folder, "VALIDATION_"),
         *(Section("venue", VenueFile, folder, f"{name.upper()}_") for name in venue_names(folder)),
     ]

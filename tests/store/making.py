@@ -12,15 +12,19 @@ from engine.core.facts import (
     DayRolled,
     EquityMarked,
     ErrorCounted,
+    ExposureSpiked,
     FeedNoted,
     FillBooked,
     FundingPaid,
     KillChanged,
+    MarketPhaseChanged,
     OperatorActed,
     OrderChanged,
     PhaseChanged,
+    RegimeChanged,
     SignalEnded,
     SignalRaised,
+    StrategySwitched,
     TradeClosed,
 )
 from engine.core.money import parse
@@ -32,6 +36,7 @@ from engine.core.words import (
     OrderState,
     Purpose,
     ReasonCode,
+    Regime,
     Side,
     TerminalState,
     TimeInForce,
@@ -125,6 +130,13 @@ def mark(equity: str = "10197.6") -> EquityMarked:
     return EquityMarked(T0 + 5, parse(equity), parse(equity), 0, parse("200"), parse("2.4"), 0, 0, 0, 0)
 
 
+def regime_changed() -> RegimeChanged:
+    return RegimeChanged(
+        *(T0, Regime.ELEVATED, Regime.CRISIS, Regime.CRISIS, parse("29.5"), parse("31"), T0 - 60 * SECOND),
+        *("file:vix.csv", False, parse("0.007"), parse("0.004"), parse("400"), "the volatility index stands at 31.00"),
+    )
+
+
 def round_trip(seq: int) -> list[tuple[int, AnyFact]]:
     """One signal from being raised to its closed trade."""
     facts: list[AnyFact] = [
@@ -153,6 +165,10 @@ def one_of_each(seq: int) -> list[tuple[int, AnyFact]]:
         DayRolled(T0, 20_000, parse("10000"), parse("-3.5")),
         FeedNoted(T0, "BTCUSDT", "STALE", "no data for 15 s", 3),
         ErrorCounted(T0, "feed", "reset by peer", "ab12"),
+        regime_changed(),
+        StrategySwitched(T0, "trend", False, Regime.CRISIS),
+        ExposureSpiked(T0, Regime.CRISIS, T0 - SECOND, parse("400"), parse("500"), parse("0.25"), parse("0.2")),
+        MarketPhaseChanged(T0, "BTCUSDT", "UNKNOWN", "SIDEWAYS"),
         filled("f9", "-0.3", "60500.5", "-0.3", order_id="o9"),
     ]
     return [*round_trip(seq), *((seq, fact) for fact in facts)]
