@@ -174,7 +174,7 @@ def _where(ctx: typer.Context) -> Where:
 @app.command(epilog=EVERYWHERE)
 def run(
     ctx: typer.Context,
-    venue: Annotated[str | None, typer.Option(metavar="NAME", help="sim (built in) or bitunix.")] = None,
+    venue: Annotated[str | None, typer.Option(metavar="NAME", help="sim, the built-in one.")] = None,
     broker: Annotated[str | None, typer.Option(metavar="paper|venue", help="Who fills orders.")] = None,
     data: Data = None,
     symbols: Annotated[str | None, typer.Option(metavar="A,B", help="What to trade.")] = None,

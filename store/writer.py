@@ -24,6 +24,8 @@ from store.errors import StoreError
 from store.projections import Place, project_fact, project_note
 
 SNAPSHOTS_KEPT: Final = 3
+NOTE_KINDS: Final = frozenset({"run", "run_started", "snapshot", "report", "latch", "rearm", "restored"})
+"""Rows the journal writes of its own, beside facts and blocks of inputs."""
 _INSERT: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REFS: Final = ("fill_id", "order_id", "trade_id", "signal_id", "name", "reason", "act", "fingerprint")
 

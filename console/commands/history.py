@@ -12,14 +12,20 @@ import msgspec
 from console import say
 from console.commands.where import Where
 from console.exits import Exit, Quit
+from engine.core.clean import clean
 from engine.session.clock import WallClock
 from engine.session.fields import parse_duration
+from engine.session.layers import nearest
 from store.database import holds_desk
 from store.errors import Damaged
 from store.queries import Queries, open_queries
 from store.recovery import verify_file
+from store.rows import FACT_KINDS
+from store.writer import NOTE_KINDS
 
 T = TypeVar("T")
+KINDS = FACT_KINDS | NOTE_KINDS
+"""What `audit query --kind` may ask for; the blocks of inputs are the replay's to read."""
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 
 
@@ -49,6 +55,9 @@ def audit_query(
     where: Where, *, kind: str, symbol: str, ref: str, since: str, until: str, limit: int, before: int | None
 ) -> Exit:
     """Print journal rows, newest first."""
+    if kind and kind not in KINDS:
+        hint = nearest(kind, KINDS) or f"; there are {', '.join(sorted(KINDS))}"
+        raise Quit(Exit.USAGE, f"no row is of the kind {clean(kind, 40)!r}{hint}")
     asked: dict[str, Any] = {"kind": kind, "symbol": symbol, "ref": ref, "limit": limit}
     if since:
         asked["since_ns"] = moment_ns(since)

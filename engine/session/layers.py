@@ -98,7 +98,9 @@ class Section(Generic[FileT]):
 
     def settle(self, sources: Sources, problems: list[Problem]) -> "Settled[FileT]":
         """Merge the sources and check the result; what is wrong is added to `problems`."""
+        unread = len(problems)
         written = read_toml(self.path, problems)
+        unreadable = len(problems) > unread
         values: dict[str, object] = {}
         origins: dict[str, str] = {}
         for key in self.model.model_fields:
@@ -110,7 +112,8 @@ class Section(Generic[FileT]):
         try:
             return Settled(self, self.model.model_validate(values), origins, values)
         except ValidationError as refused:
-            problems += [_problem(error, values, origins, str(self.path)) for error in refused.errors()]
+            found = [error for error in refused.errors() if not (unreadable and error["type"] == "missing")]
+            problems += [_problem(error, values, origins, str(self.path)) for error in found]
             return Settled(self, None, origins, values)
 
     def _first(self, key: str, sources: Sources, written: Mapping[str, object]) -> tuple[str, object]:
@@ -194,8 +197,9 @@ def read_dotenv(path: Path, problems: list[Problem]) -> dict[str, str]:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A ready-made hint naming the known word closest to `word`, or nothing."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {found[0]}?" if found else ""
+    by_letters = {each.casefold(): each for each in known}
+    found = difflib.get_close_matches(word.casefold(), list(by_letters), n=1, cutoff=0.5)
+    return f"; did you mean {by_letters[found[0]]}?" if found else ""
 
 
 def rule_of(error: Mapping[str, Any]) -> str:

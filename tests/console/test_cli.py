@@ -562,6 +562,8 @@ def test_audit_query_filters_and_pages(nightdesk: Nightdesk, a_run: str) -> None
     assert "equity_marked" in nightdesk("audit", "query", "--since", "2026-11-21")[1]
     assert json.loads(nightdesk("audit", "query", "--until", "2020-01-01T00:00:00Z", "--json")[1]) == []
     assert nightdesk("audit", "query", "--since", "yesterday")[0] == 2
+    code, _, said = nightdesk("audit", "query", "--kind", "equity_mark")
+    assert (code, "did you mean equity_marked?" in said) == (2, True)
 
 
 def test_explain_follows_a_signal_or_says_there_is_none(nightdesk: Nightdesk, home: Home) -> None:

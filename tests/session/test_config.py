@@ -531,3 +531,15 @@ def test_reading_changes_no_file() -> None:
     read("live")
     read("paper")
     assert stamps() == before and os.environ.get("NIGHTDESK_SEED") is None
+
+
+def test_a_file_that_cannot_be_read_is_one_problem_not_two(tree: Path) -> None:
+    (tree / "paper" / "desk.toml").write_text("env = paper\n")
+    text = refusal(tree=tree)
+    assert "is not valid TOML" in text
+    assert "is required" not in text
+
+
+def test_a_symbol_in_small_letters_is_recognised() -> None:
+    text = refusal(overrides={"desk.symbols": Override("--symbols", "btcusdt")})
+    assert "did you mean BTCUSDT?" in text
