@@ -22,6 +22,7 @@ from engine.core.facts import (
     RegimeChanged,
     SignalEnded,
     SignalRaised,
+    StrategyDecided,
     StrategySwitched,
     TradeClosed,
 )
@@ -63,6 +64,16 @@ def _outcome(f: SignalEnded) -> Columns:
         "value": text(f.value),
         "limit_value": text(f.limit),
         "filled_qty": text(f.filled_qty),
+    }
+
+
+def _decision(f: StrategyDecided) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "strategy_id": f.strategy_id,
+        "symbol": f.symbol,
+        "decision": f.decision.value,
+        "text": f.text,
     }
 
 
@@ -277,6 +288,7 @@ def _error(f: ErrorCounted) -> Columns:
 _TABLES: Final[dict[type, tuple[str, Callable[..., Columns]]]] = {
     SignalRaised: ("signals", _signal),
     SignalEnded: ("outcomes", _outcome),
+    StrategyDecided: ("decisions", _decision),
     OrderChanged: ("orders", _order),
     FillBooked: ("fills", _fill),
     TradeClosed: ("trades", _trade),

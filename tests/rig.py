@@ -98,15 +98,19 @@ class Rig:
         }
         self.config = CoreConfig(**(settings | config))
         self.send(RunStarted(self.now_ns, "run1", self.config))
-        for symbol in symbols:
-            for k in range(60):
-                start = self.now_ns - (60 - k) * MINUTE
-                price = d(100) + (k % 2) * d("0.1")
-                self.send(Bar(symbol, self.now_ns, start, MINUTE, price, price, price, price, d(10), backfilled=True))
+        self.seed()
         if volatility is not None:
             self.volatility(volatility, seconds=0)
         if running:
             self.send(PhaseEntered(self.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+
+    def seed(self) -> None:
+        """Sixty quiet bars of each symbol, as history gives them."""
+        for symbol in self.engine.desk.instruments:
+            for k in range(60):
+                start = self.now_ns - (60 - k) * MINUTE
+                price = d(100) + (k % 2) * d("0.1")
+                self.send(Bar(symbol, self.now_ns, start, MINUTE, price, price, price, price, d(10), backfilled=True))
 
     def send(self, event: AnyEvent) -> list[AnyFact | AnyEffect]:
         """Handle one event; what it led to, also kept in `facts`."""

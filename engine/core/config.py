@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from engine.core.words import Regime
+from engine.core.words import Regime, Volatile
 
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
@@ -76,6 +76,22 @@ class Sizing(Value, frozen=True):
 
     risk_per_trade: int = 2 * 100_000_000
     notional_max: int = 400 * 100_000_000
+
+
+class PhaseModel(Value, frozen=True):
+    """How the market phase of a symbol follows from its closed bars.
+
+    Attributes:
+        window: Bars looked at; with fewer the phase is UNKNOWN.
+        trend_min: Net move over the sum of moves from which the market trends, 0 to 1.
+        volatile_min: Mean range of a bar, as a fraction of price, from which it is VOLATILE.
+        volatile: What VOLATILE does to an entry.
+    """
+
+    window: int = 50
+    trend_min: int = 35_000_000
+    volatile_min: int = 400_000
+    volatile: Volatile = Volatile.HALF
 
 
 class RegimeModel(Value, frozen=True):
@@ -155,3 +171,4 @@ class CoreConfig(Value, frozen=True):
     bar_ns: int = MINUTE  # the shortest bar strategies and phases see; below a minute the core builds it from ticks
     config_hash: str = ""
     regimes: RegimeModel = RegimeModel()
+    phases: PhaseModel = PhaseModel()

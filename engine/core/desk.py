@@ -41,7 +41,7 @@ class Desk:
         self.state = state
         self.config: CoreConfig = state.config
         self.instruments: dict[str, Instrument] = {i.symbol: i for i in state.config.instruments}
-        self.strategies: dict[str, StrategySpec] = {s.strategy_id: s for s in state.config.strategies}
+        self._strategies = {spec.strategy_id: spec for spec in state.config.strategies}
         for instrument in self.instruments.values():
             if instrument.multiplier != money.SCALE:
                 raise UnsupportedMultiplier(instrument.symbol, instrument.multiplier)
@@ -82,6 +82,10 @@ class Desk:
         """An id from the event sequence: `<run>-<seq>-<n>`, the same in every replay."""
         self._ids += 1
         return f"{self.state.run_id}-{self.state.seq}-{self._ids}"
+
+    def strategy(self, strategy_id: str) -> StrategySpec:
+        """What the run was told of a strategy; one it was told nothing of may enter in all regimes, full-sized."""
+        return self._strategies.get(strategy_id) or StrategySpec(strategy_id, "", {}, ())
 
     # --- figures ---
 

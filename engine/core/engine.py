@@ -13,6 +13,7 @@ import msgspec
 
 from engine.core import money
 from engine.core.bars import BarBuilder
+from engine.core.conditions import MarketPhases
 from engine.core.config import DAY, HOUR, MINUTE, CoreConfig
 from engine.core.desk import Desk
 from engine.core.events import (
@@ -42,19 +43,17 @@ from engine.core.facts import (
     ErrorCounted,
     FeedNoted,
     FundingPaid,
-    MarketPhaseChanged,
     PhaseChanged,
     WakeAt,
 )
 from engine.core.operator import Operator
 from engine.core.paper import PaperBroker, PaperState, opening_state
-from engine.core.phases import MarketPhase
 from engine.core.regimes import Regimes
 from engine.core.safety import Safety
 from engine.core.state import EngineState, Funding, Snapshot, SymbolState, Tally
 from engine.core.strategy import ExitWish, Proposal, Strategy
 from engine.core.trading import Trading
-from engine.core.words import BlockReason, ExitReason
+from engine.core.words import BlockReason
 
 NOTHING: Final[list[AnyFact | AnyEffect]] = []
 EQUITY_EVERY_NS: Final = MINUTE
@@ -177,6 +176,7 @@ class Engine:
         )
         self.safety = Safety(self.desk)
         self.regimes = Regimes(self.desk)
+        self.market_phases = MarketPhases(self.desk, self.safety)
         self.trading = Trading(self.desk, self.safety, self.paper)
         self.operator = Operator(self.desk, self.safety, self.trading)
         self.strategies = tuple(self._make_strategies(config))
@@ -334,7 +334,7 @@ class Engine:
         """Collect a price into the desk's own bars; the bar it closed goes where a bar of the feed would."""
         closed = self._own_bars[symbol].add(price, 0, at_ns)
         if closed is not None:
-            self._classify(self.state.symbols[symbol], closed)
+            self.market_phases.follow(self.state.symbols[symbol], closed)
             self._on_closed_bar(closed)
 
     def _on_bar(self, bar: Bar) -> None:
@@ -343,7 +343,7 @@ class Engine:
             return  # a repeat or a late bar never rewrites a decision
         known.bar_start_ns = bar.start_ns
         if not self._own_bars:
-            self._classify(known, bar)
+            self.market_phases.follow(known, bar)
         if not bar.backfilled:
             self.state.tally.market_events += 1
             self._price_from_bar(known, bar)
@@ -356,18 +356,8 @@ class Engine:
             longer = bar if strategy.span_ns == bar.span_ns else self._builder(strategy, bar).add_bar(bar)
             if longer is not None:
                 self._take(strategy, strategy.on_bar(longer, self), silent=longer.backfilled)
-
-    def _classify(self, known: SymbolState, bar: Bar) -> None:
-        """The market phase follows a closed bar, before anything is judged by it."""
-        known.window.add(bar)
-        if known.phase is not known.phase_told:
-            self._tell_market_phase(bar.symbol, known)
-
-    def _tell_market_phase(self, symbol: str, known: SymbolState) -> None:
-        """Put a symbol's phase on record; while history is seeded the phases of the past are not."""
-        if self.state.phase in TRADES and known.phase is not known.phase_told:
-            self.desk.emit(MarketPhaseChanged(self.state.at_ns, symbol, known.phase_told.value, known.phase.value))
-            known.phase_told = known.phase
+        if not bar.backfilled:
+            self.trading.hold(bar.symbol)
 
     def _price_from_bar(self, known: SymbolState, bar: Bar) -> None:
         """Bars carry fills and exits only where no quotes come."""
@@ -396,7 +386,7 @@ class Engine:
             if isinstance(wish, ExitWish):
                 holding = self.state.holdings.get(wish.symbol)
                 if holding is not None and holding.strategy_id == strategy.strategy_id:
-                    self.trading.exits.exit(wish.symbol, ExitReason.STRATEGY)
+                    self.trading.leave(holding, wish)
             elif not silent and self.state.phase is SessionPhase.RUNNING:
                 self.trading.entries.propose(strategy.strategy_id, wish)
 
@@ -481,13 +471,13 @@ class Engine:
         state.tally = Tally(starting_equity=self.desk.equity, starting_unrealized=self.desk.unrealized)
         for known in state.symbols.values():
             known.quote, known.bar_start_ns, known.health = None, 0, FeedHealth.LIVE
-            known.window, known.phase_told = type(known.window)(), MarketPhase.UNKNOWN
         state.blocks.pop(BlockReason.SHUTTING_DOWN, None)
         state.blocks.pop(BlockReason.STALE_DATA, None)
         self.safety.block(BlockReason.STARTING, "the session is starting")
         if state.at_ns >= (state.day + 1) * DAY or state.day < 0:
             self._roll_day()
         state.peak_equity = max(state.peak_equity, self.desk.equity)
+        self.market_phases.begin()
         self.regimes.begin()
         self.trading.entries.end_stranded()
         if self.paper is None:
@@ -505,8 +495,7 @@ class Engine:
         if event.phase is SessionPhase.RUNNING:
             self.safety.unblock(BlockReason.STARTING, "history seeded")
             self.regimes.open()
-            for symbol, known in self.state.symbols.items():
-                self._tell_market_phase(symbol, known)
+            self.market_phases.open()
         elif event.phase is SessionPhase.SHUTTING_DOWN:
             self.safety.block(BlockReason.SHUTTING_DOWN, f"the session is ending: {event.reason}")
         elif event.phase is SessionPhase.COMPLETED:

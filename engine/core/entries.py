@@ -8,9 +8,10 @@ from typing import Final
 
 from engine.core import money
 from engine.core.blotter import Blotter
+from engine.core.conditions import should_trade
 from engine.core.config import MINUTE
 from engine.core.desk import Desk
-from engine.core.facts import SignalEnded, SignalRaised
+from engine.core.facts import SignalEnded, SignalRaised, StrategyDecided
 from engine.core.orders import Order, on_tick
 from engine.core.phases import MarketPhase
 from engine.core.risk import Candidate, Refusal, refusal, size
@@ -18,7 +19,7 @@ from engine.core.safety import Safety
 from engine.core.state import LiveSignal
 from engine.core.strategy import Proposal
 from engine.core.view import SignalView
-from engine.core.words import TERMINAL_STATE, OrderKind, OrderState, Purpose, ReasonCode, TimeInForce
+from engine.core.words import TERMINAL_STATE, Decision, OrderKind, OrderState, Purpose, ReasonCode, TimeInForce
 
 RECENT_SIGNALS_KEPT: Final = 100
 REASON_CODES: Final = frozenset(code.value for code in ReasonCode)
@@ -57,6 +58,9 @@ class Entries:
         candidate = self._candidate(strategy_id, proposal)
         state.live_signals[signal.signal_id] = signal
         state.tally.signals += 1
+        half = candidate.conditions.text if candidate.conditions.code is None else ""
+        why = "; ".join(text for text in (f"{proposal.side}: {proposal.text}", half) if text)
+        desk.emit(StrategyDecided(state.at_ns, strategy_id, proposal.symbol, Decision.ENTRY, why))
         desk.emit(
             SignalRaised(
                 at_ns=state.at_ns,
@@ -83,8 +87,10 @@ class Entries:
         desk, state, config = self._desk, self._desk.state, self._desk.config
         known = state.symbols.get(proposal.symbol)
         instrument = desk.instruments.get(proposal.symbol)
-        spec = desk.strategies.get(strategy_id)
-        share = spec.weight if spec else money.SCALE
+        strategy = desk.strategy(strategy_id)
+        phase = known.phase if known else MarketPhase.UNKNOWN
+        answer = should_trade(phase, state.regime.regime, strategy, config.phases.volatile)
+        share = money.mul(answer.share, strategy.weight)
         touch = desk.mark(proposal.symbol, -proposal.side.sign)
         price = proposal.entry or touch
         if proposal.entry and instrument is not None:
@@ -102,7 +108,7 @@ class Entries:
             price=price,
             last=known.last if known else 0,
             last_age_ns=state.at_ns - known.last_ns if known else 0,
-            phase=known.phase if known else MarketPhase.UNKNOWN,
+            conditions=answer,
             killed=state.killed,
             blocks=blocks,
             block_text=block_text,
@@ -115,8 +121,6 @@ class Entries:
             equity=desk.equity,
             free_margin=desk.free_margin(),
             entries_last_minute=len(state.entries_ns),
-            regime=state.regime.regime,
-            enabled=spec is None or spec.enters_in(state.regime.regime),
             heat_limit=desk.heat_limit(),
         )
 

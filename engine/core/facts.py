@@ -10,6 +10,7 @@ import msgspec
 from engine.core.words import (
     BlockReason,
     BreakerName,
+    Decision,
     ExitReason,
     OrderKind,
     OrderState,
@@ -55,6 +56,15 @@ class SignalEnded(Fact, frozen=True, tag="signal_ended"):
     value: int = 0
     limit: int = 0
     filled_qty: int = 0
+
+
+class StrategyDecided(Fact, frozen=True, tag="strategy_decided"):
+    """What a strategy decided about a symbol: an entry, an exit, or, once a closed bar, to hold what it has."""
+
+    strategy_id: str
+    symbol: str
+    decision: Decision
+    text: str
 
 
 class OrderChanged(Fact, frozen=True, tag="order_changed"):
@@ -273,6 +283,7 @@ class ErrorCounted(Fact, frozen=True, tag="error_counted"):
 AnyFact = (
     SignalRaised
     | SignalEnded
+    | StrategyDecided
     | OrderChanged
     | FillBooked
     | TradeClosed

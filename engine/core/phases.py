@@ -6,16 +6,12 @@ volatility is the mean bar range as a fraction of price. Integers only.
 
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final
 
 import msgspec
 
 from engine.core import money
+from engine.core.config import PhaseModel
 from engine.core.events import Bar
-
-WINDOW: Final = 50  # bars looked at; fewer known means UNKNOWN
-TREND_MIN: Final = money.parse("0.35")
-VOLATILE_MIN: Final = money.parse("0.004")  # mean range of a one-minute bar
 
 
 class MarketPhase(StrEnum):
@@ -27,29 +23,29 @@ class MarketPhase(StrEnum):
 
 
 class PhaseWindow(msgspec.Struct):
-    """The closes and ranges of the last `WINDOW` bars of a symbol."""
+    """The closes and ranges of a symbol's last bars, at most `PhaseModel.window` of them."""
 
     closes: list[int] = []
     ranges: list[int] = []
     phase: MarketPhase = MarketPhase.UNKNOWN
 
-    def add(self, bar: Bar) -> MarketPhase:
+    def add(self, bar: Bar, model: PhaseModel) -> MarketPhase:
         """Take a closed bar; the phase it leads to."""
         self.closes.append(bar.close)
         self.ranges.append(bar.high - bar.low)
-        if len(self.closes) > WINDOW:
+        if len(self.closes) > model.window:
             del self.closes[0], self.ranges[0]
-        self.phase = self._classify()
+        self.phase = self._classify(model)
         return self.phase
 
-    def _classify(self) -> MarketPhase:
+    def _classify(self, model: PhaseModel) -> MarketPhase:
         closes = self.closes
-        if len(closes) < WINDOW:
+        if len(closes) < model.window:
             return MarketPhase.UNKNOWN
-        if money.div(sum(self.ranges), sum(closes)) >= VOLATILE_MIN:
+        if money.div(sum(self.ranges), sum(closes)) >= model.volatile_min:
             return MarketPhase.VOLATILE
         net = closes[-1] - closes[0]
         path = sum(abs(b - a) for a, b in pairwise(closes))
-        if path and money.div(abs(net), path) >= TREND_MIN:
+        if path and money.div(abs(net), path) >= model.trend_min:
             return MarketPhase.TREND_UP if net > 0 else MarketPhase.TREND_DOWN
         return MarketPhase.SIDEWAYS

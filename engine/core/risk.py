@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 
 from engine.core import money
+from engine.core.conditions import Answer
 from engine.core.config import CoreConfig, Instrument
-from engine.core.phases import MarketPhase
 from engine.core.strategy import Proposal
-from engine.core.words import BlockReason, ReasonCode, Regime
+from engine.core.words import BlockReason, ReasonCode
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Candidate(msgspec.Struct, frozen=True):
     price: int  # what the entry is expected to cost per unit: its limit, or the touch for a market order
     last: int  # newest price of the symbol, 0 if none
     last_age_ns: int
-    phase: MarketPhase
+    conditions: Answer  # of the market phase and the regime
     killed: bool
     blocks: tuple[str, ...]  # in force, kill not included
     block_text: str
@@ -40,8 +40,6 @@ class Candidate(msgspec.Struct, frozen=True):
     equity: int
     free_margin: int
     entries_last_minute: int
-    regime: Regime
-    enabled: bool  # the regime lets the strategy enter
     heat_limit: int  # in force: the configured one, as far as the regime leaves it
 
     @property
@@ -118,16 +116,8 @@ def _seconds(ns: int) -> int:
     return ns // 10
 
 
-def _phase(c: Candidate) -> Refusal | None:
-    if c.phase is MarketPhase.UNKNOWN:
-        return Refusal(ReasonCode.PHASE_UNKNOWN, "too few bars to name the market phase")
-    return None
-
-
-def _strategy(c: Candidate) -> Refusal | None:
-    if c.enabled:
-        return None
-    return Refusal(ReasonCode.STRATEGY_DISABLED, f"the strategy does not enter in the regime {c.regime}")
+def _conditions(c: Candidate) -> Refusal | None:
+    return None if c.conditions.code is None else Refusal(c.conditions.code, c.conditions.text)
 
 
 def _positions(c: Candidate) -> Refusal | None:
@@ -238,8 +228,7 @@ RULES: Final = (
     Rule(1, "breaker", "No entry while a circuit breaker is tripped.", _breaker),
     Rule(1, "block", "No entry while any block stands (operator, stale data, journal, starting, ending …).", _blocks),
     Rule(1, "price", "The symbol's last price is known and not older than the limit.", _price),
-    Rule(1, "phase", "The market phase is known.", _phase),
-    Rule(1, "strategy", "The regime lets the strategy enter.", _strategy),
+    Rule(1, "conditions", "The market phase is known, and it and the regime let the strategy enter.", _conditions),
     Rule(2, "positions", "Open positions and working entries stay below the limit.", _positions),
     Rule(3, "whitelist", "The symbol is one of the run's.", _allowed),
     Rule(3, "symbol", "One position a symbol.", _symbol),

@@ -3,16 +3,20 @@
 A signal ends when its entry order has ended; from then on a resting order waits at the target and the stop is watched.
 """
 
+from engine.core import money
 from engine.core.blotter import Blotter
 from engine.core.desk import Desk
 from engine.core.entries import Entries
 from engine.core.events import BrokerEvent, Fill
 from engine.core.exits import Exits
+from engine.core.facts import StrategyDecided
 from engine.core.holdings import Holdings
 from engine.core.orders import Order
 from engine.core.paper import PaperBroker
 from engine.core.safety import Safety
-from engine.core.words import Purpose
+from engine.core.state import Holding
+from engine.core.strategy import ExitWish
+from engine.core.words import Decision, ExitReason, Purpose
 
 
 class Trading:
@@ -26,6 +30,7 @@ class Trading:
     """
 
     def __init__(self, desk: Desk, safety: Safety, paper: PaperBroker | None) -> None:
+        self._desk = desk
         self._safety = safety
         self.blotter = Blotter(desk, safety, paper)
         self.entries = Entries(desk, safety, self.blotter)
@@ -55,6 +60,24 @@ class Trading:
         if order.purpose is Purpose.ENTRY and self.entries.settle(order, code, text):
             self.exits.rest_target(order.symbol)
         self.exits.forget(order)
+
+    def leave(self, holding: Holding, wish: ExitWish) -> None:
+        """Close a holding because its strategy wishes it; the wish is recorded once."""
+        if holding.leaving is None:
+            self._decided(holding, Decision.EXIT, wish.text)
+        self.exits.exit(holding.symbol, ExitReason.STRATEGY)
+
+    def hold(self, symbol: str) -> None:
+        """Record, once a closed bar, that a strategy keeps what it has, and how that stands."""
+        holding = self._desk.state.holdings.get(symbol)
+        if holding is None or holding.leaving is not None:
+            return
+        levels = f"stop {money.text(holding.stop)}, target {money.text(holding.target)}"
+        unrealized = money.text(self._desk.unrealized_of(symbol), 2)
+        self._decided(holding, Decision.HOLD, f"{levels}, unrealized {unrealized}")
+
+    def _decided(self, holding: Holding, decision: Decision, text: str) -> None:
+        self._desk.emit(StrategyDecided(self._desk.at_ns, holding.strategy_id, holding.symbol, decision, text))
 
     def due(self) -> None:
         """Cancel the orders that outlived their deadline, then close the holdings that outlived their time."""

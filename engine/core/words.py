@@ -173,6 +173,22 @@ class Regime(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class Volatile(StrEnum):
+    """What a VOLATILE market does to an entry: halves it, forbids it, or nothing."""
+
+    HALF = "half"
+    FORBID = "forbid"
+    ALLOW = "allow"
+
+
+class Decision(StrEnum):
+    """What a strategy decided about a symbol."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    HOLD = "hold"
+
+
 class Severity(StrEnum):
     INFO = "INFO"
     WARNING = "WARNING"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.core.config import CoreConfig, Instrument, Limits, PaperModel, RegimeModel, Sizing, StrategySpec
+from engine.core.config import CoreConfig, Instrument, Limits, PaperModel, PhaseModel, RegimeModel, Sizing, StrategySpec
 from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
 from engine.session.layers import (
     MARKER,
@@ -225,6 +225,12 @@ def to_core(
         kill_closes=desk.on_kill == "close",
         bar_ns=desk.bar,
         config_hash=config.content_hash,
+        phases=PhaseModel(
+            window=config.regime.phase_window,
+            trend_min=config.regime.phase_trend_min,
+            volatile_min=config.regime.phase_volatile_percent,
+            volatile=config.regime.volatile,
+        ),
         regimes=_regimes(config.regime, volatility),
     )
 

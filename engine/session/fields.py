@@ -118,6 +118,9 @@ def _date(raw: object) -> datetime.date | None:
 Money = Annotated[int, BeforeValidator(_amount), PlainSerializer(money.text), Field(gt=0)]
 """An amount, a price or a ratio above zero, scaled by 1e-8."""
 
+Ratio = Annotated[int, BeforeValidator(_amount), PlainSerializer(money.text), Field(gt=0, le=money.SCALE)]
+"""Above zero and at most one."""
+
 MoneyOrNone = Annotated[int, BeforeValidator(_amount), PlainSerializer(money.text), Field(ge=0)]
 """The same, but it may be zero, where zero really means none."""
 

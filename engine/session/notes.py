@@ -17,11 +17,12 @@ from engine.core.facts import (
     PhaseChanged,
     RegimeChanged,
     SignalEnded,
+    StrategyDecided,
     StrategySwitched,
     TradeClosed,
 )
 from engine.core.view import NoteView
-from engine.core.words import OrderState, Regime, TerminalState
+from engine.core.words import Decision, OrderState, Regime, TerminalState
 
 
 def note(seq: int, fact: AnyFact) -> NoteView | None:
@@ -39,6 +40,8 @@ def _tell(fact: AnyFact) -> tuple[str, str, str] | None:
             return "info", "signal", f"{fact.symbol} {fact.side} executed: {fact.text}"
         case SignalEnded():
             return "info", "signal", f"{fact.symbol} {fact.side} {fact.reason_code.value}: {fact.text}"
+        case StrategyDecided(decision=Decision.EXIT):
+            return "info", "decision", f"{fact.strategy_id} leaves {fact.symbol}: {fact.text}"
         case FillBooked():
             word = "bought" if fact.qty > 0 else "sold"
             qty, price = money.text(abs(fact.qty)), money.text(fact.price)

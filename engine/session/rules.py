@@ -43,6 +43,8 @@ _RANGES: Final = (
     ("paper_latency_min", "paper_latency_max"),
     ("paper_slippage_min_percent", "paper_slippage_max_percent"),
 )
+PHASE_WINDOW_MIN: Final = 2  # one bar has no move
+PHASE_WINDOW_MAX: Final = 1_000  # every closed bar looks at the whole window
 _NOT_YET: Final = "must stay {}: this version has no gate through which live orders could be released"
 
 
@@ -169,13 +171,15 @@ def check_risk(risk: Settled[RiskFile], problems: list[Problem]) -> None:
 
 
 def check_regime(regime: Settled[RegimeFile], problems: list[Problem]) -> None:
-    """Thresholds that rise, and an index that can be read."""
+    """A window of bars that can be judged, thresholds that rise, and an index that can be read."""
     file = regime.file
     if file is None:
         return
     for lower, higher in (("normal_from", "elevated_from"), ("elevated_from", "crisis_from")):
         if getattr(file, lower) >= getattr(file, higher):
             problems.append(regime.problem(lower, f"must be below {higher}"))
+    if not PHASE_WINDOW_MIN <= file.phase_window <= PHASE_WINDOW_MAX:
+        problems.append(regime.problem("phase_window", f"must lie between {PHASE_WINDOW_MIN} and {PHASE_WINDOW_MAX}"))
     if file.hysteresis >= file.normal_from:
         problems.append(regime.problem("hysteresis", "must be below normal_from"))
     try:

@@ -278,9 +278,9 @@ class Session:
         if plan.policy.bar_ns < BASE_SPAN_NS:
             log.info("bars of %d s are built from ticks: there is no history to seed", plan.policy.bar_ns // SECOND)
             return
-        needed = max(
-            [plan.policy.min_history, *(s.history * s.span_ns // BASE_SPAN_NS for s in shell.runner.engine.strategies)]
-        )
+        engine = shell.runner.engine
+        look_back = [s.history * s.span_ns // BASE_SPAN_NS for s in engine.strategies]
+        needed = max(plan.policy.min_history, engine.desk.config.phases.window, *look_back)
         for done, symbol in enumerate(symbols):
             shell.phase_text = f"history {done}/{len(symbols)} symbols"
             bars = await self._history(symbol, needed)

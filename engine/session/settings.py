@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from engine.core.config import DAY, HOUR, MINUTE, SECOND
 from engine.core.limits import HARD
-from engine.core.words import Regime
+from engine.core.words import Regime, Volatile
 from engine.session.fields import (
     MILLISECOND,
     Bar,
@@ -26,6 +26,7 @@ from engine.session.fields import (
     Names,
     OptionalDate,
     Percent,
+    Ratio,
     Seed,
     Share,
 )
@@ -127,9 +128,13 @@ PLAUSIBLE_SHARE: Final = 50
 
 
 class RegimeFile(FileModel):
-    """`regime.toml`: the volatility index, what its levels mean, and the share of the heat limit each regime leaves."""
+    """`regime.toml`: the market phase by prices, and the regime by a volatility index with its heat limits."""
 
     env: Env
+    phase_window: Count = 50
+    phase_trend_min: Ratio = 35_000_000
+    phase_volatile_percent: Percent = 400_000
+    volatile: Volatile = Volatile.HALF
     volatility: str = Field(default="auto", min_length=1, max_length=1000)
     max_age: Duration = 5 * DAY
     normal_from: Money = 15 * 100_000_000

@@ -60,3 +60,16 @@ CREATE INDEX market_phase_changes_by_run ON market_phase_changes (run, row);
 ALTER TABLE equity_marks ADD COLUMN regime TEXT NOT NULL DEFAULT '';
 ALTER TABLE equity_marks ADD COLUMN volatility TEXT NOT NULL DEFAULT '0';
 ALTER TABLE equity_marks ADD COLUMN phases TEXT NOT NULL DEFAULT '';
+
+-- What strategies decided: entries, exits, and once a closed bar that they hold what they have.
+CREATE TABLE decisions (
+    row         INTEGER PRIMARY KEY,
+    run         INTEGER NOT NULL,
+    mode        TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns       INTEGER NOT NULL,
+    strategy_id TEXT NOT NULL,
+    symbol      TEXT NOT NULL,
+    decision    TEXT NOT NULL CHECK (decision IN ('entry', 'exit', 'hold')),
+    text        TEXT NOT NULL
+) STRICT;
+CREATE INDEX decisions_by_run ON decisions (run, row);

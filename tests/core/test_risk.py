@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.core.conditions import Answer
 from engine.core.config import SECOND, CoreConfig, Limits
 from engine.core.limits import FLOORS, HARD, looser_than_hard
-from engine.core.phases import MarketPhase
 from engine.core.risk import RULES, Candidate, refusal, size
 from engine.core.strategy import Proposal
-from engine.core.words import TERMINAL_STATE, BlockReason, ReasonCode, Regime, Side, TerminalState
+from engine.core.words import TERMINAL_STATE, BlockReason, ReasonCode, Side, TerminalState
 from tests.rig import SYMBOL, d, instrument
 
 CONFIG = CoreConfig("paper", 1, True, d(10_000), (instrument(),), ())
@@ -28,7 +28,7 @@ def candidate(**changes: Any) -> Candidate:
         "price": d(100),
         "last": d(100),
         "last_age_ns": SECOND,
-        "phase": MarketPhase.SIDEWAYS,
+        "conditions": Answer(d(1)),
         "killed": False,
         "blocks": (),
         "block_text": "",
@@ -41,8 +41,6 @@ def candidate(**changes: Any) -> Candidate:
         "equity": d(10_000),
         "free_margin": d(10_000),
         "entries_last_minute": 0,
-        "regime": Regime.NORMAL,
-        "enabled": True,
         "heat_limit": d("0.01"),
     }
     return Candidate(**(fields | changes))
@@ -118,7 +116,9 @@ def test_just_inside_passes_and_just_outside_is_refused_with_its_code(
         (ReasonCode.PAUSED, {"blocks": (BlockReason.OPERATOR,)}),
         (ReasonCode.NO_PRICE, {"last": 0}),
         (ReasonCode.STALE_DATA, {"last_age_ns": -1}),
-        (ReasonCode.PHASE_UNKNOWN, {"phase": MarketPhase.UNKNOWN}),
+        (ReasonCode.PHASE_UNKNOWN, {"conditions": Answer(0, ReasonCode.PHASE_UNKNOWN, "too few bars")}),
+        (ReasonCode.PHASE_FORBIDS, {"conditions": Answer(0, ReasonCode.PHASE_FORBIDS, "volatile")}),
+        (ReasonCode.STRATEGY_DISABLED, {"conditions": Answer(0, ReasonCode.STRATEGY_DISABLED, "not in CRISIS")}),
         (ReasonCode.SYMBOL_NOT_ALLOWED, {"instrument": None}),
         (ReasonCode.SYMBOL_POSITIONS, {"symbol_busy": True}),
         (ReasonCode.LEVERAGE, {"equity": 0}),

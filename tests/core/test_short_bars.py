@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from engine.core.config import MINUTE, SECOND
+from engine.core.config import MINUTE, SECOND, PhaseModel
 from engine.core.engine import Engine
 from engine.core.events import Bar, PhaseEntered, Quote, RunStarted, SessionPhase, Trade
-from engine.core.phases import WINDOW, MarketPhase
+from engine.core.phases import MarketPhase
 from engine.core.strategy import ExitWish, Market, Proposal
 from tests.rig import START_NS, SYMBOL, Rig, Scripted, d
 
@@ -80,7 +80,7 @@ def test_the_feeds_minutes_are_not_mixed_in() -> None:
 
 def test_the_phase_is_known_after_a_window_of_short_bars() -> None:
     made, _ = rig(SECOND, SECOND)
-    for second in range(WINDOW + 1):
+    for second in range(PhaseModel().window + 1):
         phase = made.engine.state.symbols[SYMBOL].phase
         assert phase is MarketPhase.UNKNOWN
         quote_at(made, START_NS + second * SECOND, "100")

@@ -44,6 +44,7 @@ async def test_a_price_from_an_earlier_run_is_shown_as_stale_and_not_traded_on()
     rig.quote("100", "100.2")
     rig.now_ns += HOUR
     rig.send(RunStarted(rig.now_ns, "run2", rig.config))
+    rig.seed()
     rig.send(PhaseEntered(rig.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
     clock = ScaledClock(rig.now_ns, 60)
     shell = Shell(

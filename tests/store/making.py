@@ -24,6 +24,7 @@ from engine.core.facts import (
     RegimeChanged,
     SignalEnded,
     SignalRaised,
+    StrategyDecided,
     StrategySwitched,
     TradeClosed,
 )
@@ -31,6 +32,7 @@ from engine.core.money import parse
 from engine.core.words import (
     BlockReason,
     BreakerName,
+    Decision,
     ExitReason,
     OrderKind,
     OrderState,
@@ -166,6 +168,7 @@ def one_of_each(seq: int) -> list[tuple[int, AnyFact]]:
         FeedNoted(T0, "BTCUSDT", "STALE", "no data for 15 s", 3),
         ErrorCounted(T0, "feed", "reset by peer", "ab12"),
         regime_changed(),
+        StrategyDecided(T0, "trend", "BTCUSDT", Decision.HOLD, "stop 59000, target 62000, unrealized 3.10"),
         StrategySwitched(T0, "trend", False, Regime.CRISIS),
         ExposureSpiked(T0, Regime.CRISIS, T0 - SECOND, parse("400"), parse("500"), parse("0.25"), parse("0.2")),
         MarketPhaseChanged(T0, "BTCUSDT", "UNKNOWN", "SIDEWAYS"),
