@@ -14,7 +14,7 @@ import msgspec
 
 from engine.core import money
 from engine.core.facts import AnyFact, FillBooked, OrderChanged, PhaseChanged
-from store.rows import FACT_KINDS, PROJECTED, row_of
+from store.rows import FACT_KINDS, PROJECTED, rows_of
 
 FINAL_PHASES: Final = ("COMPLETED", "FATAL_ERROR", "ALREADY_RUNNING", "CONFIG_VALIDATION_FAILED")
 
@@ -32,11 +32,12 @@ fact_decoder: Final = msgspec.json.Decoder(AnyFact)
 
 def project_fact(db: sqlite3.Connection, at: Place, fact: AnyFact) -> None:
     """Bring the tables up to date with one fact."""
-    table, columns = row_of(fact)
-    columns |= {"row": at.row, "run": at.run, "mode": at.mode}
     if isinstance(fact, OrderChanged) and _change_order(db, fact):
         return
-    db.execute(_insert_into(table, tuple(columns)), tuple(columns.values()))
+    table, rows = rows_of(fact)
+    for columns in rows:
+        columns |= {"row": at.row, "run": at.run, "mode": at.mode}
+        db.execute(_insert_into(table, tuple(columns)), tuple(columns.values()))
     if isinstance(fact, FillBooked):
         _book_position(db, at, fact)
     elif isinstance(fact, PhaseChanged):

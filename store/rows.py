@@ -1,6 +1,6 @@
 """Each kind of fact as a row of its table: column by column, money as decimal text. Pure; the SQL is elsewhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.core.facts import (
@@ -21,6 +21,7 @@ from engine.core.facts import (
     PhaseChanged,
     RegimeChanged,
     SignalEnded,
+    SignalJudged,
     SignalRaised,
     StrategyDecided,
     StrategySwitched,
@@ -32,10 +33,11 @@ Value = str | int
 Columns = dict[str, Value]
 
 
-def row_of(fact: AnyFact) -> tuple[str, Columns]:
-    """The table a fact belongs to, and its columns there."""
+def rows_of(fact: AnyFact) -> tuple[str, Sequence[Columns]]:
+    """The table a fact belongs to, and its rows there: one, or for a judged signal one a check."""
     table, columns = _TABLES[type(fact)]
-    return table, columns(fact)
+    made = columns(fact)
+    return table, made if isinstance(made, list) else [made]
 
 
 def _signal(f: SignalRaised) -> Columns:
@@ -52,6 +54,21 @@ def _signal(f: SignalRaised) -> Columns:
         "regime": f.regime,
         "text": f.text,
     }
+
+
+def _evaluations(f: SignalJudged) -> list[Columns]:
+    return [
+        {
+            "signal_id": f.signal_id,
+            "position": position,
+            "layer": check.layer,
+            "rule": check.rule,
+            "value": text(check.value),
+            "limit_value": text(check.limit),
+            "ok": int(check.ok),
+        }
+        for position, check in enumerate(f.checks, start=1)
+    ]
 
 
 def _outcome(f: SignalEnded) -> Columns:
@@ -285,8 +302,9 @@ def _error(f: ErrorCounted) -> Columns:
     return {"at_ns": f.at_ns, "place": f.where, "text": f.text, "fingerprint": f.fingerprint}
 
 
-_TABLES: Final[dict[type, tuple[str, Callable[..., Columns]]]] = {
+_TABLES: Final[dict[type, tuple[str, Callable[..., Columns | list[Columns]]]]] = {
     SignalRaised: ("signals", _signal),
+    SignalJudged: ("evaluations", _evaluations),
     SignalEnded: ("outcomes", _outcome),
     StrategyDecided: ("decisions", _decision),
     OrderChanged: ("orders", _order),
@@ -309,5 +327,10 @@ _TABLES: Final[dict[type, tuple[str, Callable[..., Columns]]]] = {
 }
 # "signal_raised", "order_changed" …: the journal's `kind` of each fact.
 FACT_KINDS: Final = frozenset(str(fact.__struct_config__.tag) for fact in _TABLES)  # type: ignore[attr-defined]
+_REFERRING: Final = ("outcomes", "evaluations")
 # Every table that is computed from the journal; those that refer to others stand before them.
-PROJECTED: Final = ("outcomes", *(table for table, _ in _TABLES.values() if table != "outcomes"), "positions", "runs")
+PROJECTED: Final = (
+    *_REFERRING,
+    *(table for table, _ in _TABLES.values() if table not in _REFERRING),
+    *("positions", "runs"),
+)

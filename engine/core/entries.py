@@ -8,13 +8,15 @@ from typing import Final
 
 from engine.core import money
 from engine.core.blotter import Blotter
+from engine.core.candidate import Candidate, loss_at_stop, size
 from engine.core.conditions import should_trade
 from engine.core.config import MINUTE
 from engine.core.desk import Desk
-from engine.core.facts import SignalEnded, SignalRaised, StrategyDecided
+from engine.core.facts import SignalEnded, SignalJudged, SignalRaised, StrategyDecided
 from engine.core.orders import Order, on_tick
 from engine.core.phases import MarketPhase
-from engine.core.risk import Candidate, Refusal, refusal, size
+from engine.core.risk import judge
+from engine.core.rule import Refusal
 from engine.core.safety import Safety
 from engine.core.state import LiveSignal
 from engine.core.strategy import Proposal
@@ -35,13 +37,16 @@ class Entries:
 
     def is_busy(self, symbol: str) -> bool:
         """True while the symbol has a position, a working order or a signal in flight."""
+        return self._occupations(symbol) > 0
+
+    def _occupations(self, symbol: str) -> int:
+        """What occupies a symbol: its position, or else its working orders, or else its signals in flight."""
         state = self._desk.state
         position = state.positions.get(symbol)
-        return (
-            (position is not None and position.qty != 0)
-            or any(order.symbol == symbol for order in state.orders.values())
-            or any(signal.proposal.symbol == symbol for signal in state.live_signals.values())
-        )
+        if position is not None and position.qty:
+            return 1
+        orders = sum(order.symbol == symbol for order in state.orders.values())
+        return orders or sum(signal.proposal.symbol == symbol for signal in state.live_signals.values())
 
     def in_flight(self) -> int:
         """Signals of this run without a verdict yet."""
@@ -76,7 +81,8 @@ class Entries:
                 text=proposal.text,
             )
         )
-        no = refusal(candidate)
+        seen, no = judge(candidate)
+        desk.emit(SignalJudged(state.at_ns, signal.signal_id, seen))
         if no is not None:
             self._end_signal(signal, no)
             return
@@ -99,13 +105,15 @@ class Entries:
         blocks, block_text = self._safety.standing()
         horizon = state.at_ns - MINUTE
         state.entries_ns = [at for at in state.entries_ns if at > horizon]
+        qty = size(proposal, instrument, config, price, share) if instrument else 0
         return Candidate(
             proposal=proposal,
             instrument=instrument,
-            config=config,
-            at_ns=state.at_ns,
-            qty=size(proposal, instrument, config, price, share) if instrument else 0,
+            limits=config.limits,
+            qty=qty,
             price=price,
+            notional=money.mul(price, qty),
+            loss=loss_at_stop(price, proposal.stop, qty, instrument),
             last=known.last if known else 0,
             last_age_ns=state.at_ns - known.last_ns if known else 0,
             conditions=answer,
@@ -115,7 +123,7 @@ class Entries:
             breaker=code,
             breaker_text=breaker_text,
             open_positions=self._occupied(),
-            symbol_busy=self.is_busy(proposal.symbol),
+            symbol_positions=self._occupations(proposal.symbol),
             exposure=desk.exposure(),
             risk=desk.risk(),
             equity=desk.equity,

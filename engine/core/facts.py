@@ -43,6 +43,23 @@ class SignalRaised(Fact, frozen=True, tag="signal_raised"):
     text: str  # the strategy's own reason, for people
 
 
+class Check(msgspec.Struct, frozen=True, array_like=True):
+    """What one rule of the safety layers measured: `value` beside its `limit`, in the rule's unit."""
+
+    layer: int
+    rule: str
+    value: int
+    limit: int
+    ok: bool
+
+
+class SignalJudged(Fact, frozen=True, tag="signal_judged"):
+    """A signal's way through the safety layers: one check per rule, in order, the last one the refusal if any."""
+
+    signal_id: str
+    checks: tuple[Check, ...]
+
+
 class SignalEnded(Fact, frozen=True, tag="signal_ended"):
     """The verdict: state, code and a sentence; `value` beside its `limit`, in the unit the code implies."""
 
@@ -282,6 +299,7 @@ class ErrorCounted(Fact, frozen=True, tag="error_counted"):
 
 AnyFact = (
     SignalRaised
+    | SignalJudged
     | SignalEnded
     | StrategyDecided
     | OrderChanged

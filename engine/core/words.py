@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from engine.core import money
+
 
 class Side(StrEnum):
     LONG = "LONG"
@@ -89,6 +91,30 @@ def _state_of() -> dict[ReasonCode, TerminalState]:
 
 
 TERMINAL_STATE = _state_of()
+
+
+class Unit(StrEnum):
+    """What a measured value and its limit are in; all of them scaled."""
+
+    MONEY = "money"  # account currency
+    PRICE = "price"
+    QUANTITY = "quantity"
+    FRACTION = "fraction"
+    RATIO = "ratio"
+    COUNT = "count"
+    SECONDS = "seconds"
+
+    def text(self, value: int) -> str:
+        """`value` for people, with its sign of unit."""
+        match self:
+            case Unit.MONEY | Unit.RATIO:
+                return money.text(value, 2)
+            case Unit.FRACTION:
+                return f"{money.text(value * 100, 2)}%"
+            case Unit.SECONDS:
+                return f"{money.text(value, 1)} s"
+            case _:
+                return money.text(value)
 
 
 class OrderKind(StrEnum):

@@ -73,3 +73,18 @@ CREATE TABLE decisions (
     text        TEXT NOT NULL
 ) STRICT;
 CREATE INDEX decisions_by_run ON decisions (run, row);
+
+-- A signal's way through the safety layers: what each rule measured, in order, the last row the refusal if any.
+CREATE TABLE evaluations (
+    signal_id   TEXT NOT NULL REFERENCES signals (signal_id),
+    position    INTEGER NOT NULL CHECK (position >= 1),
+    run         INTEGER NOT NULL,
+    mode        TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    row         INTEGER NOT NULL,
+    layer       INTEGER NOT NULL CHECK (layer BETWEEN 0 AND 5),
+    rule        TEXT NOT NULL CHECK (rule <> ''),
+    value       TEXT NOT NULL,
+    limit_value TEXT NOT NULL,
+    ok          INTEGER NOT NULL CHECK (ok IN (0, 1)),
+    PRIMARY KEY (signal_id, position)
+) STRICT, WITHOUT ROWID;

@@ -5,10 +5,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.core import money
+from engine.core.candidate import Candidate, loss_at_stop, size
+from engine.core.checks import BLOCK_CODES
 from engine.core.conditions import Answer
 from engine.core.config import SECOND, CoreConfig, Limits
 from engine.core.limits import FLOORS, HARD, looser_than_hard
-from engine.core.risk import RULES, Candidate, refusal, size
+from engine.core.risk import RULES, judge
+from engine.core.rule import Refusal
 from engine.core.strategy import Proposal
 from engine.core.words import TERMINAL_STATE, BlockReason, ReasonCode, Side, TerminalState
 from tests.rig import SYMBOL, d, instrument
@@ -22,8 +26,7 @@ def candidate(**changes: Any) -> Candidate:
     fields: dict[str, Any] = {
         "proposal": proposal,
         "instrument": instrument(),
-        "config": CONFIG,
-        "at_ns": 0,
+        "limits": Limits(),
         "qty": d(2),
         "price": d(100),
         "last": d(100),
@@ -35,7 +38,7 @@ def candidate(**changes: Any) -> Candidate:
         "breaker": None,
         "breaker_text": "",
         "open_positions": 0,
-        "symbol_busy": False,
+        "symbol_positions": 0,
         "exposure": 0,
         "risk": 0,
         "equity": d(10_000),
@@ -43,7 +46,17 @@ def candidate(**changes: Any) -> Candidate:
         "entries_last_minute": 0,
         "heat_limit": d("0.01"),
     }
-    return Candidate(**(fields | changes))
+    fields |= changes
+    price, qty, used = fields["price"], fields["qty"], fields["instrument"]
+    derived = {
+        "notional": money.mul(price, qty),
+        "loss": loss_at_stop(price, fields["proposal"].stop, qty, used),
+    }
+    return Candidate(**(derived | fields))
+
+
+def refusal(made: Candidate) -> Refusal | None:
+    return judge(made)[1]
 
 
 def told(made: Candidate) -> ReasonCode | None:
@@ -55,8 +68,8 @@ def levels(stop: str, target: str, entry: str = "100", side: Side = Side.LONG) -
     return Proposal(SYMBOL, side, d(entry), d(stop), d(target), "because")
 
 
-def with_limits(**changes: int) -> CoreConfig:
-    return msgspec.structs.replace(CONFIG, limits=msgspec.structs.replace(Limits(), **changes))
+def with_limits(**changes: int) -> Limits:
+    return msgspec.structs.replace(Limits(), **changes)
 
 
 def test_the_plain_candidate_passes() -> None:
@@ -88,13 +101,13 @@ BOUNDARIES: list[tuple[ReasonCode, dict[str, Any], dict[str, Any]]] = [
     (ReasonCode.PRICE_COLLAR, {"last": d("95.23809524")}, {"last": d("95.23")}),
     (
         ReasonCode.NOTIONAL,
-        {"config": with_limits(order_notional_max=d(200))},
-        {"config": with_limits(order_notional_max=d("199.99"))},
+        {"limits": with_limits(order_notional_max=d(200))},
+        {"limits": with_limits(order_notional_max=d("199.99"))},
     ),
     (  # 2 units, 1 to the stop, and 0.1 % of 200 each way: 2.4
         ReasonCode.LOSS_PER_TRADE,
-        {"config": with_limits(loss_per_trade_max=d("2.4"))},
-        {"config": with_limits(loss_per_trade_max=d("2.39"))},
+        {"limits": with_limits(loss_per_trade_max=d("2.4"))},
+        {"limits": with_limits(loss_per_trade_max=d("2.39"))},
     ),
     (ReasonCode.HEAT, {"risk": d("97.6")}, {"risk": d("97.61")}),
 ]
@@ -120,7 +133,7 @@ def test_just_inside_passes_and_just_outside_is_refused_with_its_code(
         (ReasonCode.PHASE_FORBIDS, {"conditions": Answer(0, ReasonCode.PHASE_FORBIDS, "volatile")}),
         (ReasonCode.STRATEGY_DISABLED, {"conditions": Answer(0, ReasonCode.STRATEGY_DISABLED, "not in CRISIS")}),
         (ReasonCode.SYMBOL_NOT_ALLOWED, {"instrument": None}),
-        (ReasonCode.SYMBOL_POSITIONS, {"symbol_busy": True}),
+        (ReasonCode.SYMBOL_POSITIONS, {"symbol_positions": 1}),
         (ReasonCode.LEVERAGE, {"equity": 0}),
         (ReasonCode.ZERO_SIZE, {"qty": 0}),
         (ReasonCode.INVALID_LEVELS, {"proposal": levels("101", "102")}),
@@ -141,7 +154,7 @@ def test_the_layers_come_in_order_and_the_first_refusal_wins() -> None:
         "breaker": ReasonCode.DAILY_LOSS,
         "blocks": (BlockReason.OPERATOR,),
         "open_positions": 9,
-        "symbol_busy": True,
+        "symbol_positions": 1,
         "exposure": d(10**7),
         "qty": 0,
     }
@@ -164,6 +177,35 @@ def test_a_refusal_says_why_in_a_sentence() -> None:
         no = refusal(candidate(**outside))
         assert no is not None
         assert len(no.text) > 10
+
+
+def test_every_rule_leaves_its_value_and_its_limit_up_to_the_first_refusal() -> None:
+    seen, no = judge(candidate())
+    assert no is None
+    assert [(check.layer, check.rule) for check in seen] == [(rule.layer, rule.name) for rule in RULES]
+    assert all(check.ok for check in seen)
+    (heat,) = (check for check in seen if check.rule == "heat")
+    assert (heat.value, heat.limit) == (d("0.00024"), d("0.01"))
+
+    seen, no = judge(candidate(risk=d("97.61")))
+    assert no is not None
+    assert [check.ok for check in seen] == [True] * (len(seen) - 1) + [False]
+    assert (seen[-1].rule, seen[-1].value, seen[-1].limit) == ("heat", no.value, no.limit)
+
+
+def test_a_refusal_names_the_value_and_the_limit_in_their_unit() -> None:
+    no = refusal(candidate(risk=d(120)))
+    assert no is not None
+    assert no.text == "the stops together would risk 1.22% of equity, above 1.00%"
+
+
+def test_rules_are_named_once_and_each_can_refuse() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert all(rule.codes and rule.says and rule.no for rule in RULES)
+
+
+def test_every_block_but_the_kill_and_the_breakers_has_a_code_of_its_own() -> None:
+    assert set(BLOCK_CODES) == set(BlockReason) - {BlockReason.KILL, BlockReason.BREAKER}
 
 
 def test_every_reason_has_exactly_one_terminal_state() -> None:

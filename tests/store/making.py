@@ -9,6 +9,7 @@ from engine.core.facts import (
     AnyFact,
     BlockChanged,
     BreakerChanged,
+    Check,
     DayRolled,
     EquityMarked,
     ErrorCounted,
@@ -23,6 +24,7 @@ from engine.core.facts import (
     PhaseChanged,
     RegimeChanged,
     SignalEnded,
+    SignalJudged,
     SignalRaised,
     StrategyDecided,
     StrategySwitched,
@@ -83,6 +85,12 @@ def raised(signal_id: str = "s1", symbol: str = "BTCUSDT", at_ns: int = T0) -> S
     return SignalRaised(
         *(at_ns, signal_id, "trend", symbol, Side.LONG, parse("60000"), parse("59000"), parse("62000")),
         *("UPTREND", "CALM", "two averages crossed"),
+    )
+
+
+def judged(signal_id: str = "s1") -> SignalJudged:
+    return SignalJudged(
+        T0, signal_id, (Check(0, "kill", 0, 0, True), Check(4, "heat", parse("0.004"), parse("0.01"), True))
     )
 
 
@@ -158,6 +166,7 @@ def round_trip(seq: int) -> list[tuple[int, AnyFact]]:
 def one_of_each(seq: int) -> list[tuple[int, AnyFact]]:
     """Every kind of fact at least once."""
     facts: list[AnyFact] = [
+        judged(),
         PhaseChanged(T0, "INITIALIZING", "RUNNING", "all set"),
         FundingPaid(T0, "BTCUSDT", parse("0.2"), parse("60000"), parse("0.0001"), parse("1.2")),
         BlockChanged(T0, BlockReason.OPERATOR, True, "lunch", "resume", "ann"),

@@ -14,7 +14,19 @@ from store import migrations
 from store.desk import Store
 from store.projections import Place, project_fact
 from store.rows import PROJECTED
-from tests.store.making import batch, desk, ended, filled, one_of_each, order, raised, round_trip, run_started, trade
+from tests.store.making import (
+    batch,
+    desk,
+    ended,
+    filled,
+    judged,
+    one_of_each,
+    order,
+    raised,
+    round_trip,
+    run_started,
+    trade,
+)
 
 SCHEMA = migrations._scripts()[0]
 Dump = dict[str, list[tuple[object, ...]]]
@@ -60,6 +72,18 @@ def test_rebuilding_gives_the_same_rows(tmp_path: Path) -> None:
     store.journal.commit(batch(7, 1, run_id="run-2")).result()
     store.close()
     assert store.verify().is_good
+
+
+def test_a_judged_signal_has_a_row_for_each_check_in_order(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 1, [(1, raised()), (1, judged())])).result()
+    assert select(store, "SELECT position, layer, rule, value, limit_value, ok FROM evaluations ORDER BY position") == [
+        (1, 0, "kill", "0", "0", 1),
+        (2, 4, "heat", "0.004", "0.01", 1),
+    ]
+    (plan,) = select(store, "EXPLAIN QUERY PLAN SELECT * FROM evaluations WHERE signal_id = 's1'")
+    assert "USING PRIMARY KEY (signal_id=?)" in str(plan[3])
+    store.close()
 
 
 def test_money_is_kept_as_exact_text(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""An entry about to be judged, and how large it is: the one thing the safety layers look at."""
+
+import msgspec
+
+from engine.core import money
+from engine.core.conditions import Answer
+from engine.core.config import CoreConfig, Instrument, Limits
+from engine.core.strategy import Proposal
+from engine.core.words import ReasonCode
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """One entry and the desk's standing it would meet. Everything a rule may look at is in here."""
+
+    proposal: Proposal
+    instrument: Instrument | None
+    limits: Limits
+    qty: int  # unsigned, already rounded down to the lot
+    price: int  # what the entry is expected to cost per unit: its limit, or the touch for a market order
+    notional: int
+    loss: int  # what the stop would cost, see `loss_at_stop`
+    last: int  # newest price of the symbol, 0 if none
+    last_age_ns: int
+    conditions: Answer  # of the market phase and the regime
+    killed: bool
+    blocks: tuple[str, ...]  # in force, kill and breakers not included
+    block_text: str
+    breaker: ReasonCode | None
+    breaker_text: str
+    open_positions: int  # working entries included
+    symbol_positions: int  # the symbol's position, working orders and signals in flight
+    exposure: int  # gross, working entries included
+    risk: int  # open risk to stops, working entries included
+    heat_limit: int  # in force: the configured one, as far as the regime leaves it
+    equity: int
+    free_margin: int
+    entries_last_minute: int
+
+
+def loss_at_stop(price: int, stop: int, qty: int, instrument: Instrument | None) -> int:
+    """What `qty` (unsigned) entered at `price` would lose at `stop`, taker fees of both ways at `price` included."""
+    fee = 0 if instrument is None else instrument.taker_fee
+    return money.mul(abs(price - stop), qty) + 2 * money.mul(money.mul(price, qty), fee)
+
+
+def size(proposal: Proposal, instrument: Instrument, config: CoreConfig, price: int, share: int) -> int:
+    """Units (unsigned, whole lots) so that the stop costs `risk_per_trade`, capped by `notional_max`; 0 if none fit.
+
+    `share` is the fraction of both the entry may use, 1 for a full-sized one.
+    """
+    distance = abs(price - proposal.stop)
+    if price <= 0 or distance <= 0:
+        return 0
+    by_risk = config.sizing.risk_per_trade * share // distance
+    by_notional = config.sizing.notional_max * share // price
+    return money.floor_to(min(by_risk, by_notional, instrument.max_qty), instrument.lot)
