@@ -113,10 +113,11 @@ class Queries:
 
     async def trace(self, any_id: str) -> list[TraceRecord]:
         """All that belongs to the signal behind an id of a signal, order, fill or trade, in the order it happened."""
-        found: dict[int, TraceRecord] = {}
+        found: dict[tuple[int, int], TraceRecord] = {}
         for (signal_id,) in await self._rows(statements.SIGNAL_OF, any_id, any_id, any_id, any_id):
-            found |= {record.row: record for record in await self._list(TraceRecord, statements.TRACE, signal_id)}
-        return [found[row] for row in sorted(found)]
+            steps = await self._list(TraceRecord, statements.TRACE, signal_id)
+            found |= {(step.row, step.part): step for step in steps}
+        return [found[place] for place in sorted(found)]
 
     async def events(
         self,

@@ -141,9 +141,17 @@ class DayRecord(Record, frozen=True):
 
 
 class TraceRecord(Record, frozen=True):
-    """One step of a signal's life: `what` is signal, order, fill, outcome or trade, `parent_id` what it rests on."""
+    """One step of a signal's life; `parent_id` is what it rests on. Texts, empty where a step has none.
+
+    Attributes:
+        part: Orders the steps of one journal row.
+        what: signal, check, order, fill, position, outcome or trade.
+        value: What a rule measured, beside `limit_value`, in the unit of the rule (`id` names it).
+        amount: What it brought: a fill before its fee, a trade after fees and funding.
+    """
 
     row: int
+    part: int
     at_ns: int
     what: str
     id: str
@@ -152,6 +160,10 @@ class TraceRecord(Record, frozen=True):
     state: str
     qty: str
     price: str
+    value: str
+    limit_value: str
+    fee: str
+    amount: str
     text: str
 
 

@@ -42,8 +42,8 @@ SIGNAL_OF: Final = (
     "UNION SELECT signal_id FROM fills WHERE fill_id = ? UNION SELECT signal_id FROM trades WHERE trade_id = ?"
 )
 TRACE: Final = (
-    "SELECT row, at_ns, what, id, parent_id, symbol, state, qty, price, text FROM signal_trace WHERE signal_id = ? "
-    "ORDER BY row"
+    "SELECT row, part, at_ns, what, id, parent_id, symbol, state, qty, price, value, limit_value, fee, amount, text "
+    "FROM signal_trace WHERE signal_id = ? ORDER BY row, part"
 )
 EVENTS: Final = (
     "SELECT j.id, j.seq, r.run_id, j.kind, j.at_ns, j.symbol, j.ref, j.body FROM journal AS j "

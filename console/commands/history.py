@@ -12,18 +12,22 @@ import msgspec
 from console import say
 from console.commands.where import Where
 from console.exits import Exit, Quit
+from engine.core import money
 from engine.core.clean import clean
+from engine.core.risk import RULES
 from engine.session.clock import WallClock
 from engine.session.fields import parse_duration
 from engine.session.layers import nearest
 from store.database import holds_desk
 from store.errors import Damaged
 from store.queries import Queries, open_queries
+from store.records import TraceRecord
 from store.recovery import verify_file
 from store.rows import FACT_KINDS
 from store.writer import NOTE_KINDS
 
 T = TypeVar("T")
+_RULES = {rule.name: rule for rule in RULES}
 KINDS = FACT_KINDS | NOTE_KINDS
 """What `audit query --kind` may ask for; the blocks of inputs are the replay's to read."""
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
@@ -84,10 +88,29 @@ def explain(where: Where, any_id: str) -> Exit:
         raise Quit(Exit.USAGE, f"no signal, order, fill or trade of this desk has the id {any_id!r}")
     if where.json:
         say.as_json([msgspec.to_builtins(step) for step in steps])
-    else:
-        rows = [(say.utc(s.at_ns), s.what, s.id, s.symbol, s.state, s.qty, s.price, s.text) for s in steps]
-        say.table(("time (UTC)", "what", "id", "symbol", "state", "qty", "price", "why"), rows)
+        return Exit.DONE
+    checks = [step for step in steps if step.what == "check"]
+    steps = [step for step in steps if step.what != "check"]
+    story = [
+        (say.utc(s.at_ns), s.what, s.id, s.symbol, s.state, s.qty, s.price, s.fee, s.amount, s.text) for s in steps
+    ]
+    say.table(("time (UTC)", "what", "id", "symbol", "state", "qty", "price", "fee", "result", "why"), story)
+    if checks:
+        say.line("")
+        head = ("layer", "rule", "measured", "limit", "", "what must hold")
+        say.table(head, [_check(step) for step in checks])
+    earned = [money.parse(step.amount) for step in steps if step.what == "trade"]
+    if earned:
+        say.line("")
+        say.line(f"P&L after fees and funding: {money.text(sum(earned))}")
     return Exit.DONE
+
+
+def _check(step: TraceRecord) -> tuple[str, ...]:
+    """One rule's line; a rule this version no longer has is shown with its numbers as they were written."""
+    rule = _RULES.get(step.id)
+    shown = [rule.unit.text(money.parse(n)) if rule else n for n in (step.value, step.limit_value)]
+    return step.text.removeprefix("layer "), step.id, *shown, step.state, rule.says if rule else ""
 
 
 def newest_event_ns(path: Path, kind: str) -> int:

@@ -157,14 +157,17 @@ def test_a_block_is_active_until_it_is_lifted(tmp_path: Path) -> None:
 def test_every_step_of_a_trade_leads_back_to_its_signal(tmp_path: Path) -> None:
     store = desk(tmp_path)
     store.journal.commit(batch(1, 1, round_trip(1))).result()
-    steps = select(store, "SELECT what, id, parent_id FROM signal_trace WHERE signal_id = 's1' ORDER BY row")
+    steps = select(store, "SELECT what, id, parent_id FROM signal_trace WHERE signal_id = 's1' ORDER BY row, part")
     assert steps == [
         ("signal", "s1", ""),
         ("order", "o1", "s1"),
         ("fill", "f1", "o1"),
+        ("position", "BTCUSDT", "f1"),
         ("fill", "f2", "o1"),
+        ("position", "BTCUSDT", "f2"),
         ("outcome", "s1", "s1"),
         ("fill", "f3", "o2"),
+        ("position", "BTCUSDT", "f3"),
         ("trade", "t1", "s1"),
     ]
     assert select(store, "SELECT count(*) FROM trades WHERE signal_id NOT IN (SELECT signal_id FROM signals)") == [(0,)]

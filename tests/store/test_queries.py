@@ -90,7 +90,12 @@ async def test_any_id_leads_to_the_whole_story(store: Store, any_id: str) -> Non
     async with open_queries(store.path) as reader:
         story = await reader.trace(any_id)
         assert await reader.trace("nothing") == []
-    assert [step.what for step in story][:7] == ["signal", "order", "fill", "fill", "outcome", "fill", "trade"]
+    checks = [step for step in story if step.what == "check"]
+    assert [(step.part, step.state) for step in checks] == [(n + 1, "passed") for n in range(len(checks))] != []
+    told = [step.what for step in story if step.what != "check"]
+    assert told[:10] == ["signal", "order", *("fill", "position") * 2, "outcome", "fill", "position", "trade"]
+    (trade,) = [step for step in story if step.what == "trade"]
+    assert (trade.amount, trade.fee) == ("197.6", "2.4")
 
 
 async def test_an_unknown_run_and_a_missing_file_are_named(store: Store, tmp_path: Path) -> None:
