@@ -9,12 +9,23 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isqrt
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from engine.core.config import CoreConfig, Instrument, Limits, PaperModel, PhaseModel, RegimeModel, Sizing, StrategySpec
+from engine.core.config import (
+    MINUTE,
+    CoreConfig,
+    Instrument,
+    Limits,
+    PaperModel,
+    PhaseModel,
+    RegimeModel,
+    Sizing,
+    StrategySpec,
+)
 from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
 from engine.session.layers import (
     MARKER,
@@ -228,7 +239,7 @@ def to_core(
         phases=PhaseModel(
             window=config.regime.phase_window,
             trend_min=config.regime.phase_trend_min,
-            volatile_min=config.regime.phase_volatile_percent,
+            volatile_min=_range_of(desk.bar, config.regime.phase_volatile_percent),
             volatile=config.regime.volatile,
         ),
         regimes=_regimes(config.regime, volatility),
@@ -250,6 +261,11 @@ def _regimes(file: RegimeFile, source: str) -> RegimeModel:
         spike_rise=file.spike_rise_percent,
         spike_window_ns=file.spike_window,
     )
+
+
+def _range_of(bar_ns: int, minute_range: int) -> int:
+    """What a minute's range is for a bar of `bar_ns`: ranges grow with the square root of time (Parkinson, 1980)."""
+    return isqrt(minute_range * minute_range * bar_ns // MINUTE)
 
 
 def _tree(env: str, given: Path | None, problems: list[Problem]) -> Path:

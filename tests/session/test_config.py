@@ -543,3 +543,10 @@ def test_a_file_that_cannot_be_read_is_one_problem_not_two(tree: Path) -> None:
 def test_a_symbol_in_small_letters_is_recognised() -> None:
     text = refusal(overrides={"desk.symbols": Override("--symbols", "btcusdt")})
     assert "did you mean BTCUSDT?" in text
+
+
+@pytest.mark.parametrize(("bar", "share"), [("60s", 1), ("15s", 2), ("1s", 60**0.5)])
+def test_a_shorter_bar_is_volatile_from_a_smaller_range(bar: str, share: float) -> None:
+    config = read(overrides={"desk.bar": Override("x", bar)})
+    minute = config.regime.phase_volatile_percent
+    assert to_core(config, [], []).phases.volatile_min == int(minute / share)
