@@ -45,6 +45,8 @@ class SignalRecord(Record, frozen=True):
     limit_value: Money | None
     filled_qty: Money | None
     ended_ns: int | None
+    phase: str
+    regime: str
 
 
 class OrderRecord(Record, frozen=True):
@@ -98,6 +100,8 @@ class TradeRecord(Record, frozen=True):
     fees: Money
     funding: Money
     exit_reason: str
+    phase: str
+    regime: str
 
 
 class PositionRecord(Record, frozen=True):
@@ -124,6 +128,9 @@ class MarkRecord(Record, frozen=True):
     exposure: Money
     heat: Money
     drawdown: Money
+    regime: str
+    volatility: Money
+    phases: str
 
 
 class DayRecord(Record, frozen=True):

@@ -11,7 +11,7 @@ RUN: Final = (
 )
 SIGNALS: Final = (
     "SELECT s.row, s.signal_id, s.raised_ns, s.strategy_id, s.symbol, s.side, s.entry, s.stop, s.target, s.text, "
-    "o.state, o.reason_code, o.text, o.value, o.limit_value, o.filled_qty, o.ended_ns "
+    "o.state, o.reason_code, o.text, o.value, o.limit_value, o.filled_qty, o.ended_ns, s.phase, s.regime "
     "FROM signals AS s LEFT JOIN outcomes AS o ON o.signal_id = s.signal_id WHERE s.row < ? ORDER BY s.row DESC LIMIT ?"
 )
 ORDERS: Final = (
@@ -24,11 +24,11 @@ FILLS: Final = (
 )
 TRADES: Final = (
     "SELECT row, trade_id, signal_id, strategy_id, symbol, side, qty, entry_price, exit_price, entry_ns, exit_ns, pnl, "
-    "fees, funding, exit_reason FROM trades WHERE row < ? ORDER BY row DESC LIMIT ?"
+    "fees, funding, exit_reason, phase, regime FROM trades WHERE row < ? ORDER BY row DESC LIMIT ?"
 )
 MARKS: Final = (
-    "SELECT row, at_ns, equity, cash, unrealized, realized, fees, funding, exposure, heat, drawdown FROM equity_marks "
-    "WHERE row < ? ORDER BY row DESC LIMIT ?"
+    "SELECT row, at_ns, equity, cash, unrealized, realized, fees, funding, exposure, heat, drawdown, regime, "
+    "volatility, phases FROM equity_marks WHERE row < ? ORDER BY row DESC LIMIT ?"
 )
 POSITIONS: Final = (
     "SELECT symbol, side, qty, entry_price, cost, opened_ns, updated_ns, signal_id, strategy_id FROM open_positions "

@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.core import money
 from engine.core.facts import EquityMarked
-from engine.review.report import instant
+from engine.review.moments import instant
 
 WIDTH: Final = 960
 HEIGHT: Final = 330

@@ -14,7 +14,8 @@ from engine.core.facts import EquityMarked, TradeClosed
 from engine.core.words import TerminalState
 from engine.review.chart import equity_chart, grouped
 from engine.review.metrics import Summary
-from engine.review.report import RunStatus, instant
+from engine.review.moments import instant
+from engine.review.report import RunStatus
 from engine.review.sheet import SHEET
 
 TRADES_SHOWN_MAX: Final = 200
@@ -55,6 +56,9 @@ def summary_page(
         _section("Equity", equity_chart(marks, money.parse(report["starting_equity"]))),
         f'<div class="two">{_signals(report)}{_identity(report)}</div>',
         f'<div class="two">{_trading(report, figures)}{_exits(figures)}</div>',
+        f'<div class="two">{_regimes(report["conditions"])}{_phases(report["conditions"])}</div>',
+        _transitions(report["conditions"]),
+        _strategies(report["strategies"]),
         _positions(report["positions_open"]),
         _trades(trades),
         f'<div class="two">{_health(report)}{_data(report)}</div>',
@@ -191,6 +195,59 @@ def _exits(figures: Summary) -> str:
         for reason, count in figures.exit_reasons.items()
     )
     return _section("How trades ended", f"<table><tbody>{rows}</tbody></table>")
+
+
+def _regimes(conditions: Mapping[str, Any]) -> str:
+    spikes, crossings = len(conditions["exposure_spikes"]), conditions["crossings_within_hysteresis"]
+    noted = f"{conditions['transitions_count']} transitions, {crossings} crossings within the hysteresis, "
+    tone = "bad" if spikes else "quiet"
+    spiked = f'<span class="{tone}">{spikes} rises of exposure after a transition</span>'
+    return _section("Regimes", f'{_lasting(conditions["regimes"])}<p class="small quiet">{noted}{spiked}</p>')
+
+
+def _phases(conditions: Mapping[str, Any]) -> str:
+    note = '<p class="small quiet">Share of the time of all symbols together.</p>'
+    return _section("Market phases", _lasting(conditions["market_phases"]) + note)
+
+
+def _lasting(states: Mapping[str, Mapping[str, Any]]) -> str:
+    """How long each state lasted, as bars; the shares are decimal text or null."""
+    rows = []
+    for state, held in states.items():
+        share = money.parse(held["share"] or "0")
+        kind = "" if share else " class=none"
+        bar = f'<i{kind} style="width:{share * 100 // money.SCALE}%"></i>'
+        told = _percent(share) if held["share"] is not None else _NONE
+        rows.append(f'<tr><th>{_e(state)}</th><td class="bar">{bar}</td><td class="n">{told}</td></tr>')
+    return f"<table><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _transitions(conditions: Mapping[str, Any]) -> str:
+    if not conditions["transitions"]:
+        return ""
+    rows = [
+        [
+            _time(t["at"]),
+            f"{_e(t['previous'])} → {_e(t['regime'])}",
+            _e(t["source"]) + (" (simulated)" if t["simulated"] else ""),
+            _e(t["level"]),
+            f"{_percent(money.parse(t['heat_limit_before']))} → {_percent(money.parse(t['heat_limit']))}",
+            _money(t["exposure"]),
+        ]
+        for t in reversed(conditions["transitions"])
+    ]
+    columns = ["At (UTC)", "Regime", "Index", "Level", "Heat limit", "Gross exposure"]
+    return _section("Regime transitions", _table(columns, rows, texts=3))
+
+
+def _strategies(strategies: Sequence[Mapping[str, Any]]) -> str:
+    if not strategies:
+        return ""
+    rows = [
+        [_e(s["strategy_id"]), _e(s["kind"]), _e(", ".join(s["regimes"])), _e(s["weight"]), str(s["switches"])]
+        for s in strategies
+    ]
+    return _section("Strategies", _table(["Strategy", "Kind", "Enters in", "Weight", "Switches"], rows, texts=3))
 
 
 def _positions(positions: Sequence[Mapping[str, Any]]) -> str:

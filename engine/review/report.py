@@ -6,16 +6,17 @@ problem is written all the same. Money leaves here as decimal text, never as a f
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from engine.core import money
+from engine.core.config import StrategySpec
 from engine.core.view import PositionView
 from engine.core.words import TerminalState
+from engine.review.conditions import ConditionFigures, strategies_told, told
+from engine.review.moments import instant
 
 SCHEMA: Final = 1
 """Version of the report's shape; raised when a key changes its meaning."""
@@ -58,6 +59,8 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
         funding: Paid on positions during the run; negative when more was received.
         signals: Of the run's signals, how many ended in each terminal state.
         positions: Left open at the end.
+        strategies: Those of the run, as they were configured.
+        conditions: Regimes and market phases it met.
         net_pnl_pessimistic: Net profit under the pessimistic execution profile; None while there is none, and then the
             band in the report is null: a missing band is never replaced by the plain figure.
         net_pnl_optimistic: The same under the optimistic profile.
@@ -113,6 +116,8 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes_last: int | None = None
     data_rejects: int = 0
     positions: tuple[PositionView, ...] = ()
+    strategies: tuple[StrategySpec, ...] = ()
+    conditions: ConditionFigures = ConditionFigures()
     net_pnl_pessimistic: int | None = None
     net_pnl_optimistic: int | None = None
     lost_lines: int = 0
@@ -174,6 +179,8 @@ def final_report(f: RunFigures) -> dict[str, Any]:
         **_ending(f),
         **_result(f),
         **_activity(f),
+        "conditions": told(f.conditions),
+        "strategies": strategies_told(f.strategies, f.conditions.switches),
         **_evidence(f),
         **_health(f),
         "problems": [*f.problems, *problems(f)],
@@ -228,20 +235,6 @@ def check(report: Mapping[str, Any], rows: Totals) -> list[str]:
         if told.get(key) != value:
             found.append(f"signals.{key}: the report says {told.get(key)!r}, the rows give {value!r}")
     return found
-
-
-def instant(ns: int) -> str | None:
-    """UTC nanoseconds as ISO 8601 with microseconds and Z; None for 0 (never)."""
-    if not ns:
-        return None
-    seconds, rest = divmod(ns, _SECOND_NS)
-    return f"{_second(seconds)}.{rest // 1000:06d}Z"
-
-
-@lru_cache(maxsize=64)
-def _second(seconds: int) -> str:
-    """Events come many to a second, and calendar arithmetic costs more than all the rest of writing one."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 # --- the parts of the report ---

@@ -17,8 +17,8 @@ from engine.core import money
 from engine.core.facts import EquityMarked, TradeClosed
 from engine.core.view import DeskView
 from engine.review.metrics import summary
+from engine.review.moments import instant
 from engine.review.page import summary_page
-from engine.review.report import instant
 from engine.session.files import replace_file
 from engine.session.home import RunFolder
 from engine.session.scrub import NOTHING_KNOWN, Scrubber

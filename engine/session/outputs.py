@@ -13,6 +13,7 @@ import msgspec
 from engine.core.config import MINUTE, SECOND
 from engine.core.facts import EquityMarked, FillBooked, TradeClosed
 from engine.core.view import DeskView
+from engine.review.conditions import ConditionsMet
 from engine.review.report import RunFigures, final_report
 from engine.session import stream
 from engine.session.artifacts import Results, write_end, write_start
@@ -52,6 +53,7 @@ class Outputs:
         self._scrubber = scrubber
         self._marks: list[EquityMarked] = []
         self._trades: list[TradeClosed] = []
+        self._conditions = ConditionsMet()
         self._dropped = 0
         self._order_to_fill_us = Gauge()
 
@@ -74,6 +76,7 @@ class Outputs:
             told = note(seq, fact)
             if told is not None:
                 self._session_log.tell(told)
+            self._conditions.take(fact)
             if isinstance(fact, EquityMarked):
                 self._marks.append(fact)
             elif isinstance(fact, TradeClosed):
@@ -109,6 +112,7 @@ class Outputs:
         told = msgspec.structs.replace(
             figures(self._plan, shell, reason, code),
             order_to_fill_us=self._order_to_fill_us.percentiles(),
+            conditions=self._conditions.figures(self._plan.clock.now_ns()),
             lost_lines=self.lost,
             problems=tuple(problems),
         )
@@ -190,4 +194,5 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int) -> RunFigures:
         commit_us=shell.commit_us.percentiles(),
         data_rejects=tally.data_rejects,
         positions=view.positions,
+        strategies=engine.desk.config.strategies,
     )

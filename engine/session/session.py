@@ -20,7 +20,7 @@ from engine.core.engine import Engine
 from engine.core.events import Act, Bar, PhaseEntered, RunStarted, SessionPhase
 from engine.core.view import CommandReceipt, DeskView
 from engine.core.words import BlockReason
-from engine.review.report import instant
+from engine.review.moments import instant
 from engine.session.clock import VirtualClock
 from engine.session.control import ControlServer
 from engine.session.guard import Guard

@@ -18,16 +18,20 @@ from engine.core.events import AnyEvent, Bar, Book, Quote
 from engine.core.facts import (
     AnyFact,
     BreakerChanged,
+    ExposureSpiked,
     FeedNoted,
     FillBooked,
     KillChanged,
+    MarketPhaseChanged,
     OrderChanged,
+    RegimeChanged,
     SignalEnded,
+    StrategySwitched,
     TradeClosed,
 )
 from engine.core.view import DeskView, NoteView
 from engine.core.words import OrderState, ReasonCode, TerminalState
-from engine.review.report import instant
+from engine.review.moments import instant
 from engine.session.files import LineFile
 from engine.session.lines import event_line
 from engine.session.ports import Batch
@@ -40,6 +44,7 @@ NAMES: Final = (
     *("SYSTEM_STARTUP", "SYSTEM_SHUTDOWN", "CandleClosed", "TickReceived", "GapDetected", "ORDER_BOOK_STALE"),
     *("OrderSubmitted", "OrderRejected", "ExecutionFill", "ExecutionExit"),
     *("CircuitBreakerTripped", "KillSwitchActivated", "AsyncHeartbeat"),
+    *("RegimeChanged", "StrategySwitched", "ExposureSpiked", "MarketPhaseChanged"),
 )
 TICK_EVERY_NS: Final = SECOND
 _BEFORE_AN_ORDER: Final = frozenset({ReasonCode.SYMBOL_NOT_ALLOWED})
@@ -71,6 +76,8 @@ def from_fact(fact: AnyFact) -> list[Event]:
         case FeedNoted(kind="ORDER_BOOK_STALE"):
             silence = {"timeout": round(fact.value / SECOND, 3), "last_msg": instant(fact.at_ns - fact.value)}
             return [("ORDER_BOOK_STALE", {"symbol": clean(fact.symbol), **silence, "detail": clean(fact.text)})]
+        case RegimeChanged() | StrategySwitched() | ExposureSpiked() | MarketPhaseChanged():
+            return [_conditions(fact)]
         case BreakerChanged(tripped=True):
             return [("CircuitBreakerTripped", {"reason": fact.name.value, "detail": clean(fact.text)})]
         case KillChanged(latched=True):
@@ -225,6 +232,26 @@ def _from_trading(fact: FillBooked | TradeClosed | OrderChanged | SignalEnded) -
             return [("OrderRejected", {**symbol, **refused, **notional, "signal_id": fact.signal_id})]
         case _:
             return []
+
+
+def _conditions(fact: RegimeChanged | StrategySwitched | ExposureSpiked | MarketPhaseChanged) -> Event:
+    match fact:
+        case RegimeChanged():
+            regimes = {"previous": fact.previous.value, "regime": fact.regime.value, "raw": fact.raw.value}
+            levels = {"previous_level": money.text(fact.previous_level), "level": money.text(fact.level)}
+            origin = {"of": instant(fact.of_ns), "source": clean(fact.source), "simulated": fact.simulated}
+            limits = {"heat_limit_before": money.text(fact.heat_limit_before)}
+            limits |= {"heat_limit": money.text(fact.heat_limit), "exposure": money.text(fact.exposure)}
+            return "RegimeChanged", regimes | levels | origin | limits
+        case StrategySwitched():
+            switched = {"strategy_id": clean(fact.strategy_id), "enabled": fact.enabled, "regime": fact.regime.value}
+            return "StrategySwitched", switched
+        case ExposureSpiked():
+            amounts = {"before": money.text(fact.before), "exposure": money.text(fact.exposure)}
+            bounds = {"rise": money.text(fact.rise), "limit": money.text(fact.limit)}
+            return "ExposureSpiked", {"regime": fact.regime.value, **amounts, **bounds}
+        case MarketPhaseChanged():
+            return "MarketPhaseChanged", {"symbol": clean(fact.symbol), "previous": fact.previous, "phase": fact.phase}
 
 
 def _refused_by_the_desk(fact: SignalEnded) -> bool:

@@ -20,7 +20,7 @@ from engine.session.plan import Plan, Source
 from engine.session.ports import Broker
 from engine.session.runner import BATCH_EVENTS_MAX
 from engine.session.shell import Shell
-from engine.session.volatility import VolatilityReader
+from engine.session.volatility import BadIndex, VolatilityReader
 
 BEAT_NS: Final = 1_000_000_000
 GAUGE_WINDOW_BEATS: Final = 30  # figures on screen look back half a minute to a minute
@@ -30,6 +30,7 @@ MEMORY_CHECK_PROBES: Final = 50
 FUNDING_RATE_DEFAULT: Final = 10_000  # 0.01 %
 FUNDING_EVERY_NS: Final = 8 * HOUR
 TIMER_CHECK_SECONDS: Final = 0.05
+VOLATILITY_REFRESH_NS: Final = 60_000_000_000
 LIMIT_TEXT: Final = "CRITICAL: Memory Limit Exceeded"
 
 log = logging.getLogger("session")
@@ -207,9 +208,13 @@ class Tasks:
     async def timer(self) -> None:
         """Wake the core when it asked for it, bring it what the volatility index says, end the run in time."""
         shell, clock, duration_ns = self._shell, self._plan.clock, self._plan.policy.duration_ns
+        refreshed_ns = clock.mono_ns()
         while True:
             if clock.kind != "virtual":
                 now_ns = clock.now_ns()
+                if clock.mono_ns() - refreshed_ns >= VOLATILITY_REFRESH_NS:
+                    refreshed_ns = clock.mono_ns()
+                    await self._refresh_volatility()
                 if 0 < shell.runner.wake_ns <= now_ns:
                     shell.runner.wake(now_ns)
                     shell.settle()
@@ -218,6 +223,13 @@ class Tasks:
                 if duration_ns and (clock.mono_ns() - shell.running_mono_ns) * _speed(clock) >= duration_ns:
                     shell.stop("duration_complete", 0)
             await asyncio.sleep(_until(shell.runner.wake_ns, clock.now_ns()))
+
+    async def _refresh_volatility(self) -> None:
+        """A file that has grown is read again; one that has become bad is told, and what was read before counts on."""
+        try:
+            await asyncio.to_thread(self._volatility.refresh)
+        except BadIndex as bad:
+            self._shell.error("volatility", str(bad))
 
     def _read_volatility(self, now_ns: int) -> None:
         read = self._volatility.read(now_ns)

@@ -54,6 +54,9 @@ class VolatilityIndex(Protocol):
     def next_ns(self, now_ns: int) -> int:
         """When the next value after `now_ns` becomes known; 0: none will."""
 
+    def refresh(self) -> bool:
+        """Look whether what lies behind the index has changed, and take it; True if so. May raise BadIndex."""
+
 
 class VolatilityReader:
     """Brings one index (None: there is none) to a desk, each value when it becomes known.
@@ -64,17 +67,24 @@ class VolatilityReader:
 
     def __init__(self, index: VolatilityIndex | None) -> None:
         self._index = index
+        self._told_ns = 0  # the moment the newest value told stands for
         self.due_ns = 0
 
     def read(self, now_ns: int) -> VolatilityRead | None:
         """The newest value as of now; None where there is none."""
         if self._index is None:
             return None
-        self.due_ns = self._index.next_ns(now_ns)
         found = self._index.newest(now_ns)
+        self._told_ns = found.of_ns if found else 0
+        self.due_ns = self._index.next_ns(self._told_ns)
         if found is None:
             return None
         return VolatilityRead(now_ns, found.level, found.of_ns, self._index.source, self._index.simulated)
+
+    def refresh(self) -> None:
+        """Take what has been added to the index since, which may be due at once. Raises BadIndex."""
+        if self._index is not None and self._index.refresh():
+            self.due_ns = self._index.next_ns(self._told_ns)
 
     def among(self, events: Sequence[AnyEvent]) -> Sequence[AnyEvent]:
         """`events` with every value that becomes known by their times, each before the first event after it."""
@@ -111,6 +121,9 @@ class GeneratedIndex:
     def next_ns(self, now_ns: int) -> int:
         return (now_ns // DAY + 1) * DAY
 
+    def refresh(self) -> bool:
+        return False
+
     def level(self, day: int) -> int:
         """The close of a day (days since 1970), to a hundredth of a point."""
         weight, total = 1_000_000, 0
@@ -122,14 +135,29 @@ class GeneratedIndex:
 
 
 class FileIndex:
-    """The values of a CSV file, read once."""
+    """The values of a CSV file (`.gz`: compressed) with a header: `date` or `timestamp`, and `close`, `value` or `vix`.
+
+    A date is a day's close, a timestamp (ISO 8601, UTC unless it says) a value of that moment; both rise row by row.
+    Raises BadIndex, also from `refresh`, naming file, line and column of the first thing wrong; what was read before
+    then stays.
+    """
 
     simulated: Final = False
 
-    def __init__(self, source: str, readings: Sequence[Reading]) -> None:
-        self.source = source
-        self._times = [reading.of_ns for reading in readings]
-        self._readings = readings
+    def __init__(self, path: Path) -> None:
+        self._path = path.expanduser().absolute()
+        self.source = f"file:{clean(self._path.name, 60)}"
+        self._stamp = (0, 0)
+        self.refresh()
+
+    def refresh(self) -> bool:
+        stamp = _stamp(self._path)
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp  # a file that is bad is not read again before it changes
+        self._readings = _read(self._path)
+        self._times = [reading.of_ns for reading in self._readings]
+        return True
 
     def newest(self, now_ns: int) -> Reading | None:
         at = bisect_right(self._times, now_ns)
@@ -148,18 +176,19 @@ def index_of(setting: str, seed: int, *, generated_market: bool) -> VolatilityIn
     """
     if setting == "none" or (setting == "auto" and not generated_market):
         return None
-    return GeneratedIndex(seed) if setting in ("auto", GENERATED) else read_index(Path(setting))
+    return GeneratedIndex(seed) if setting in ("auto", GENERATED) else FileIndex(Path(setting))
 
 
-def read_index(path: Path) -> FileIndex:
-    """The index in a CSV file (`.gz`: compressed) with a header: `date` or `timestamp`, and `close`, `value` or `vix`.
+def _stamp(path: Path) -> tuple[int, int]:
+    """When a file was written, and its size: another file has another."""
+    try:
+        found = path.stat()
+    except OSError as broken:
+        raise BadIndex(f"{path}: cannot be read: {broken.strerror or broken}") from broken
+    return found.st_mtime_ns, found.st_size
 
-    A date is a day's close, a timestamp (ISO 8601, UTC unless it says) a value of that moment; both rise row by row.
 
-    Raises:
-        BadIndex: naming file, line and column of the first thing wrong.
-    """
-    path = path.expanduser()
+def _read(path: Path) -> list[Reading]:
     rows = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         header = [name.strip().lower() for name in next(rows, [])]
@@ -169,7 +198,7 @@ def read_index(path: Path) -> FileIndex:
         raise BadIndex(f"{path}:{rows.line_num}: {broken}") from broken
     if not readings:
         raise BadIndex(f"{path}: holds no value")
-    return FileIndex(f"file:{clean(path.name, 60)}", readings)
+    return readings
 
 
 def _readings(path: Path, header: list[str], rows: Iterable[list[str]], when: int, what: int) -> list[Reading]:

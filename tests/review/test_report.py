@@ -8,7 +8,8 @@ import pytest
 from engine.core import money
 from engine.core.view import PositionView
 from engine.core.words import Side, TerminalState
-from engine.review.report import Percentiles, RunFigures, check, final_report, instant, problems, status_of
+from engine.review.moments import instant
+from engine.review.report import Percentiles, RunFigures, check, final_report, problems, status_of
 
 CONTRACT = {
     "run_id",

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from engine.core.config import MINUTE, SECOND, CoreConfig, Sizing
+from engine.core.config import MINUTE, SECOND, CoreConfig, RegimeModel, Sizing
 from engine.core.events import Bar, Quote
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import Side
@@ -17,6 +17,7 @@ from engine.session.home import Home, kill_requested
 from engine.session.lock import DeskLock, Holder
 from engine.session.plan import Plan, Policy, Source
 from engine.session.session import Session
+from engine.session.volatility import VolatilityIndex
 from store.desk import Store, open_store
 from tests.rig import START_NS, Told, d
 from tests.session.toymarket import ToyMarket
@@ -53,12 +54,19 @@ class DeskRig:
         self.home = Home.at(root, "paper")
         self.home.create()
         self.symbols = symbols
+        self.volatility: VolatilityIndex | None = None
         self.begins_ns = START_NS  # of the next run's market: books go forward in time
 
     def config(self, **changes: Any) -> CoreConfig:
         market = ToyMarket(self.symbols)
-        config = CoreConfig("paper", 1, True, d(10_000), tuple(market.instruments), (), sizing=Sizing(d(2), d(400)))
+        config = CoreConfig("paper", 1, True, d(10_000), tuple(market.instruments), ())
+        config = msgspec.structs.replace(config, sizing=Sizing(d(2), d(400)), regimes=RegimeModel(source=self.source))
         return msgspec.structs.replace(config, **changes)
+
+    @property
+    def source(self) -> str:
+        """The volatility index the next run reads; empty: none."""
+        return self.volatility.source if self.volatility else ""
 
     def run(
         self,
@@ -114,6 +122,7 @@ class DeskRig:
             make_config=lambda instruments: self.config(**config),
             make_strategies=lambda core: (Eager(tuple(i.symbol for i in core.instruments)),),
             source=market,
+            volatility=self.volatility,
         )
 
 

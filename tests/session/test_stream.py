@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.config import MINUTE, SECOND, Limits
+from engine.core.config import MINUTE, SECOND, Limits, RegimeModel, StrategySpec
 from engine.core.events import Act, AnyEvent, Bar, Book, FeedChanged, FeedHealth, GapDetected, Quote, Trade
 from engine.core.facts import AnyFact, Fact, FeedNoted, OrderChanged, SignalEnded
 from engine.core.view import DeskView, HeartbeatView
-from engine.core.words import OrderKind, OrderState, Purpose, ReasonCode, Side, TerminalState, TimeInForce
+from engine.core.words import OrderKind, OrderState, Purpose, ReasonCode, Regime, Side, TerminalState, TimeInForce
 from engine.session.ports import Batch
 from engine.session.scrub import Scrubber
 from engine.session.stream import NAMES, EventStream, SessionLog, from_fact, from_input, heartbeat, shutdown, startup
 from engine.session.viewing import Progress, RunFacts, desk_view
-from tests.rig import START_NS, SYMBOL, Rig, d
+from tests.rig import INDEX, START_NS, SYMBOL, Rig, d
 
 CANARY = "canary-7f3a9b2c1d"
 FIELDS = {
@@ -32,6 +32,10 @@ FIELDS = {
     "ExecutionExit": {"reason", "price", "pnl"},
     "CircuitBreakerTripped": {"reason", "detail"},
     "KillSwitchActivated": {"source"},
+    "RegimeChanged": {"previous", "regime", "raw", "previous_level", "level", "of", "source", "simulated"},
+    "StrategySwitched": {"strategy_id", "enabled", "regime"},
+    "ExposureSpiked": {"before", "exposure", "rise", "limit"},
+    "MarketPhaseChanged": {"symbol", "previous", "phase"},
     "AsyncHeartbeat": {"price", "pos", "equity", "unrealized", "elapsed"},
 }
 
@@ -70,7 +74,10 @@ class Recorder(Rig):
 
 
 def test_a_whole_run_tells_every_event_with_its_fields_and_without_a_hole(tmp_path: Path) -> None:
-    rig = Recorder(limits=Limits(consecutive_losses_max=1))
+    strategy = StrategySpec("scripted", "scripted", {}, (SYMBOL,), (Regime.NORMAL, Regime.ELEVATED))
+    regimes = RegimeModel(source=INDEX, spike_rise=d("0.05"))
+    rig = Recorder(limits=Limits(consecutive_losses_max=1), strategies=(strategy,), regimes=regimes)
+    rig.volatility("25")
     path = tmp_path / "events.jsonl"
     stream = EventStream(path, "paper")
     stream.append_event(START_NS, startup("PAPER", {"seed": 1}))

@@ -15,7 +15,7 @@ from engine.core.events import AnyEvent, VolatilityRead, Wake
 from engine.core.money import parse
 from engine.core.regimes import by_level
 from engine.core.words import Regime
-from engine.session.volatility import BadIndex, GeneratedIndex, VolatilityReader, index_of, read_index
+from engine.session.volatility import BadIndex, FileIndex, GeneratedIndex, VolatilityReader, index_of
 
 SHARED = Path(os.environ.get("NIGHTDESK_SHARED", Path(__file__).parents[3] / "shared"))
 VIX = SHARED / "data" / "vix" / "vix_daily_1990-2019.csv.gz"
@@ -39,7 +39,7 @@ DAILY = "date,open,high,low,close\n2025-01-02,18,19,17,17.93\n2025-01-03,17,18,1
 
 @pytest.mark.parametrize("name", ["vix.csv", "vix.csv.gz"])
 def test_a_close_is_known_from_the_next_midnight_and_not_a_moment_earlier(tmp_path: Path, name: str) -> None:
-    index = read_index(written(tmp_path, DAILY, name))
+    index = FileIndex(written(tmp_path, DAILY, name))
     known = ns("2025-01-03")
     assert index.newest(known - 1) is None
     assert index.newest(known) == (known, parse("17.93"))
@@ -50,7 +50,7 @@ def test_a_close_is_known_from_the_next_midnight_and_not_a_moment_earlier(tmp_pa
 
 
 def test_a_timed_value_is_known_at_once(tmp_path: Path) -> None:
-    index = read_index(written(tmp_path, "timestamp,vix\n2025-01-02T21:15:00Z,17\n2025-01-02T23:15:00+01:00,18\n"))
+    index = FileIndex(written(tmp_path, "timestamp,vix\n2025-01-02T21:15:00Z,17\n2025-01-02T23:15:00+01:00,18\n"))
     assert index.newest(ns("2025-01-02T21:15:00")) == (ns("2025-01-02T21:15:00"), parse("17"))
     assert index.newest(ns("2025-01-02T22:15:00")) == (ns("2025-01-02T22:15:00"), parse("18"))
 
@@ -78,7 +78,7 @@ def test_a_timed_value_is_known_at_once(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named_with_file_line_and_column(tmp_path: Path, text: str, words: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(BadIndex) as refused:
-        read_index(path)
+        FileIndex(path)
     assert str(path) in str(refused.value) and words in str(refused.value)
 
 
@@ -93,17 +93,17 @@ def test_what_is_wrong_is_named_with_file_line_and_column(tmp_path: Path, text: 
 def test_damaged_files_are_refused_by_name(tmp_path: Path, name: str, content: bytes, words: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BadIndex, match=words):
-        read_index(tmp_path / name)
+        FileIndex(tmp_path / name)
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(BadIndex, match=r"nothing.csv: cannot be read: No such file"):
-        read_index(tmp_path / "nothing.csv")
+        FileIndex(tmp_path / "nothing.csv")
 
 
 @pytest.mark.skipif(not VIX.exists(), reason=f"needs {VIX}")
 def test_thirty_years_of_the_real_index_load() -> None:
-    index = read_index(VIX)
+    index = FileIndex(VIX)
     first = ns("1990-01-03")
     assert index.newest(first - 1) is None
     assert index.newest(first) == (first, parse("17.24"))
@@ -162,7 +162,7 @@ def test_a_setting_names_an_index(setting: str, generated_market: bool, source: 
 
 
 def test_values_come_in_between_the_events_at_the_moment_they_become_known(tmp_path: Path) -> None:
-    reader = VolatilityReader(read_index(written(tmp_path, DAILY)))
+    reader = VolatilityReader(FileIndex(written(tmp_path, DAILY)))
     known = ns("2025-01-03")
     assert reader.read(known - HOUR) is None
     events: list[AnyEvent] = [Wake(known - 1), Wake(known), Wake(known + 2 * DAY)]
@@ -183,3 +183,34 @@ def test_without_an_index_nothing_is_ever_read() -> None:
     reader = VolatilityReader(None)
     events: list[AnyEvent] = [Wake(DAY)]
     assert reader.read(DAY) is None and reader.among(events) is events
+
+
+def test_a_file_that_grows_brings_its_new_value_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, DAILY)
+    reader = VolatilityReader(FileIndex(path))
+    now = ns("2025-01-06T09:00:00")
+    first = reader.read(now)
+    assert first is not None and (first.level, reader.due_ns) == (parse("16.13"), 0)
+    reader.refresh()
+    assert reader.due_ns == 0, "nothing has changed"
+    path.write_text(DAILY + "2025-01-05,17,18,16,31.5\n")
+    reader.refresh()
+    assert 0 < reader.due_ns <= now, "it is known already"
+    second = reader.read(now)
+    assert second is not None and (second.level, second.of_ns) == (parse("31.5"), ns("2025-01-06"))
+
+
+def test_a_file_that_becomes_bad_is_told_once_and_the_old_values_count_on(tmp_path: Path) -> None:
+    path = written(tmp_path, DAILY)
+    reader = VolatilityReader(FileIndex(path))
+    now = ns("2025-01-06")
+    before = reader.read(now)
+    path.write_text(DAILY + "2025-01-05,17,18\n")
+    with pytest.raises(BadIndex, match=":4: 3 columns"):
+        reader.refresh()
+    reader.refresh()
+    assert reader.read(now) == before
+    path.unlink()
+    with pytest.raises(BadIndex, match="No such file"):
+        reader.refresh()
+    assert reader.read(now) == before

@@ -1,0 +1,21 @@
+"""Moments as text, one way everywhere: UTC, ISO 8601, microseconds."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+
+_SECOND_NS: Final = 1_000_000_000
+
+
+def instant(ns: int) -> str | None:
+    """UTC nanoseconds as ISO 8601 with microseconds and Z; None for 0 (never)."""
+    if not ns:
+        return None
+    seconds, rest = divmod(ns, _SECOND_NS)
+    return f"{_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    """Events come many to a second, and calendar arithmetic costs more than all the rest of writing one."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
