@@ -81,12 +81,14 @@ def rebuild(db: sqlite3.Connection, mode: str) -> None:
 
 
 def _change_order(db: sqlite3.Connection, f: OrderChanged) -> bool:
-    """Update an order that is known; False for a new one. What it was placed with stays as it was."""
+    """Update an order that is known, also to the terms an amend gave it; False for a new one."""
     changed = db.execute(
-        "UPDATE orders SET updated_ns = ?, state = ?, filled_qty = ?, average_price = ?, reason_code = ?, text = ?, "
-        "venue_order_id = iif(? = '', venue_order_id, ?) WHERE order_id = ?",
+        "UPDATE orders SET updated_ns = ?, qty = ?, price = ?, stop_price = ?, state = ?, filled_qty = ?, "
+        "average_price = ?, reason_code = ?, text = ?, venue_order_id = iif(? = '', venue_order_id, ?) "
+        "WHERE order_id = ?",
         (
-            *(f.at_ns, f.state.value, money.text(f.filled_qty), money.text(f.average_price), f.reason_code, f.text),
+            *(f.at_ns, money.text(f.qty), money.text(f.price), money.text(f.stop_price), f.state.value),
+            *(money.text(f.filled_qty), money.text(f.average_price), f.reason_code, f.text),
             *(f.venue_order_id, f.venue_order_id, f.order_id),
         ),
     )

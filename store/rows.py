@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.core.facts import (
+    AmendRequested,
     AnyFact,
     BlockChanged,
     BreakerChanged,
@@ -18,6 +19,7 @@ from engine.core.facts import (
     MarketPhaseChanged,
     OperatorActed,
     OrderChanged,
+    OrderStuck,
     PhaseChanged,
     RegimeChanged,
     SignalEnded,
@@ -114,6 +116,31 @@ def _order(f: OrderChanged) -> Columns:
         "reason_code": f.reason_code,
         "text": f.text,
         "venue_order_id": f.venue_order_id,
+        "stop_price": text(f.stop_price),
+    }
+
+
+def _amend(f: AmendRequested) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "order_id": f.order_id,
+        "signal_id": f.signal_id,
+        "symbol": f.symbol,
+        "qty": text(f.qty),
+        "price": text(f.price),
+        "stop_price": text(f.stop_price),
+        "text": f.text,
+    }
+
+
+def _stuck(f: OrderStuck) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "order_id": f.order_id,
+        "symbol": f.symbol,
+        "purpose": f.purpose.value,
+        "state": f.state.value,
+        "since_ns": f.since_ns,
     }
 
 
@@ -283,6 +310,8 @@ def _day(f: DayRolled) -> Columns:
         "day": f.day,
         "opening_equity": text(f.opening_equity),
         "ended_pnl": text(f.ended_pnl),
+        "orders": f.orders,
+        "rejects": f.rejects,
     }
 
 
@@ -308,6 +337,8 @@ _TABLES: Final[dict[type, tuple[str, Callable[..., Columns | list[Columns]]]]] =
     SignalEnded: ("outcomes", _outcome),
     StrategyDecided: ("decisions", _decision),
     OrderChanged: ("orders", _order),
+    AmendRequested: ("amends", _amend),
+    OrderStuck: ("stuck_orders", _stuck),
     FillBooked: ("fills", _fill),
     TradeClosed: ("trades", _trade),
     FundingPaid: ("funding", _funding),

@@ -96,7 +96,9 @@ class Rig:
             "sizing": Sizing(risk_per_trade=d(10), notional_max=d(5_000)),
             "regimes": RegimeModel(source=INDEX),
         }
-        self.config = CoreConfig(**(settings | config))
+        settings |= config
+        settings.setdefault("resting_stops", settings["paper"])
+        self.config = CoreConfig(**settings)
         self.send(RunStarted(self.now_ns, "run1", self.config))
         self.seed()
         if volatility is not None:

@@ -1,7 +1,7 @@
-"""The desk's working orders: sent, taken back, and moved by what the broker answers. Every transition is a fact.
+"""The desk's working orders: sent, amended, taken back, and moved by what the broker answers. Every step is a fact.
 
 An order is in `state.orders` while it works and among the newest `state.ended_orders` afterwards, for late fills. While
-the outcome of any order is unknown, nothing new is entered.
+the outcome of any order is unknown, nothing new is entered. One that waits for an answer too long is told, once.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,21 @@ from engine.core.events import (
     OrderRefused,
     OutcomeUnknown,
 )
-from engine.core.facts import Alert, Cancel, ErrorCounted, OrderChanged, Query, Submit
-from engine.core.orders import Order, Trigger
+from engine.core.facts import (
+    Alert,
+    Amend,
+    AmendRequested,
+    Cancel,
+    ErrorCounted,
+    OrderChanged,
+    OrderStuck,
+    Query,
+    Submit,
+)
+from engine.core.orders import AMENDABLE, Order, Terms, Trigger
 from engine.core.paper import PaperBroker
 from engine.core.safety import Safety
-from engine.core.words import BlockReason, OrderState, Purpose, Severity
+from engine.core.words import BlockReason, OrderState, ReasonCode, Severity
 
 ENDED_ORDERS_KEPT: Final = 500
 FILL_IDS_KEPT: Final = 5_000
@@ -76,8 +86,18 @@ class Blotter:
         state = self._desk.state
         state.orders[order.order_id] = order
         state.tally.orders += 1
+        state.day_orders += 1
         self._move(order, Trigger.SUBMIT)
-        submit = Submit(order.order_id, order.symbol, order.qty, order.kind, order.tif, order.price, order.reduce_only)
+        submit = Submit(
+            order_id=order.order_id,
+            symbol=order.symbol,
+            qty=order.qty,
+            kind=order.kind,
+            tif=order.tif,
+            price=order.price,
+            reduce_only=order.reduce_only,
+            stop_price=order.stop_price,
+        )
         if self._paper is not None:
             self._paper.submit(submit, state.at_ns)
         else:
@@ -95,11 +115,40 @@ class Blotter:
         else:
             self._desk.emit(cancel)
 
-    def cancel_all(self, why: str, purpose: Purpose | None = None) -> None:
-        """Cancel every working order, or those of one purpose."""
+    def amend(self, order: Order, terms: Terms, why: str) -> None:
+        """Ask the broker for other terms, unless that is on its way, refused already, or the order is ending."""
+        if order.asked is not None or order.state not in AMENDABLE or terms in (order.terms, order.refused):
+            return
+        state = self._desk.state
+        order.move(Trigger.AMEND_SENT)
+        order.asked, order.since_ns = terms, state.at_ns
+        self._desk.emit(
+            AmendRequested(
+                at_ns=state.at_ns,
+                order_id=order.order_id,
+                signal_id=order.signal_id,
+                symbol=order.symbol,
+                qty=terms.qty,
+                price=terms.price,
+                stop_price=terms.stop_price,
+                text=why,
+            )
+        )
+        amend = Amend(order.order_id, order.symbol, terms.qty, terms.price, terms.stop_price)
+        if self._paper is not None:
+            self._paper.amend(amend, state.at_ns)
+        else:
+            self._desk.emit(amend)
+
+    def cancel_all_open_orders(self, why: str) -> None:
+        """Cancel every working order, protective ones included."""
         for order in list(self._desk.state.orders.values()):
-            if purpose is None or order.purpose is purpose:
-                self.cancel(order, why)
+            self.cancel(order, why)
+
+    def cancel_entries(self, why: str) -> None:
+        """Cancel every working order that adds risk; what protects a position stays."""
+        for order in self._desk.entries():
+            self.cancel(order, why)
 
     def cancel_symbol(self, symbol: str, why: str) -> None:
         """Cancel every working order in `symbol`."""
@@ -107,35 +156,67 @@ class Blotter:
             if order.symbol == symbol:
                 self.cancel(order, why)
 
-    def cancel_due(self) -> None:
-        """Cancel what has outlived its deadline, once."""
+    def due(self) -> None:
+        """Cancel what has outlived its deadline, once; tell what has waited for an answer too long, once."""
         at_ns = self._desk.at_ns
         for order in list(self._desk.state.orders.values()):
             if order.deadline_ns and at_ns >= order.deadline_ns:
                 order.deadline_ns = 0
                 self.cancel(order, "its time was up")
+            if 0 < self._stuck_ns(order) <= at_ns:
+                self._tell_stuck(order)
 
     def next_due_ns(self) -> int:
-        """The earliest deadline of a working order; 0 if there is none."""
-        return min((o.deadline_ns for o in self._desk.state.orders.values() if o.deadline_ns), default=0)
+        """The earliest time at which a working order is due for something; 0 if there is none."""
+        times = [time for o in self._desk.state.orders.values() for time in (o.deadline_ns, self._stuck_ns(o)) if time]
+        return min(times, default=0)
+
+    def _stuck_ns(self, order: Order) -> int:
+        """When a wait for an answer becomes too long; 0: the order waits for none, or it was told already."""
+        return order.since_ns + self._desk.config.stuck_order_ns if order.awaits and not order.stuck else 0
+
+    def _tell_stuck(self, order: Order) -> None:
+        """Say that no answer came, ask the venue what it knows, and give an unanswered amend up."""
+        state = self._desk.state
+        order.stuck = True
+        state.tally.stuck += 1
+        waited = f"{order.symbol} {order.order_id} has waited in {order.state} for an answer"
+        self._desk.emit(
+            OrderStuck(state.at_ns, order.order_id, order.symbol, order.purpose, order.state, order.since_ns)
+        )
+        self._desk.emit(Alert(Severity.WARNING, "stuck order", waited))
+        if self._paper is None:
+            self._desk.emit(Query(order.order_id, order.symbol))
+        if order.asked is not None:
+            order.asked = None
+            if order.is_whole:
+                self._step(order, Trigger.FULL_FILL)
 
     # --- from the broker ---
 
-    def answer(self, event: OrderAnswer) -> None:
-        """Take what the broker says of an order; `claim` and `fill` take its fills."""
+    def answer(self, event: OrderAnswer) -> Order | None:
+        """Take what the broker says of an order; `claim` and `fill` take its fills. The order, if it was working."""
         state = self._desk.state
         order = state.orders.get(event.client_order_id)
         if order is None:
-            return  # an answer about an order that has ended changes nothing: a repeat or a race lost
+            return None  # an answer about an order that has ended changes nothing: a repeat or a race lost
         code = getattr(event, "code", "") or getattr(event, "reason", "")
         text = getattr(event, "text", "")
+        trigger = TRIGGERS[type(event)]
         if isinstance(event, OrderAccepted):
             order.venue_order_id = event.venue_order_id or order.venue_order_id
-        if isinstance(event, OrderRefused):
+        elif isinstance(event, OrderAmended):
+            order.take(Terms(event.qty, event.price, event.stop_price))
+            order.asked = None
+        elif isinstance(event, AmendRefused):
+            order.refused, order.asked = order.asked or order.refused, None
+        elif isinstance(event, OrderRefused) and code != ReasonCode.KILLED:  # what the gate held back was never sent
             state.tally.rejects += 1
-        self._move(order, TRIGGERS[type(event)], code, text)
-        if order.ended:
-            self.ended(order, code, text)
+            state.day_rejects += 1
+        if trigger in (Trigger.AMENDED, Trigger.AMEND_REFUSED) and order.is_whole:
+            trigger = Trigger.FULL_FILL
+        self._step(order, trigger, code, text)
+        return order
 
     def claim(self, fill: Fill) -> Order | None:
         """The order `fill` belongs to; None if the fill is known already, or is no order's, which stops new entries."""
@@ -161,22 +242,38 @@ class Blotter:
         if late:
             self._desk.emit(Alert(Severity.WARNING, "late fill", f"{fill.fill_id} after {order.state}"))
             return
-        whole = abs(order.filled_qty) >= abs(order.qty)
-        self._move(order, Trigger.FULL_FILL if whole else Trigger.PART_FILL)
-        if order.ended:
-            self.ended(order, "", "")
+        if abs(order.filled_qty) > abs(order.qty):
+            self._overfilled(order)
+        self._step(order, Trigger.FULL_FILL if order.is_whole else Trigger.PART_FILL)
+
+    def _overfilled(self, order: Order) -> None:
+        """More was filled than the order is known to ask: the amend on its way was taken, or the broker errs."""
+        if order.asked is not None and abs(order.filled_qty) <= abs(order.asked.qty):
+            order.take(order.asked)
+            return
+        text = f"{order.order_id}: {money.text(order.filled_qty)} filled of {money.text(order.qty)}"
+        self._desk.emit(Alert(Severity.CRITICAL, "overfilled order", text))
 
     def doubt_all(self) -> None:
         """After a restart only the venue knows what became of the working orders: ask it for each."""
         for order in list(self._desk.state.orders.values()):
+            order.asked = None
             self.answer(OutcomeUnknown(order.order_id, self._desk.at_ns, "the desk was restarted"))
 
     # --- the record ---
+
+    def _step(self, order: Order, trigger: Trigger, code: str = "", text: str = "") -> None:
+        """Move an order on, and say so if that was its end."""
+        self._move(order, trigger, code, text)
+        if order.ended:
+            self.ended(order, code, text)
 
     def _move(self, order: Order, trigger: Trigger, code: str = "", text: str = "") -> None:
         """Apply a transition, record it, file the order where it now belongs, and stop entries while in doubt."""
         state = self._desk.state
         previous = order.move(trigger)
+        if order.state is not previous:
+            order.since_ns, order.stuck = state.at_ns, False
         self._desk.emit(_changed(order, previous, state.at_ns, code, text))
         if order.ended and state.orders.pop(order.order_id, None) is not None:
             state.ended_orders[order.order_id] = order
@@ -211,6 +308,7 @@ def _changed(order: Order, previous: OrderState, at_ns: int, code: str, text: st
         reason_code=code,
         text=text,
         venue_order_id=order.venue_order_id,
+        stop_price=order.stop_price,
     )
 
 

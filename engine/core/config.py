@@ -165,6 +165,8 @@ class CoreConfig(Value, frozen=True):
     model: PaperModel = PaperModel()
     sizing: Sizing = Sizing()
     entry_timeout_ns: int = 30 * SECOND  # an unfilled entry, or the rest of a partly filled one, is cancelled
+    resting_stops: bool = False  # the broker holds stop orders and takes amends; else the desk watches stops alone
+    stuck_order_ns: int = 60 * SECOND  # an order that waits longer for its broker's answer is told and asked about
     breaker_action: str = "halt_day"  # halt_day | shutdown | cooldown
     cooldown_ns: int = 60 * MINUTE
     kill_closes: bool = True  # on_kill = close | keep

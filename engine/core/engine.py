@@ -243,7 +243,8 @@ class Engine:
         state.day = state.at_ns // DAY
         state.day_opening_equity = state.day_peak_equity = desk.equity
         state.errors_counted = 0
-        desk.emit(DayRolled(state.at_ns, state.day, desk.equity, ended_pnl))
+        desk.emit(DayRolled(state.at_ns, state.day, desk.equity, ended_pnl, state.day_orders, state.day_rejects))
+        state.day_orders = state.day_rejects = 0
 
     def _settle_funding(self) -> None:
         """Pay or receive funding on every position whose settlement time has come, once."""
@@ -496,6 +497,7 @@ class Engine:
             self.safety.unblock(BlockReason.STARTING, "history seeded")
             self.regimes.open()
             self.market_phases.open()
+            self.trading.exits.protect_all()
         elif event.phase is SessionPhase.SHUTTING_DOWN:
             self.safety.block(BlockReason.SHUTTING_DOWN, f"the session is ending: {event.reason}")
         elif event.phase is SessionPhase.COMPLETED:

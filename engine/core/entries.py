@@ -13,7 +13,7 @@ from engine.core.conditions import should_trade
 from engine.core.config import MINUTE
 from engine.core.desk import Desk
 from engine.core.facts import SignalEnded, SignalJudged, SignalRaised, StrategyDecided
-from engine.core.orders import Order, on_tick
+from engine.core.orders import Order, Plan, on_tick
 from engine.core.phases import MarketPhase
 from engine.core.risk import judge
 from engine.core.rule import Refusal
@@ -155,6 +155,7 @@ class Entries:
             expected=candidate.price,
             placed_ns=desk.at_ns,
             deadline_ns=desk.at_ns + desk.config.entry_timeout_ns,
+            plan=Plan(signal.phase, signal.regime, proposal.stop, proposal.target, proposal.hold_ns),
         )
         signal.order_id = order.order_id
         desk.state.entries_ns.append(desk.at_ns)
@@ -162,13 +163,11 @@ class Entries:
 
     # --- a signal ends ---
 
-    def settle(self, order: Order, code: str, text: str) -> bool:
-        """An entry order has ended: so has its signal. True if it brought something to hold."""
+    def settle(self, order: Order, code: str, text: str) -> None:
+        """An entry order has ended: so has its signal."""
         signal = self._desk.state.live_signals.get(order.signal_id)
-        if signal is None:
-            return False
-        self._end_signal(signal, _verdict(order, code, text), order.filled_qty)
-        return order.filled_qty != 0
+        if signal is not None:
+            self._end_signal(signal, _verdict(order, code, text), order.filled_qty)
 
     def end_stranded(self) -> None:
         """Close every signal without a working entry: after a crash, or at a session's end."""

@@ -1,7 +1,13 @@
-"""How a holding ends: a resting order at its target, and its stop, loss limit and time watched here.
+"""How a holding ends: a bracket that rests at the broker, and what the desk watches itself.
 
-Exits are reduce-only and pass no entry limit: getting out is always possible. What is left of a position after its exit
-order ended is tried again until it is flat.
+The bracket is a stop order at the stop and a limit order at the target, both reduce-only and each for the whole
+position. `protect` compares what rests with what the position needs, and asks for the difference: it is called whenever
+either may have changed, so a lost race settles with the next answer. Reduce-only keeps both from ever taking more than
+the position. The desk watches the loss limit and the time, and the stop as well: as a backstop where it rests, alone
+where the broker holds no stop orders.
+
+Exits pass no entry limit: getting out is always possible. What is left of a position after its exit order ended is
+tried again until it is flat.
 """
 
 from typing import Final
@@ -9,11 +15,18 @@ from typing import Final
 from engine.core.blotter import Blotter
 from engine.core.config import SECOND
 from engine.core.desk import Desk
-from engine.core.orders import Order, on_tick
+from engine.core.events import SessionPhase
+from engine.core.facts import Alert
+from engine.core.orders import Order, Terms, on_tick
 from engine.core.state import Holding
-from engine.core.words import ExitReason, OrderKind, Purpose, Side, TimeInForce
+from engine.core.words import ExitReason, OrderKind, OrderState, Purpose, Severity, Side, TimeInForce
 
 EXIT_RETRY_NS: Final = SECOND
+STOP_GRACE_NS: Final = 3 * SECOND
+"""A stop that rests and was passed has this long to fill before the desk closes the position itself."""
+
+REFUSALS_MAX: Final = 3
+"""After so many refused stops or targets in a row the desk watches the levels alone."""
 
 
 class Exits:
@@ -36,27 +49,45 @@ class Exits:
             return
         long = holding.side is Side.LONG
         if holding.stop and (low <= holding.stop if long else high >= holding.stop):
-            self.exit(symbol, ExitReason.SL)
+            self._stop_passed(holding)
         elif -self._desk.unrealized_of(symbol) >= self._desk.config.limits.loss_per_trade_max:
             self.exit(symbol, ExitReason.LOSS_LIMIT)
         elif holding.close_at_ns and state.at_ns >= holding.close_at_ns:
             self.exit(symbol, ExitReason.TIME)
         elif not holding.target_order_id and _reached(holding, low, high):
-            self._target_reached(symbol)
+            self._target_reached(holding)
 
-    def _target_reached(self, symbol: str) -> None:
-        """The target traded while its order does not rest: place it again, unless the entry still works."""
-        if not any(order.symbol == symbol for order in self._desk.entries()):
-            self.rest_target(symbol)
+    def _stop_passed(self, holding: Holding) -> None:
+        """The price is at the stop: out, unless a stop order rests there and its grace is not over."""
+        at_ns = self._desk.at_ns
+        if holding.stop_order_id:
+            if not holding.stop_passed_ns:
+                holding.stop_passed_ns = at_ns
+                text = f"the price passed the stop of {holding.symbol}, and the broker has not said that it filled"
+                self._desk.emit(Alert(Severity.INFO, "stop passed", text))
+            if at_ns < holding.stop_passed_ns + STOP_GRACE_NS:
+                return
+            text = f"the stop of {holding.symbol} was passed and did not fill; closing at market"
+            self._desk.emit(Alert(Severity.WARNING, "stop not filled", text))
+        self.exit(holding.symbol, ExitReason.SL)
+
+    def _target_reached(self, holding: Holding) -> None:
+        """The target traded while no order rests there: place one, or leave at market where the broker takes none."""
+        if holding.refusals >= REFUSALS_MAX:
+            self.exit(holding.symbol, ExitReason.TP)
+        elif self._may_rest(holding):
+            self._rest_target(holding)
 
     def due(self) -> None:
-        """Close what has outlived its time; try again what is still to leave."""
-        state = self._desk.state
-        for holding in list(state.holdings.values()):
+        """Close what has outlived its time or its stop's grace; try again what is still to leave."""
+        at_ns = self._desk.at_ns
+        for holding in list(self._desk.state.holdings.values()):
             if holding.leaving is not None:
                 self.exit(holding.symbol, holding.leaving)
-            elif holding.close_at_ns and state.at_ns >= holding.close_at_ns:
+            elif holding.close_at_ns and at_ns >= holding.close_at_ns:
                 self.exit(holding.symbol, ExitReason.TIME)
+            elif holding.stop_passed_ns and at_ns >= holding.stop_passed_ns + STOP_GRACE_NS:
+                self._stop_passed(holding)
 
     def next_due_ns(self) -> int:
         """When the next holding has to leave, or to try again; 0 if none has a time."""
@@ -64,11 +95,12 @@ class Exits:
         for holding in self._desk.state.holdings.values():
             if holding.leaving is None:
                 times.append(holding.close_at_ns)
+                times.append(holding.stop_passed_ns and holding.stop_passed_ns + STOP_GRACE_NS)
             elif not holding.exit_order_id:
                 times.append(holding.exit_tried_ns + EXIT_RETRY_NS)
         return min((at for at in times if at), default=0)
 
-    # --- the orders that do it ---
+    # --- out at market ---
 
     def exit(self, symbol: str, reason: ExitReason) -> None:
         """Close the position in `symbol` at market, reduce-only; cancels what else works there first.
@@ -87,56 +119,132 @@ class Exits:
             return
         self._blotter.cancel_symbol(symbol, f"the position is being closed ({reason.value})")
         purpose = Purpose.STOP if reason is ExitReason.SL else Purpose.CLOSE
-        order = self._order(holding, purpose, -position.qty, reason, 0)
-        holding.exit_order_id = order.order_id
         holding.exit_tried_ns = state.at_ns
-        self._blotter.send(order)
+        holding.exit_order_id = self._send(holding, purpose, OrderKind.MARKET, Terms(-position.qty, 0, 0), reason)
 
     def exit_all(self, reason: ExitReason) -> None:
         """Close every position."""
         for symbol in list(self._desk.state.holdings):
             self.exit(symbol, reason)
 
-    def rest_target(self, symbol: str) -> None:
-        """Put a reduce-only limit order for the whole position at the holding's target."""
+    # --- the bracket ---
+
+    def protect(self, symbol: str) -> None:
+        """Bring the resting stop and target to what the position needs; nothing once it is to leave."""
         state = self._desk.state
         holding, position = state.holdings.get(symbol), state.positions.get(symbol)
-        if holding is None or position is None or not position.qty or not holding.target:
+        if holding is None or position is None or not position.qty or holding.leaving is not None or not holding.rests:
             return
-        if holding.exit_order_id or holding.target_order_id:
-            return
-        price = on_tick(holding.target, self._desk.instruments[symbol].tick, -position.qty)
-        order = self._order(holding, Purpose.TARGET, -position.qty, ExitReason.TP, price)
-        holding.target_order_id = order.order_id
-        self._blotter.send(order)
+        if state.phase is not SessionPhase.RUNNING:
+            return  # nothing is sent before history is seeded, nor while the session ends
+        if self._desk.config.resting_stops:
+            self._rest_stop(holding)
+        if self._may_rest(holding):
+            self._rest_target(holding)
 
-    def forget(self, order: Order) -> None:
+    def protect_all(self) -> None:
+        """A run is running: what was held before gets its bracket again."""
+        for holding in list(self._desk.state.holdings.values()):
+            holding.rests, holding.refusals = True, 0
+            self.protect(holding.symbol)
+
+    def withdraw(self) -> None:
+        """Stops and targets were taken back on request: the desk watches them alone until the next run."""
+        for holding in self._desk.state.holdings.values():
+            holding.rests = False
+
+    def _may_rest(self, holding: Holding) -> bool:
+        """Whether a target can rest: where it cannot be amended, only once its quantity is final."""
+        return self._desk.config.resting_stops or all(o.symbol != holding.symbol for o in self._desk.entries())
+
+    def _rest_stop(self, holding: Holding) -> None:
+        if holding.stop:
+            terms = self._terms(holding, holding.stop_order_id, 0, holding.stop)
+            holding.stop_order_id = self._rest(holding, holding.stop_order_id, Purpose.STOP, terms)
+
+    def _rest_target(self, holding: Holding) -> None:
+        if holding.target:
+            terms = self._terms(holding, holding.target_order_id, holding.target, 0)
+            holding.target_order_id = self._rest(holding, holding.target_order_id, Purpose.TARGET, terms)
+
+    def _terms(self, holding: Holding, order_id: str, price: int, stop_price: int) -> Terms:
+        """What a leg of the bracket must be: for the whole position beside what it has filled, prices on the grid."""
+        state, tick = self._desk.state, self._desk.instruments[holding.symbol].tick
+        rest = -state.positions[holding.symbol].qty
+        order = state.orders.get(order_id)
+        filled = order.filled_qty if order is not None else 0
+        return Terms(filled + rest, on_tick(price, tick, rest), on_tick(stop_price, tick, rest))
+
+    def _rest(self, holding: Holding, order_id: str, purpose: Purpose, terms: Terms) -> str:
+        """Send a leg of the bracket, or amend the one that works; its id."""
+        order = self._desk.state.orders.get(order_id)
+        if order is None:
+            if holding.refusals >= REFUSALS_MAX:
+                return ""
+            stops = purpose is Purpose.STOP
+            kind, reason = (OrderKind.STOP, ExitReason.SL) if stops else (OrderKind.LIMIT, ExitReason.TP)
+            return self._send(holding, purpose, kind, terms, reason)
+        if self._desk.config.resting_stops:
+            self._blotter.amend(order, terms, "the position has changed")
+        return order_id
+
+    # --- orders ---
+
+    def ended(self, order: Order) -> None:
         """An order has ended: no holding waits for it any more. A position still open is watched and tried again."""
         holding = self._desk.state.holdings.get(order.symbol)
         if holding is None:
             return
         if holding.exit_order_id == order.order_id:
             holding.exit_order_id = ""
+        elif holding.stop_order_id == order.order_id:
+            holding.stop_order_id = ""
+            self._count_refusal(holding, order)
         elif holding.target_order_id == order.order_id:
             holding.target_order_id = ""
+            self._count_refusal(holding, order)
 
-    def _order(self, holding: Holding, purpose: Purpose, qty: int, reason: ExitReason, price: int) -> Order:
-        """A reduce-only order of signed `qty`: limit at `price`, or market if that is 0."""
-        return Order(
+    def filled(self, order: Order) -> None:
+        """A fill was booked on `order`: once a way out has begun to fill, nothing more is entered."""
+        holding = self._desk.state.holdings.get(order.symbol)
+        if holding is None or order.purpose is Purpose.ENTRY:
+            return
+        holding.refusals = 0
+        if holding.stop_order_id == order.order_id:
+            holding.stop_passed_ns = self._desk.at_ns  # its grace begins anew while it fills
+        for entry in self._desk.entries():
+            if entry.symbol == order.symbol:
+                self._blotter.cancel(entry, "the position is being closed")
+
+    def _count_refusal(self, holding: Holding, order: Order) -> None:
+        """A stop or target that the broker refused or ended by itself: it is not asked for ever."""
+        if order.state is OrderState.FILLED or order.cancel_reason:
+            return
+        holding.refusals += 1
+        if holding.refusals == REFUSALS_MAX:
+            text = f"{holding.symbol}: the broker refuses its stop or target; the desk watches them itself"
+            self._desk.emit(Alert(Severity.CRITICAL, "position without a resting stop", text))
+
+    def _send(self, holding: Holding, purpose: Purpose, kind: OrderKind, terms: Terms, reason: ExitReason) -> str:
+        """Send a reduce-only order; its id."""
+        order = Order(
             order_id=self._desk.new_id(),
             signal_id=holding.signal_id,
             strategy_id=holding.strategy_id,
             symbol=holding.symbol,
             purpose=purpose,
-            kind=OrderKind.LIMIT if price else OrderKind.MARKET,
+            kind=kind,
             tif=TimeInForce.GTC,
-            qty=qty,
-            price=price,
+            qty=terms.qty,
+            price=terms.price,
+            stop_price=terms.stop_price,
             reduce_only=True,
-            expected=price or self._desk.mark(holding.symbol, -qty),
+            expected=terms.price or terms.stop_price or self._desk.mark(holding.symbol, -terms.qty),
             placed_ns=self._desk.at_ns,
             exit_reason=reason,
         )
+        self._blotter.send(order)
+        return order.order_id
 
 
 def _reached(holding: Holding, low: int, high: int) -> bool:

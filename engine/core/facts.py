@@ -104,6 +104,29 @@ class OrderChanged(Fact, frozen=True, tag="order_changed"):
     reason_code: str = ""
     text: str = ""
     venue_order_id: str = ""
+    stop_price: int = 0  # of a stop order
+
+
+class AmendRequested(Fact, frozen=True, tag="amend_requested"):
+    """The intent to change a working order into these terms; what became of it is the order's next transition."""
+
+    order_id: str
+    signal_id: str
+    symbol: str
+    qty: int  # whole quantity, signed
+    price: int
+    stop_price: int
+    text: str
+
+
+class OrderStuck(Fact, frozen=True, tag="order_stuck"):
+    """An order has waited for its broker's answer longer than the limit, since `since_ns`."""
+
+    order_id: str
+    symbol: str
+    purpose: Purpose
+    state: OrderState
+    since_ns: int
 
 
 class FillBooked(Fact, frozen=True, tag="fill_booked"):
@@ -278,6 +301,8 @@ class DayRolled(Fact, frozen=True, tag="day_rolled"):
     day: int
     opening_equity: int
     ended_pnl: int
+    orders: int = 0  # sent on the ended day
+    rejects: int = 0  # of them, refused by the broker
 
 
 class FeedNoted(Fact, frozen=True, tag="feed_noted"):
@@ -303,6 +328,8 @@ AnyFact = (
     | SignalEnded
     | StrategyDecided
     | OrderChanged
+    | AmendRequested
+    | OrderStuck
     | FillBooked
     | TradeClosed
     | FundingPaid
@@ -325,6 +352,7 @@ DECISIONS = (
     SignalRaised,
     SignalEnded,
     OrderChanged,
+    AmendRequested,
     FillBooked,
     TradeClosed,
     BlockChanged,

@@ -10,11 +10,11 @@ from engine.core.blotter import Blotter
 from engine.core.desk import Desk
 from engine.core.events import Fill
 from engine.core.facts import FillBooked, TradeClosed
-from engine.core.orders import Order
+from engine.core.orders import Order, Plan
 from engine.core.positions import Position
 from engine.core.safety import Safety
 from engine.core.state import Holding
-from engine.core.words import ExitReason, Purpose, Side
+from engine.core.words import ExitReason, Side
 
 IN_STREAK: Final = frozenset({ExitReason.SL, ExitReason.TP, ExitReason.TIME, ExitReason.STRATEGY})
 """Exits that count for the run of losses; forced ones count in the P&L only."""
@@ -41,7 +41,7 @@ class Holdings:
         if holding is None:
             holding = state.holdings[fill.symbol] = self._opened(order, fill)
         value = money.mul(fill.price, fill.qty)
-        if order.purpose is Purpose.ENTRY:
+        if fill.qty * holding.side.sign > 0:
             holding.entered_qty += fill.qty
             holding.entered_value += value
         else:
@@ -53,34 +53,20 @@ class Holdings:
         self._desk.emit(_booked(order, fill, realized, position.qty))
 
     def _opened(self, order: Order, fill: Fill) -> Holding:
-        """The holding a first fill makes, with the levels its signal proposed."""
+        """The holding a first fill makes: on the levels its entry planned, or none if nobody planned the fill."""
         state = self._desk.state
-        signal = state.live_signals.get(order.signal_id)
-        if signal is None:  # a late fill of an order that had ended: hold it with nothing but the loss limit
-            return Holding(
-                signal_id=order.signal_id,
-                strategy_id=order.strategy_id,
-                symbol=order.symbol,
-                side=Side.LONG if fill.qty > 0 else Side.SHORT,
-                stop=0,
-                target=0,
-                opened_ns=fill.at_ns,
-                close_at_ns=0,
-                phase=state.symbols[fill.symbol].phase.value,
-                regime=state.regime.regime.value,
-            )
-        proposal = signal.proposal
+        plan = order.plan or Plan(phase=state.symbols[fill.symbol].phase.value, regime=state.regime.regime.value)
         return Holding(
-            signal_id=signal.signal_id,
-            strategy_id=signal.strategy_id,
-            symbol=proposal.symbol,
-            side=proposal.side,
-            stop=proposal.stop,
-            target=proposal.target,
+            signal_id=order.signal_id,
+            strategy_id=order.strategy_id,
+            symbol=fill.symbol,
+            side=Side.LONG if fill.qty > 0 else Side.SHORT,
+            stop=plan.stop,
+            target=plan.target,
             opened_ns=fill.at_ns,
-            close_at_ns=fill.at_ns + proposal.hold_ns if proposal.hold_ns else 0,
-            phase=signal.phase,
-            regime=signal.regime,
+            close_at_ns=fill.at_ns + plan.hold_ns if plan.hold_ns else 0,
+            phase=plan.phase,
+            regime=plan.regime,
         )
 
     def close_if_flat(self, symbol: str) -> None:

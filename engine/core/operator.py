@@ -14,6 +14,10 @@ BY_THE_SHELL: Final = "session"
 """Source of acts the session does on the desk's behalf: recorded, but no operator's intervention."""
 
 
+ENTRIES: Final = "entries"
+"""Subject of a cancel-all that leaves the orders alone which protect positions."""
+
+
 class Operator:
     """Carries out commands on one desk."""
 
@@ -70,12 +74,14 @@ class Operator:
 
     def _kill(self, command: Command) -> tuple[bool, str]:
         fresh = self._safety.kill(command.source, command.actor, command.reason)
-        orders = len(self._desk.state.orders)
-        self._trading.blotter.cancel_all(f"kill by {command.actor}")
-        closing = 0
+        closing, why = 0, f"kill by {command.actor}"
         if self._desk.config.kill_closes:
-            closing = len(self._desk.state.holdings)
+            orders, closing = len(self._desk.state.orders), len(self._desk.state.holdings)
+            self._trading.blotter.cancel_all_open_orders(why)
             self._trading.exits.exit_all(ExitReason.KILL)
+        else:
+            orders = len(self._desk.entries())
+            self._trading.blotter.cancel_entries(why)
         self._desk.emit(StopSession("kill_switch", 0))
         words = f"{orders} orders being cancelled, {closing} positions being closed"
         return True, f"killed: {words}" if fresh else f"already killed: {words}"
@@ -89,7 +95,7 @@ class Operator:
 
     def _flatten(self, command: Command) -> tuple[bool, str]:
         self._safety.block(BlockReason.OPERATOR, f"flattened by {command.actor}", command.actor)
-        self._trading.blotter.cancel_all(f"flatten by {command.actor}")
+        self._trading.blotter.cancel_all_open_orders(f"flatten by {command.actor}")
         count = len(self._desk.state.holdings)
         self._trading.exits.exit_all(ExitReason.FORCE_CLOSE)
         return True, f"{count} positions being closed; entries paused"
@@ -104,8 +110,13 @@ class Operator:
         return bool(done), f"reset {', '.join(done)}" if done else "no such breaker is tripped"
 
     def _cancel_all(self, command: Command) -> tuple[bool, str]:
+        if command.subject == ENTRIES:
+            count = len(self._desk.entries())
+            self._trading.blotter.cancel_entries(f"cancel-all by {command.actor}")
+            return True, f"{count} entry orders being cancelled; stops and targets stay"
         count = len(self._desk.state.orders)
-        self._trading.blotter.cancel_all(f"cancel-all by {command.actor}")
+        self._trading.exits.withdraw()
+        self._trading.blotter.cancel_all_open_orders(f"cancel-all by {command.actor}")
         return True, f"{count} orders being cancelled"
 
     def _close_all(self, command: Command) -> tuple[bool, str]:

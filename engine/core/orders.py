@@ -1,7 +1,15 @@
 """One order's life: its states, the events that move it, and the table of what is possible.
 
-An unlisted pair is a bug and raises. A fill after the end is booked all the same (`late`) and leaves the state as it
-was; an order of unknown outcome leaves UNKNOWN by evidence alone.
+An unlisted pair is a bug and raises. Answers may be lost, repeated or reordered on their way, and that is no bug:
+
+- A repeated answer finds its state reached already and changes nothing; a repeated fill is known by its id.
+- A fill may overtake the acknowledgement: it is booked, and the acknowledgement is harmless. An amend's answer that
+  overtakes it acknowledges the order.
+- After the end every answer is dropped (the blotter asks no table then), except a fill: it is booked, marked late and
+  told, and the state stays as it was.
+- While an amend to a larger quantity is on its way, filling the smaller one is no end yet: its answer decides.
+- An older amend's answer that arrives again sets the older terms; whoever wanted others sees that and asks again.
+- An order of unknown outcome leaves UNKNOWN by evidence alone. What has fills is CANCELED at worst, never REJECTED.
 """
 
 from enum import StrEnum
@@ -23,6 +31,7 @@ class Trigger(StrEnum):
     CANCEL_SENT = "cancel_sent"
     CANCELED = "canceled"
     CANCEL_REFUSED = "cancel_refused"
+    AMEND_SENT = "amend_sent"
     AMENDED = "amended"
     AMEND_REFUSED = "amend_refused"
     REFUSED = "refused"
@@ -42,6 +51,7 @@ TRANSITIONS: Final[dict[tuple[OrderState, Trigger], OrderState]] = {
     (S.SUBMITTED, T.CANCEL_SENT): S.PENDING_CANCEL,
     (S.SUBMITTED, T.CANCELED): S.CANCELED,
     (S.SUBMITTED, T.CANCEL_REFUSED): S.SUBMITTED,
+    (S.SUBMITTED, T.AMEND_SENT): S.SUBMITTED,
     (S.SUBMITTED, T.AMENDED): S.ACCEPTED,  # who amends it has it
     (S.SUBMITTED, T.AMEND_REFUSED): S.SUBMITTED,
     (S.SUBMITTED, T.EXPIRED): S.EXPIRED,
@@ -53,6 +63,7 @@ TRANSITIONS: Final[dict[tuple[OrderState, Trigger], OrderState]] = {
     (S.ACCEPTED, T.CANCEL_SENT): S.PENDING_CANCEL,
     (S.ACCEPTED, T.CANCELED): S.CANCELED,
     (S.ACCEPTED, T.CANCEL_REFUSED): S.ACCEPTED,
+    (S.ACCEPTED, T.AMEND_SENT): S.ACCEPTED,
     (S.ACCEPTED, T.AMENDED): S.ACCEPTED,
     (S.ACCEPTED, T.AMEND_REFUSED): S.ACCEPTED,
     (S.ACCEPTED, T.REFUSED): S.REJECTED,  # some venues accept first and refuse afterwards
@@ -65,9 +76,10 @@ TRANSITIONS: Final[dict[tuple[OrderState, Trigger], OrderState]] = {
     (S.PARTIALLY_FILLED, T.CANCEL_SENT): S.PENDING_CANCEL,
     (S.PARTIALLY_FILLED, T.CANCELED): S.CANCELED,
     (S.PARTIALLY_FILLED, T.CANCEL_REFUSED): S.PARTIALLY_FILLED,
+    (S.PARTIALLY_FILLED, T.AMEND_SENT): S.PARTIALLY_FILLED,
     (S.PARTIALLY_FILLED, T.AMENDED): S.PARTIALLY_FILLED,
     (S.PARTIALLY_FILLED, T.AMEND_REFUSED): S.PARTIALLY_FILLED,
-    (S.PARTIALLY_FILLED, T.REFUSED): S.CANCELED,  # what was filled stays filled
+    (S.PARTIALLY_FILLED, T.REFUSED): S.CANCELED,
     (S.PARTIALLY_FILLED, T.EXPIRED): S.EXPIRED,
     (S.PARTIALLY_FILLED, T.UNKNOWN): S.UNKNOWN,
     (S.PARTIALLY_FILLED, T.MISSING): S.UNKNOWN,
@@ -98,6 +110,13 @@ TRANSITIONS: Final[dict[tuple[OrderState, Trigger], OrderState]] = {
 }
 
 ENDED: Final = frozenset({S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED})
+AMENDABLE: Final = frozenset(state for state, trigger in TRANSITIONS if trigger is T.AMEND_SENT)
+AWAITING: Final = frozenset({S.SUBMITTED, S.PENDING_CANCEL, S.UNKNOWN})
+"""States that only an answer of the broker ends: nothing should stay in them for long."""
+
+
+WITH_FILLS: Final = {S.ACCEPTED: S.PARTIALLY_FILLED, S.REJECTED: S.CANCELED}
+"""Where the table's answer is another for an order that has fills: what was filled stays filled."""
 
 
 class IllegalTransition(Exception):
@@ -106,6 +125,24 @@ class IllegalTransition(Exception):
     def __init__(self, order_id: str, state: OrderState, trigger: Trigger) -> None:
         super().__init__(f"order {order_id} in {state} cannot take {trigger}")
         self.order_id = order_id
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What can be amended: the whole quantity (signed, filled part included) and the prices."""
+
+    qty: int
+    price: int
+    stop_price: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is to become of an entry's fills: where the holding gets out (0: no such level) and what it was based on."""
+
+    phase: str
+    regime: str
+    stop: int = 0
+    target: int = 0
+    hold_ns: int = 0
 
 
 class Order(msgspec.Struct):
@@ -130,18 +167,43 @@ class Order(msgspec.Struct):
     filled_value: int = 0
     venue_order_id: str = ""
     cancel_reason: str = ""  # why the desk wanted it back, in words; empty while it does not
+    stop_price: int = 0
+    plan: Plan | None = None  # of an entry
+    asked: Terms | None = None  # by the amend on its way
+    refused: Terms | None = None  # by the newest amend that was refused
+    since_ns: int = 0  # when it came into its state, or the amend on its way was sent
+    stuck: bool = False  # it has waited for an answer longer than the limit
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED
 
     @property
+    def awaits(self) -> bool:
+        """Whether only an answer of the broker takes it further."""
+        return self.state in AWAITING or self.asked is not None
+
+    @property
     def open_qty(self) -> int:
         return self.qty - self.filled_qty
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is filled, also as far as an amend on its way may have made it larger."""
+        wanted = max(abs(self.qty), abs(self.asked.qty) if self.asked else 0)
+        return abs(self.filled_qty) >= wanted
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.qty, self.price, self.stop_price)
+
+    @property
     def average_price(self) -> int:
         return money.div(self.filled_value, self.filled_qty) if self.filled_qty else 0
+
+    def take(self, terms: Terms) -> None:
+        """Stand at `terms` from now on."""
+        self.qty, self.price, self.stop_price = terms.qty, terms.price, terms.stop_price
 
     def move(self, trigger: Trigger) -> OrderState:
         """Apply `trigger`; the state before. Raises IllegalTransition for a pair the table does not list."""
@@ -149,8 +211,8 @@ class Order(msgspec.Struct):
         after = TRANSITIONS.get((before, trigger))
         if after is None:
             raise IllegalTransition(self.order_id, before, trigger)
-        if after is S.ACCEPTED and self.filled_qty:
-            after = S.PARTIALLY_FILLED
+        if self.filled_qty:
+            after = WITH_FILLS.get(after, after)
         self.state = after
         return before
 

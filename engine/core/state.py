@@ -32,9 +32,13 @@ class Holding(msgspec.Struct):
     realized: int = 0
     fees: int = 0
     funding: int = 0
+    stop_order_id: str = ""
     target_order_id: str = ""
     exit_order_id: str = ""
     exit_tried_ns: int = 0
+    rests: bool = True  # its stop and target are to rest at the broker; False once they were taken back on request
+    refusals: int = 0  # of its stop and target in a row
+    stop_passed_ns: int = 0  # when the price passed a stop that rests; 0: it has not
     leaving: ExitReason | None = None  # set once the desk means to be out
     exit_reason: ExitReason | None = None
 
@@ -113,6 +117,7 @@ class Tally(msgspec.Struct):
     orders: int = 0
     fills: int = 0
     rejects: int = 0
+    stuck: int = 0  # orders that waited for an answer too long
     trades: int = 0
     wins: int = 0
     market_events: int = 0
@@ -154,6 +159,8 @@ class EngineState(msgspec.Struct):
     day: int = -1  # days since 1970, UTC
     day_opening_equity: int = 0
     day_peak_equity: int = 0
+    day_orders: int = 0
+    day_rejects: int = 0
     peak_equity: int = 0
     entries_ns: list[int] = []  # when entries were sent, newest last, at most a minute old
     # the market

@@ -1,6 +1,7 @@
 """Where entries, orders, holdings and exits meet: what a broker's answer leads to, and what is due.
 
-A signal ends when its entry order has ended; from then on a resting order waits at the target and the stop is watched.
+A signal ends when its entry order has ended. Its position has a stop and a target from its first fill on: whatever
+changes a position or one of its orders leads to `Exits.protect`.
 """
 
 from engine.core import money
@@ -37,29 +38,31 @@ class Trading:
         self.holdings = Holdings(desk, safety, self.blotter)
         self.exits = Exits(desk, self.blotter)
         self.blotter.ended = self._ended
-        safety.cancel_entries = lambda why: self.blotter.cancel_all(why, Purpose.ENTRY)
+        safety.cancel_entries = self.blotter.cancel_entries
 
     def answer(self, event: BrokerEvent) -> None:
         """Take one answer of the broker."""
         if isinstance(event, Fill):
             self._fill(event)
-        else:
-            self.blotter.answer(event)
+        elif (order := self.blotter.answer(event)) is not None:
+            self.exits.protect(order.symbol)
 
     def _fill(self, fill: Fill) -> None:
-        """Book it, move its order on (which may end the signal and rest a target), close the trade, look at equity."""
+        """Book it, move its order on (which may end the signal), close the trade or protect what is open."""
         order = self.blotter.claim(fill)
         if order is None:
             return
         self.holdings.book(order, fill)
+        self.exits.filled(order)
         self.blotter.fill(order, fill)
         self.holdings.close_if_flat(fill.symbol)
+        self.exits.protect(fill.symbol)
         self._safety.watch_equity()
 
     def _ended(self, order: Order, code: str, text: str) -> None:
-        if order.purpose is Purpose.ENTRY and self.entries.settle(order, code, text):
-            self.exits.rest_target(order.symbol)
-        self.exits.forget(order)
+        if order.purpose is Purpose.ENTRY:
+            self.entries.settle(order, code, text)
+        self.exits.ended(order)
 
     def leave(self, holding: Holding, wish: ExitWish) -> None:
         """Close a holding because its strategy wishes it; the wish is recorded once."""
@@ -81,7 +84,7 @@ class Trading:
 
     def due(self) -> None:
         """Cancel the orders that outlived their deadline, then close the holdings that outlived their time."""
-        self.blotter.cancel_due()
+        self.blotter.due()
         self.exits.due()
 
     def next_due_ns(self) -> int:

@@ -37,6 +37,8 @@ class OrderView(View, frozen=True):
     filled_qty: int  # signed
     price: int  # 0: market
     placed_ns: int
+    stop_price: int = 0  # of a stop order
+    stuck: bool = False  # it has waited for its broker's answer too long
 
 
 class SignalView(View, frozen=True):
@@ -180,6 +182,9 @@ class DeskView(View, frozen=True):
     market_phases: dict[str, str] = {}  # by symbol
     regime: RegimeView = RegimeView()
     positions_max: int = 0  # 0: not said
+    stuck_orders: int = 0  # in this run
+    day_orders: int = 0  # sent since the day began
+    day_rejects: int = 0  # of them, refused by the broker
     kill_closes: bool = True  # what a kill does with open positions: close them or keep them
 
 

@@ -231,6 +231,8 @@ def to_core(
         ),
         sizing=Sizing(risk_per_trade=risk.risk_per_trade_usd, notional_max=risk.entry_notional_max_usd),
         entry_timeout_ns=desk.entry_timeout,
+        resting_stops=desk.broker == "paper",
+        stuck_order_ns=desk.stuck_order_timeout,
         breaker_action=desk.breaker_action,
         cooldown_ns=desk.cooldown,
         kill_closes=desk.on_kill == "close",

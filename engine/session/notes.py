@@ -14,6 +14,7 @@ from engine.core.facts import (
     MarketPhaseChanged,
     OperatorActed,
     OrderChanged,
+    OrderStuck,
     PhaseChanged,
     RegimeChanged,
     SignalEnded,
@@ -53,6 +54,8 @@ def _tell(fact: AnyFact) -> tuple[str, str, str] | None:
             )
         case OrderChanged(state=OrderState.REJECTED | OrderState.UNKNOWN):
             return "warning", "order", f"{fact.symbol} {fact.order_id} {fact.state}: {fact.text or fact.reason_code}"
+        case OrderStuck():
+            return "warning", "order", f"{fact.symbol} {fact.order_id} stuck in {fact.state}: no answer came"
         case TradeClosed():
             return "info", "trade", f"{fact.symbol} {fact.side} closed by {fact.exit_reason}: {money.text(fact.pnl, 2)}"
         case _:

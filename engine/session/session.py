@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from engine.core.config import MINUTE, SECOND, CoreConfig
 from engine.core.engine import Engine
 from engine.core.events import Act, Bar, PhaseEntered, RunStarted, SessionPhase
+from engine.core.operator import ENTRIES
 from engine.core.view import CommandReceipt, DeskView
 from engine.core.words import BlockReason
 from engine.review.moments import instant
@@ -412,11 +413,14 @@ class Session:
     async def _cancel_orders(self) -> None:
         shell = self._shell
         assert shell is not None
-        if shell.working_orders() and not self._keeps(Act.CANCEL_ALL):
-            shell.act(Act.CANCEL_ALL, "the session is ending")
+        if shell.working_orders():
+            shell.act(Act.CANCEL_ALL, "the session is ending", ENTRIES if self._keeps() else "")
 
     async def _await_fills(self) -> None:
-        await self._until(lambda shell: not shell.working_orders(), PENDING_FILLS_SECONDS)
+        keeps = self._keeps()
+        await self._until(
+            lambda shell: not (shell.working_entries() if keeps else shell.working_orders()), PENDING_FILLS_SECONDS
+        )
 
     async def _cancel_tasks(self) -> None:
         """Everything but the connections, the pump and, for a venue's broker, the way its answers come."""
@@ -427,17 +431,17 @@ class Session:
         if ending:
             await asyncio.wait(ending, timeout=STEP_SECONDS / 2)
 
-    def _keeps(self, act: Act) -> bool:
-        """Whether the desk is to leave its positions (and what protects them) as they are."""
+    def _keeps(self) -> bool:
+        """Whether the desk is to leave its positions, and the orders that protect them, as they are."""
         shell = self._shell
         assert shell is not None
         killed_and_kept = shell.runner.engine.state.killed and not shell.runner.engine.desk.config.kill_closes
-        return killed_and_kept or (self._keep_positions and act is Act.CLOSE_ALL)
+        return killed_and_kept or self._keep_positions
 
     async def _close_positions(self, reason: str) -> None:
         shell = self._shell
         assert shell is not None
-        if not shell.open_positions() or self._keeps(Act.CLOSE_ALL):
+        if not shell.open_positions() or self._keeps():
             return
         shell.act(Act.CLOSE_ALL, reason)
         shell.step()

@@ -65,6 +65,7 @@ class DeskFile(FileModel):
     bar: Bar = MINUTE
     min_history: CountOrNone = 100
     entry_timeout: Duration = 30 * SECOND
+    stuck_order_timeout: Duration = 60 * SECOND
     stale_action: Literal["pause", "shutdown"] = "pause"
     breaker_action: Literal["halt_day", "shutdown", "cooldown"] = "halt_day"
     cooldown: Duration = 60 * MINUTE

@@ -371,5 +371,8 @@ class Shell:
     def working_orders(self) -> int:
         return len(self.runner.engine.state.orders)
 
+    def working_entries(self) -> int:
+        return len(self.runner.engine.desk.entries())
+
     def open_positions(self) -> int:
         return len(self.runner.engine.state.holdings)

@@ -47,6 +47,12 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "market_phases": dict(view.market_phases),
         "positions": [_position(position) for position in view.positions],
         "orders": [_order(order) for order in view.orders],
+        "orders_today": {
+            "sent": view.day_orders,
+            "rejected": view.day_rejects,
+            "reject_rate": money.text(money.div(view.day_rejects, view.day_orders)) if view.day_orders else None,
+        },
+        "stuck_orders": [order.order_id for order in view.orders if order.stuck],
         "breakers": [_breaker(breaker) for breaker in view.breakers],
         "signals": {"total": view.signals_total, "in_flight": view.signals_in_flight, **view.signals},
         "trades": view.trades,
@@ -139,6 +145,8 @@ def _order(order: OrderView) -> dict[str, Any]:
         "qty": money.text(order.qty),
         "filled_qty": money.text(order.filled_qty),
         "price": money.text(order.price) if order.price else None,
+        "stop_price": money.text(order.stop_price) if order.stop_price else None,
+        "stuck": order.stuck,
     }
 
 

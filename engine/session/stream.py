@@ -270,6 +270,7 @@ def _order(fact: OrderChanged) -> dict[str, Any]:
         "qty": money.text(abs(fact.qty)),
         "kind": fact.kind.value,
         "price": money.text(fact.price) if fact.price else None,
+        "stop_price": money.text(fact.stop_price) if fact.stop_price else None,
         "purpose": fact.purpose.value,
     }
 

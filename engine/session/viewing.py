@@ -101,6 +101,9 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         journal_rows=progress.journal_rows,
         journal_head=progress.journal_head,
         positions_max=desk.config.limits.positions_max,
+        stuck_orders=tally.stuck,
+        day_orders=state.day_orders,
+        day_rejects=state.day_rejects,
         kill_closes=desk.config.kill_closes,
         regime=_regime(engine),
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
@@ -158,6 +161,8 @@ def _order(order: Order) -> OrderView:
         filled_qty=order.filled_qty,
         price=order.price,
         placed_ns=order.placed_ns,
+        stop_price=order.stop_price,
+        stuck=order.stuck,
     )
 
 

@@ -120,3 +120,39 @@ UNION ALL
 SELECT signal_id, row, 0, exit_ns, 'trade', trade_id, signal_id, symbol, side, qty, exit_price, '', '', fees, pnl,
        exit_reason || iif(funding = '0', '', ', funding ' || funding)
 FROM trades;
+
+-- Orders as they stand after amends, and what was asked of the broker on the way.
+ALTER TABLE orders ADD COLUMN stop_price TEXT NOT NULL DEFAULT '0';
+
+CREATE TABLE amends (
+    row        INTEGER PRIMARY KEY,
+    run        INTEGER NOT NULL,
+    mode       TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns      INTEGER NOT NULL,
+    order_id   TEXT NOT NULL CHECK (order_id <> ''),
+    signal_id  TEXT NOT NULL,
+    symbol     TEXT NOT NULL,
+    qty        TEXT NOT NULL,
+    price      TEXT NOT NULL,
+    stop_price TEXT NOT NULL,
+    text       TEXT NOT NULL
+) STRICT;
+CREATE INDEX amends_by_order ON amends (order_id, row);
+
+-- Orders that waited for their broker's answer longer than the limit, since `since_ns`.
+CREATE TABLE stuck_orders (
+    row      INTEGER PRIMARY KEY,
+    run      INTEGER NOT NULL,
+    mode     TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns    INTEGER NOT NULL,
+    order_id TEXT NOT NULL CHECK (order_id <> ''),
+    symbol   TEXT NOT NULL,
+    purpose  TEXT NOT NULL,
+    state    TEXT NOT NULL,
+    since_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX stuck_orders_by_run ON stuck_orders (run, row);
+
+-- What a day's orders came to: sent, and of these refused by the broker.
+ALTER TABLE days ADD COLUMN orders INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE days ADD COLUMN rejects INTEGER NOT NULL DEFAULT 0;

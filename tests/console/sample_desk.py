@@ -51,7 +51,9 @@ POSITIONS = (
     position("DOTUSDT", Side.LONG, "51", "5.91", "6.02", "5.74", "0.0009"),
 )
 ORDERS = (
-    OrderView("r7-120-1", "BTCUSDT", "STOP", "ACCEPTED", -parse("0.0061"), 0, parse("60310"), NOW - 41 * 60 * SECOND),
+    OrderView(
+        "r7-120-1", "BTCUSDT", "STOP", "ACCEPTED", -parse("0.0061"), 0, 0, NOW - 41 * 60 * SECOND, parse("60310")
+    ),
     OrderView("r7-180-1", "ETHUSDT", "ENTRY", "PARTIALLY_FILLED", parse("0.12"), parse("0.05"), parse("3004.5"), NOW),
 )
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from engine.core.orders import ENDED, TRANSITIONS, IllegalTransition, Order, Trigger
+from engine.core.orders import AMENDABLE, ENDED, TRANSITIONS, WITH_FILLS, IllegalTransition, Order, Terms, Trigger
 from engine.core.words import OrderKind, OrderState, Purpose, TimeInForce
 from tests.rig import SYMBOL, d
 
@@ -23,6 +23,9 @@ def test_a_pair_moves_as_the_table_says_or_raises(state: OrderState, trigger: Tr
     if (state, trigger) in TRANSITIONS:
         assert moved.move(trigger) is state
         assert moved.state is TRANSITIONS[state, trigger]
+        touched = order(state, "1")
+        touched.move(trigger)
+        assert touched.state is WITH_FILLS.get(TRANSITIONS[state, trigger], TRANSITIONS[state, trigger])
     else:
         with pytest.raises(IllegalTransition):
             moved.move(trigger)
@@ -45,6 +48,24 @@ def test_a_refused_cancel_returns_to_what_the_fills_say() -> None:
     untouched.move(Trigger.CANCEL_REFUSED)
     touched.move(Trigger.CANCEL_REFUSED)
     assert (untouched.state, touched.state) == (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
+
+
+def test_only_an_order_that_works_and_is_not_ending_takes_an_amend() -> None:
+    assert {OrderState.SUBMITTED, OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED} == AMENDABLE
+
+
+def test_every_state_but_the_ended_ones_can_end_in_each_way_but_rejected() -> None:
+    for state in set(OrderState) - ENDED - {OrderState.NEW}:
+        ends = {TRANSITIONS.get((state, trigger)) for trigger in Trigger}
+        assert {OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED} <= ends
+
+
+def test_an_order_that_an_amend_may_have_made_larger_is_not_whole_yet() -> None:
+    made = order(OrderState.ACCEPTED, "2")
+    assert made.is_whole
+    for asked, whole in (("3", False), ("1", True)):
+        made.asked = Terms(d(asked), d(100), 0)
+        assert made.is_whole is whole
 
 
 def test_the_average_price_is_value_over_quantity() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.core.config import CoreConfig
 from engine.core.events import AnyEvent, Quote, RunStarted
 from engine.core.facts import (
+    AmendRequested,
     AnyFact,
     BlockChanged,
     BreakerChanged,
@@ -21,6 +22,7 @@ from engine.core.facts import (
     MarketPhaseChanged,
     OperatorActed,
     OrderChanged,
+    OrderStuck,
     PhaseChanged,
     RegimeChanged,
     SignalEnded,
@@ -173,7 +175,9 @@ def one_of_each(seq: int) -> list[tuple[int, AnyFact]]:
         BreakerChanged(T0, BreakerName.DAILY_LOSS, True, parse("51"), parse("50"), "51 >= 50", "halt_day"),
         KillChanged(T0, True, "cli", "ann", "test"),
         OperatorActed(T0, "pause", "tui", "ann", "lunch", True, "RUNNING", "PAUSED"),
-        DayRolled(T0, 20_000, parse("10000"), parse("-3.5")),
+        DayRolled(T0, 20_000, parse("10000"), parse("-3.5"), 40, 2),
+        AmendRequested(T0, "o1", "s1", "BTCUSDT", parse("0.1"), 0, parse("59000"), "the position has changed"),
+        OrderStuck(T0, "o1", "BTCUSDT", Purpose.STOP, OrderState.PENDING_CANCEL, T0 - 60 * SECOND),
         FeedNoted(T0, "BTCUSDT", "STALE", "no data for 15 s", 3),
         ErrorCounted(T0, "feed", "reset by peer", "ab12"),
         regime_changed(),
