@@ -89,11 +89,15 @@ class Outputs:
         told = stream.heartbeat(view)
         self._stream.append_event(view.at_ns, told)
         log.info("EVENT: %s", told[0], extra={"meta": told[1]})
-        self.say(status_line(view))
+        self.tell(view)
         dropped = view.heartbeat.dropped_ticks
         if dropped > self._dropped:
             overflow_line(dropped - self._dropped, dropped).write()
             self._dropped = dropped
+
+    def tell(self, view: DeskView) -> None:
+        """The desk on a line for people."""
+        self.say(status_line(view))
 
     def say(self, text: str) -> None:
         """A line for people: in the session log, and on standard output where nobody sees a console."""

@@ -275,6 +275,10 @@ class Session:
     async def _seed(self, shell: Shell) -> None:
         """Fetch the bars every indicator needs. They make no signal; too few of them end the start."""
         self._enter(SessionPhase.SEEDING_HISTORY)
+        await shell.show()
+        view = shell.view()
+        if view is not None:
+            self._outputs.tell(view)
         plan, symbols = self._plan, list(shell.runner.engine.desk.instruments)
         if plan.policy.bar_ns < BASE_SPAN_NS:
             log.info("bars of %d s are built from ticks: there is no history to seed", plan.policy.bar_ns // SECOND)
