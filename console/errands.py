@@ -10,8 +10,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
 
-from console.text import Span, Tone, said, stretch
+from console.text import Span, Tone, said
 from engine.core.events import Act
+from engine.core.times import stretch
 from engine.core.view import CommandReceipt
 from engine.session.ports import CommandRequest, Desk
 

@@ -46,14 +46,14 @@ _LEFT_ROOMY: Final = (
 )
 _RIGHT: Final = (
     Panel(heat.title, heat.rows, least=3),
-    Panel(breakers.title, breakers.rows, least=6, share=4),
+    Panel(breakers.title, breakers.rows, least=11, share=100),
     Panel(heartbeat.title, heartbeat.rows, least=4, share=3),
 )
 _RIGHT_ROOMY: Final = (
     Panel(equity.title, equity.rows, least=6, most=6),
-    Panel(heat.title, heat.rows, least=4, most=9),
-    Panel(breakers.title, breakers.rows, least=6, share=4),
-    Panel(heartbeat.title, heartbeat.rows, least=7, share=3),
+    Panel(heat.title, heat.rows, least=3, most=9),
+    Panel(breakers.title, breakers.rows, least=12, share=100),
+    Panel(heartbeat.title, heartbeat.rows, least=5, share=3),
 )
 
 

@@ -204,18 +204,6 @@ def clock(at_ns: int) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
-def stretch(ns: int) -> str:
-    """A length of time as an operator reads it: 7s, 4m05s, 2h14m, 3d04h."""
-    seconds = max(ns, 0) // SECOND
-    if seconds < 60:
-        return f"{seconds}s"
-    if seconds < 3600:
-        return f"{seconds // 60}m{seconds % 60:02d}s"
-    if seconds < 86_400:
-        return f"{seconds // 3600}h{seconds // 60 % 60:02d}m"
-    return f"{seconds // 86_400}d{seconds // 3600 % 24:02d}h"
-
-
 def timer(ns: int) -> str:
     """A running length of time that keeps its width: 00:12:31, 3d 04:00:00."""
     days, rest = divmod(max(ns, 0) // SECOND, 86_400)

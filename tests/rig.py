@@ -39,6 +39,11 @@ def instrument(symbol: str = SYMBOL, **changes: int) -> Instrument:
     )
 
 
+def flat_bar(symbol: str, at_ns: int, start_ns: int, backfilled: bool = False) -> Bar:
+    """A minute in which the price stood at 100."""
+    return Bar(symbol, at_ns, start_ns, MINUTE, d(100), d(100), d(100), d(100), d(10), backfilled)
+
+
 class Told(msgspec.Struct):
     """What a scripted strategy remembers: nothing but how much it has seen."""
 

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from engine.core import money
+from engine.core.breaker_table import BREAKERS, BreakerSpec, release_of
 from engine.core.limits import COUNTS, FLOORS, HARD
 from engine.core.risk import RULES
 from engine.core.safety import LIFTS
+from engine.core.words import BreakerAction, BreakerName
+from engine.session.settings import LIMIT_OF, RiskFile
 
 ROOT = Path(__file__).parents[1]
 CONTROLS = (ROOT / "docs" / "safety-controls.md").read_text()
@@ -43,6 +46,40 @@ def test_every_hard_limit_is_documented_with_its_value() -> None:
 def test_every_block_is_documented_with_what_lifts_it() -> None:
     for reason, lifts in LIFTS.items():
         assert f"| `{reason.value}` | {lifts} |" in CONTROLS
+
+
+def breaker_rows() -> list[str]:
+    """The table of breakers as the document has it."""
+    key_of = {limit: key for key, limit in LIMIT_OF.items()}
+    shipped = RiskFile(env="paper").model_dump(mode="json")
+    rows = []
+    for spec in BREAKERS:
+        limits = " or ".join(f"`{key_of[field]}` {shipped[key_of[field]]}" for field in spec.limits) or "all symbols"
+        rows.append(f"| `{spec.name}` | {spec.counts} | {limits} | {_does(spec)} | {_released(spec)} |")
+    return rows
+
+
+def _does(spec: BreakerSpec) -> str:
+    if spec.general and spec.least is not BreakerAction.SHUTDOWN:
+        least = "" if spec.least is BreakerAction.COOLDOWN else f", at least `{spec.least}`"
+        return f"`breaker_action`{least}"
+    return f"`{spec.least}`"
+
+
+def _released(spec: BreakerSpec) -> str:
+    if spec.lasting:
+        return "an operator"
+    return "itself" if spec.least is BreakerAction.BLOCK else "as its action says"
+
+
+def test_every_breaker_is_documented_as_the_table_has_it() -> None:
+    assert "\n".join(breaker_rows()) in CONTROLS
+
+
+def test_every_action_is_documented_with_what_releases_it() -> None:
+    for action in (BreakerAction.COOLDOWN, BreakerAction.HALT_DAY, BreakerAction.SHUTDOWN):
+        released = release_of(BreakerName.CONSECUTIVE_LOSSES, action, auto_reset=False)
+        assert any(line.startswith(f"| `{action}`") and released in line for line in CONTROLS.splitlines()), action
 
 
 def test_the_documents_linked_from_the_readme_exist() -> None:

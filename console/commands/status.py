@@ -54,7 +54,7 @@ def _title(found: dict[str, Any]) -> str:
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [("kill switch", "LATCHED" if found["kill_latched"] else "not latched")]
-    rows += [("blocked by", f"{b['reason']}: {b['text']} (lifted by: {b['lifts']})") for b in found["blocks"]]
+    rows += [("blocked by", _block(block)) for block in found["blocks"]]
     if found["state"] == STOPPED:
         return rows
     duration, heartbeat, signals = found["duration_seconds"], found["heartbeat"], found["signals"]
@@ -82,6 +82,11 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("live gate", found["gate_level"]),
     ]
     return rows
+
+
+def _block(block: dict[str, Any]) -> str:
+    left = f", in {say.span(block['release_seconds'])}" if block.get("release_seconds") else ""
+    return f"{block['reason']}: {block['text']} (lifted by: {block['lifts']}{left})"
 
 
 def _stale(feed: dict[str, Any]) -> str:

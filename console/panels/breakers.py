@@ -1,20 +1,29 @@
 """Every breaker with its distance to the trip: never hidden, whatever the size of the screen."""
 
 from console.panels.heat import sign_of
-from console.text import Line, Seen, Span, Tone, amount, bar, both_ends, fit, heading, percent, sign
+from console.text import Line, Seen, Span, Tone, amount, bar, both_ends, clock, fit, heading, percent, sign, wrap
 from engine.core import money
+from engine.core.breaker_table import NS_IN_SCALED_SECOND
+from engine.core.times import stretch
 from engine.core.view import BreakerView
+from engine.core.words import BreakerAction
 
 LABEL = 15
 LEFT = 12
 FIGURES = 17
-DOES = {"halt_day": "halts the day", "shutdown": "ends the session", "cooldown": "pauses for its cooldown"}
+DOES = {
+    BreakerAction.BLOCK: "no entries while it lasts",
+    BreakerAction.COOLDOWN: "no entries for its cooldown",
+    BreakerAction.HALT_DAY: "halts the day",
+    BreakerAction.SHUTDOWN: "ends the session",
+}
+ORDER = (Tone.ALARM, Tone.BAD, Tone.WARN, Tone.GOOD)
 
 
 def title(seen: Seen, width: int) -> Line:
-    tripped = sum(breaker.tripped for breaker in seen.view.breakers)
-    near = sum(not breaker.tripped and _tone(breaker) is not Tone.GOOD for breaker in seen.view.breakers)
-    if tripped:
+    tones = [_tone(breaker) for breaker in seen.view.breakers]
+    near = sum(tone in (Tone.WARN, Tone.BAD) for tone in tones)
+    if tripped := tones.count(Tone.ALARM):
         right = Span(f"x {tripped} TRIPPED", Tone.ALARM)
     elif near:
         right = Span(f"! {near} near", Tone.WARN)
@@ -24,19 +33,28 @@ def title(seen: Seen, width: int) -> Line:
 
 
 def rows(seen: Seen, width: int) -> list[Line]:
-    """A line for each breaker; below a tripped one, what it does and what lifts it."""
+    """A line for each breaker, tripped ones first, then those near their limits; below a tripped one, what it means."""
     lines: list[Line] = []
-    for breaker in seen.view.breakers:
+    for breaker in sorted(seen.view.breakers, key=lambda breaker: ORDER.index(_tone(breaker))):
         lines.append(_line(breaker, width))
         if breaker.tripped and width >= 40:
-            action = DOES.get(breaker.action, breaker.action)
-            lines.append((Span("   "), Span(fit(f"{action}; lifted by {breaker.lifts}", width - 3), Tone.BAD)))
+            lines.extend((Span("   "), Span(text, _tone(breaker))) for text in wrap(_meaning(seen, breaker), width - 3))
     return lines or [(Span("no breaker configured", Tone.WARN),)]
+
+
+def _meaning(seen: Seen, breaker: BreakerView) -> str:
+    """What it saw and when, what it does, what lifts it and how long that takes."""
+    saw = f"{breaker.text} at {clock(breaker.since_ns)}Z; " if breaker.since_ns else ""
+    left_ns = breaker.release_ns - seen.now_ns
+    left = f", in {stretch(left_ns)}" if left_ns > 0 else ""
+    action = breaker.action
+    does = DOES[BreakerAction(action)] if action in DOES else action
+    return f"{saw}{does}; lifted by {breaker.lifts}{left}"
 
 
 def _line(breaker: BreakerView, width: int) -> Line:
     tone = _tone(breaker)
-    left = Span("TRIPPED" if breaker.tripped else distance(breaker), tone)
+    left = Span(distance(breaker), tone)
     if width < 3 + LABEL + 1 + 6 + 1 + FIGURES + 1 + LEFT:
         return both_ends((sign(tone), Span(" "), Span(fit(breaker.label, width - 4 - len(left.text)))), (left,), width)
     left = Span(fit(left.text, LEFT, right=True), tone)
@@ -49,14 +67,24 @@ def _line(breaker: BreakerView, width: int) -> Line:
 
 def distance(breaker: BreakerView) -> str:
     """How much is left before it trips."""
+    if breaker.tripped:
+        return "BLOCKS" if breaker.action == BreakerAction.BLOCK else "TRIPPED"
     return f"{_figure(breaker, max(breaker.limit - breaker.value, 0))} left"
 
 
 def _figure(breaker: BreakerView, value: int) -> str:
-    if breaker.unit == "fraction":
-        return percent(value)
-    return amount(value) if breaker.unit == "money" else str(value)
+    match breaker.unit:
+        case "fraction":
+            return percent(value)
+        case "money":
+            return amount(value)
+        case "seconds":
+            return stretch(value * NS_IN_SCALED_SECOND)
+        case _:
+            return money.text(value)
 
 
 def _tone(breaker: BreakerView) -> Tone:
-    return Tone.ALARM if breaker.tripped else sign_of(min(breaker.used, money.SCALE))
+    if breaker.tripped:
+        return Tone.WARN if breaker.action == BreakerAction.BLOCK else Tone.ALARM
+    return sign_of(min(breaker.used, money.SCALE))

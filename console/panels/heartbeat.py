@@ -1,7 +1,8 @@
 """Is it alive: the desk's beat, the age of its data, the lag of its loop, the cost of its journal."""
 
-from console.text import FRESH_NS, Line, Seen, Span, Tone, count_of, fit, heading, micros, said, sign, stretch
+from console.text import FRESH_NS, Line, Seen, Span, Tone, count_of, fit, heading, micros, said, sign
 from engine.core.events import FeedHealth
+from engine.core.times import stretch
 from engine.core.view import FeedView
 
 LABEL = 8

@@ -16,7 +16,6 @@ from console.text import (
     percent,
     said,
     signed,
-    stretch,
     timer,
     toned,
     width_of,
@@ -25,6 +24,7 @@ from console.text import (
 from engine.core import money
 from engine.core.clean import clean
 from engine.core.events import SessionPhase
+from engine.core.times import stretch
 from engine.core.view import BlockView, DeskView
 from engine.core.words import BlockReason
 
@@ -134,18 +134,18 @@ def why_lines(seen: Seen, width: int) -> list[Line]:
         return [(Span(" ok ", Tone.GOOD), Span("entries are open", Tone.DIM))]
     tone = Tone.BAD if view.kill_latched else Tone.WARN
     for tell in (_sentence, _short):
-        lines = _spread(f"{WHY} " + ";  ".join(tell(block) for block in view.blocks), width, tone)
+        lines = _spread(f"{WHY} " + ";  ".join(tell(block, seen.now_ns) for block in view.blocks), width, tone)
         if len(lines) <= WHY_LINES_MAX:
             return lines
     return _spread(f"{WHY} {_names(view.blocks)}", width, tone)[:WHY_LINES_MAX]
 
 
-def _sentence(block: BlockView) -> str:
-    return f"{said(block.text or _name(block), 120)}, {_lifted(block)}"
+def _sentence(block: BlockView, now_ns: int) -> str:
+    return f"{said(block.text or _name(block), 120)}, {_lifted(block, now_ns)}"
 
 
-def _short(block: BlockView) -> str:
-    return f"{_name(block)}, {_lifted(block)}"
+def _short(block: BlockView, now_ns: int) -> str:
+    return f"{_name(block)}, {_lifted(block, now_ns)}"
 
 
 def _names(blocks: Sequence[BlockView]) -> str:
@@ -156,8 +156,9 @@ def _name(block: BlockView) -> str:
     return said(block.reason, 24).replace("_", " ")
 
 
-def _lifted(block: BlockView) -> str:
-    return f"lifted by {clean(block.lifts, 80)}" if block.lifts else "lifts by itself"
+def _lifted(block: BlockView, now_ns: int) -> str:
+    left = f", in {stretch(block.release_ns - now_ns)}" if block.release_ns > now_ns else ""
+    return f"lifted by {clean(block.lifts, 80)}{left}" if block.lifts else "lifts by itself"
 
 
 def _spread(text: str, width: int, tone: Tone) -> list[Line]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from engine.core.words import Regime, Volatile
+from engine.core.words import BreakerAction, BreakerName, Regime, Volatile
 
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
@@ -57,6 +57,11 @@ class Limits(Value, frozen=True):
     reward_risk_min: int = 100_000_000
     orders_per_minute_max: int = 10
     errors_max: int = 20
+    errors_per_hour_max: int = 10
+    feed_outages_per_hour_max: int = 5
+    feed_outage_ns_max: int = 10 * MINUTE
+    venue_refusals_max: int = 5  # in ten minutes
+    slippage_multiple_max: int = 3 * 100_000_000  # of what the execution model expects
     price_age_ns_max: int = 15 * SECOND
     price_collar: int = 5_000_000  # an order price may be this far from the last known price
 
@@ -167,8 +172,10 @@ class CoreConfig(Value, frozen=True):
     entry_timeout_ns: int = 30 * SECOND  # an unfilled entry, or the rest of a partly filled one, is cancelled
     resting_stops: bool = False  # the broker holds stop orders and takes amends; else the desk watches stops alone
     stuck_order_ns: int = 60 * SECOND  # an order that waits longer for its broker's answer is told and asked about
-    breaker_action: str = "halt_day"  # halt_day | shutdown | cooldown
+    breaker_action: BreakerAction = BreakerAction.HALT_DAY  # the least any breaker that follows it does
+    breaker_actions: dict[BreakerName, BreakerAction] = {}  # stricter ones of single breakers
     cooldown_ns: int = 60 * MINUTE
+    auto_reset: bool = False  # a cooldown that is over releases by itself
     kill_closes: bool = True  # on_kill = close | keep
     bar_ns: int = MINUTE  # the shortest bar strategies and phases see; below a minute the core builds it from ticks
     config_hash: str = ""

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from engine.core import money
-from engine.core.config import CoreConfig, Instrument, StrategySpec
+from engine.core.config import DAY, CoreConfig, Instrument, StrategySpec
 from engine.core.events import FeedHealth
 from engine.core.facts import DECISIONS, AnyEffect, AnyFact, EquityMarked, Fact
 from engine.core.orders import Order
@@ -92,6 +92,11 @@ class Desk:
     @property
     def at_ns(self) -> int:
         return self.state.at_ns
+
+    @property
+    def day_end_ns(self) -> int:
+        """When the next trading day begins."""
+        return self.state.day_end_ns or (self.state.day + 1) * DAY
 
     @property
     def equity(self) -> int:

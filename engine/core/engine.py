@@ -13,6 +13,7 @@ import msgspec
 
 from engine.core import money
 from engine.core.bars import BarBuilder
+from engine.core.breakers import Breakers
 from engine.core.conditions import MarketPhases
 from engine.core.config import DAY, HOUR, MINUTE, CoreConfig
 from engine.core.desk import Desk
@@ -53,7 +54,7 @@ from engine.core.safety import Safety
 from engine.core.state import EngineState, Funding, Snapshot, SymbolState, Tally
 from engine.core.strategy import ExitWish, Proposal, Strategy
 from engine.core.trading import Trading
-from engine.core.words import BlockReason
+from engine.core.words import BlockReason, BreakerName
 
 NOTHING: Final[list[AnyFact | AnyEffect]] = []
 EQUITY_EVERY_NS: Final = MINUTE
@@ -177,8 +178,9 @@ class Engine:
         self.safety = Safety(self.desk)
         self.regimes = Regimes(self.desk)
         self.market_phases = MarketPhases(self.desk, self.safety)
-        self.trading = Trading(self.desk, self.safety, self.paper)
-        self.operator = Operator(self.desk, self.safety, self.trading)
+        self.breakers = Breakers(self.desk, self.safety)
+        self.trading = Trading(self.desk, self.safety, self.breakers, self.paper)
+        self.operator = Operator(self.desk, self.safety, self.breakers, self.trading)
         self.strategies = tuple(self._make_strategies(config))
         for strategy in self.strategies:
             raw = self._saved_strategies.get(strategy.strategy_id)
@@ -205,7 +207,7 @@ class Engine:
         state, day_end = self.state, (self.state.day + 1) * DAY
         times = [
             self.trading.next_due_ns() if state.phase in TRADES else 0,
-            self.safety.next_release_ns(),
+            self.breakers.next_due_ns(),
             self.regimes.next_due_ns(),
             self.paper.next_due_ns if self.paper else 0,
             state.marked_ns + EQUITY_EVERY_NS if state.marked_ns else 0,
@@ -229,19 +231,20 @@ class Engine:
         self._settle_funding()
         if state.at_ns >= (state.day + 1) * DAY:
             self._roll_day()
-        self.safety.release_due()
+        self.breakers.due()
         self.regimes.expire()
         if state.phase in TRADES:
             self.trading.due()
         if state.at_ns >= state.marked_ns + EQUITY_EVERY_NS:
             desk.mark_equity()
+            self.breakers.check(BreakerName.HEAT)
         self._plan()
 
     def _roll_day(self) -> None:
         state, desk = self.state, self.desk
         ended_pnl = desk.equity - state.day_opening_equity if state.day >= 0 else 0
         state.day = state.at_ns // DAY
-        state.day_opening_equity = state.day_peak_equity = desk.equity
+        state.day_opening_equity = state.day_base_equity = state.day_peak_equity = desk.equity
         state.errors_counted = 0
         desk.emit(DayRolled(state.at_ns, state.day, desk.equity, ended_pnl, state.day_orders, state.day_rejects))
         state.day_orders = state.day_rejects = 0
@@ -305,7 +308,7 @@ class Engine:
         symbol = quote.symbol
         if symbol in self.state.positions:
             self.desk.remark(symbol)
-            self.safety.watch_equity()
+            self.breakers.watch_equity()
             touch = quote.bid if self.state.positions[symbol].qty > 0 else quote.ask
             self.trading.exits.watch(symbol, touch, touch)
         if self._own_bars:
@@ -326,7 +329,7 @@ class Engine:
                 self.trading.answer(answer)
         if known.quote is None and trade.symbol in self.state.positions:
             self.desk.remark(trade.symbol)
-            self.safety.watch_equity()
+            self.breakers.watch_equity()
             self.trading.exits.watch(trade.symbol, trade.price, trade.price)
         if known.quote is None and self._own_bars:
             self._build(trade.symbol, trade.price, trade.at_ns)
@@ -371,7 +374,7 @@ class Engine:
         known.last_ns = bar.at_ns
         if bar.symbol in self.state.positions:
             self.desk.remark(bar.symbol)
-            self.safety.watch_equity()
+            self.breakers.watch_equity()
             self.trading.exits.watch(bar.symbol, bar.low, bar.high)
 
     def _builder(self, strategy: Strategy, bar: Bar) -> BarBuilder:
@@ -432,6 +435,7 @@ class Engine:
             self.safety.block(BlockReason.STALE_DATA, f"no fresh market data: {text}")
         else:
             self.safety.unblock(BlockReason.STALE_DATA, "market data is fresh again")
+        self.breakers.outage(BlockReason.STALE_DATA in self.state.blocks)
 
     def _on_gap(self, gap: GapDetected) -> None:
         self.state.tally.gaps += 1
@@ -474,9 +478,11 @@ class Engine:
             known.quote, known.bar_start_ns, known.health = None, 0, FeedHealth.LIVE
         state.blocks.pop(BlockReason.SHUTTING_DOWN, None)
         state.blocks.pop(BlockReason.STALE_DATA, None)
+        state.recent.outage_since_ns = 0
         self.safety.block(BlockReason.STARTING, "the session is starting")
         if state.at_ns >= (state.day + 1) * DAY or state.day < 0:
             self._roll_day()
+        state.day_base_equity = state.day_base_equity or state.day_opening_equity
         state.peak_equity = max(state.peak_equity, self.desk.equity)
         self.market_phases.begin()
         self.regimes.begin()
@@ -509,9 +515,8 @@ class Engine:
 
     def _on_error(self, event: ErrorNoted) -> None:
         self.state.tally.errors += 1
-        self.state.errors_counted += 1
         self.desk.emit(ErrorCounted(event.at_ns, event.where, event.text, event.fingerprint))
-        self.safety.check()
+        self.breakers.failed()
 
 
 def _next_settlement(at_ns: int) -> int:

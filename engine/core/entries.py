@@ -8,6 +8,7 @@ from typing import Final
 
 from engine.core import money
 from engine.core.blotter import Blotter
+from engine.core.breakers import Breakers
 from engine.core.candidate import Candidate, loss_at_stop, size
 from engine.core.conditions import should_trade
 from engine.core.config import MINUTE
@@ -30,9 +31,10 @@ REASON_CODES: Final = frozenset(code.value for code in ReasonCode)
 class Entries:
     """The signals of one desk and what becomes of them."""
 
-    def __init__(self, desk: Desk, safety: Safety, blotter: Blotter) -> None:
+    def __init__(self, desk: Desk, safety: Safety, breakers: Breakers, blotter: Blotter) -> None:
         self._desk = desk
         self._safety = safety
+        self._breakers = breakers
         self._blotter = blotter
 
     def is_busy(self, symbol: str) -> bool:
@@ -101,7 +103,7 @@ class Entries:
         price = proposal.entry or touch
         if proposal.entry and instrument is not None:
             price = on_tick(proposal.entry, instrument.tick, proposal.side.sign)
-        code, breaker_text = self._safety.tripped()
+        code, breaker_text = self._breakers.refusal()
         blocks, block_text = self._safety.standing()
         horizon = state.at_ns - MINUTE
         state.entries_ns = [at for at in state.entries_ns if at > horizon]

@@ -7,12 +7,12 @@ from typing import Final
 
 from engine.core import money
 from engine.core.blotter import Blotter
+from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.events import Fill
 from engine.core.facts import FillBooked, TradeClosed
 from engine.core.orders import Order, Plan
 from engine.core.positions import Position
-from engine.core.safety import Safety
 from engine.core.state import Holding
 from engine.core.words import ExitReason, Side
 
@@ -23,9 +23,9 @@ IN_STREAK: Final = frozenset({ExitReason.SL, ExitReason.TP, ExitReason.TIME, Exi
 class Holdings:
     """The open positions of one desk and their results."""
 
-    def __init__(self, desk: Desk, safety: Safety, blotter: Blotter) -> None:
+    def __init__(self, desk: Desk, breakers: Breakers, blotter: Blotter) -> None:
         self._desk = desk
-        self._safety = safety
+        self._breakers = breakers
         self._blotter = blotter
 
     def book(self, order: Order, fill: Fill) -> None:
@@ -83,16 +83,8 @@ class Holdings:
         state.tally.wins += pnl > 0
         self._desk.emit(_trade(holding, self._desk.new_id(), state.at_ns, pnl, reason))
         if reason in IN_STREAK:
-            self._count_streak(pnl)
+            self._breakers.traded(pnl)
         self._desk.mark_equity()
-
-    def _count_streak(self, pnl: int) -> None:
-        """A profit ends the run of losses, a loss adds to it, a trade that brought nothing leaves it."""
-        if pnl > 0:
-            self._desk.state.losses_in_row = 0
-        elif pnl < 0:
-            self._desk.state.losses_in_row += 1
-            self._safety.check()
 
 
 def _booked(order: Order, fill: Fill, realized: int, position_qty: int) -> FillBooked:

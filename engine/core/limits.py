@@ -24,6 +24,11 @@ HARD: Final = Limits(
     reward_risk_min=money.parse("1"),
     orders_per_minute_max=10,
     errors_max=20,
+    errors_per_hour_max=10,
+    feed_outages_per_hour_max=5,
+    feed_outage_ns_max=600 * SECOND,
+    venue_refusals_max=5,
+    slippage_multiple_max=money.parse("3"),
     price_age_ns_max=15 * SECOND,
     price_collar=money.parse("0.05"),
 )
@@ -32,7 +37,10 @@ FLOORS: Final = frozenset({"reward_risk_min"})
 """Fields where tighter means higher; in all others tighter means lower."""
 
 COUNTS: Final = frozenset(
-    {"consecutive_losses_max", "positions_max", "positions_per_symbol_max", "orders_per_minute_max", "errors_max"}
+    {
+        *("consecutive_losses_max", "positions_max", "positions_per_symbol_max", "orders_per_minute_max"),
+        *("errors_max", "errors_per_hour_max", "feed_outages_per_hour_max", "venue_refusals_max"),
+    }
 )
 """Fields that are plain counts, not scaled numbers."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.events import Act, Command
 from engine.core.facts import OperatorActed, StopSession
@@ -21,9 +22,10 @@ ENTRIES: Final = "entries"
 class Operator:
     """Carries out commands on one desk."""
 
-    def __init__(self, desk: Desk, safety: Safety, trading: Trading) -> None:
+    def __init__(self, desk: Desk, safety: Safety, breakers: Breakers, trading: Trading) -> None:
         self._desk = desk
         self._safety = safety
+        self._breakers = breakers
         self._trading = trading
         self._acts: dict[Act, Callable[[Command], tuple[bool, str]]] = {
             Act.PAUSE: self._pause,
@@ -106,7 +108,7 @@ class Operator:
         names = [n for n in BreakerName if command.subject in ("", n.value)]
         if not names:
             return False, f"no breaker is called {command.subject}; there are {', '.join(BreakerName)}"
-        done = [name for name in names if self._safety.reset(name, command.reason)]
+        done = [name for name in names if self._breakers.reset(name, command.reason)]
         return bool(done), f"reset {', '.join(done)}" if done else "no such breaker is tripped"
 
     def _cancel_all(self, command: Command) -> tuple[bool, str]:

@@ -10,7 +10,7 @@ from engine.core.phases import MarketPhase, PhaseWindow
 from engine.core.positions import Position
 from engine.core.strategy import Proposal
 from engine.core.view import SignalView
-from engine.core.words import BreakerName, ExitReason, Regime, Side, TerminalState
+from engine.core.words import BreakerAction, BreakerName, ExitReason, Regime, Side, TerminalState
 
 
 class Holding(msgspec.Struct):
@@ -61,12 +61,25 @@ class Block(msgspec.Struct):
 
 
 class Breaker(msgspec.Struct):
-    """A breaker's memory. `release_ns`: when it lets go by itself; 0: only an operator resets it."""
+    """A tripped breaker: what it saw, what it did, and when its time is over (0: only an operator releases it)."""
 
     tripped: bool = False
     since_ns: int = 0
     release_ns: int = 0
     text: str = ""
+    value: int = 0
+    limit: int = 0
+    action: BreakerAction | None = None
+
+
+class Recent(msgspec.Struct):
+    """What the breakers count: moments, oldest first, no older than their windows; slips as adverse fractions."""
+
+    errors: list[int] = []
+    outages: list[int] = []  # when each began
+    outage_since_ns: int = 0  # 0: there is fresh data
+    refusals: list[int] = []
+    slips: list[int] = []  # of the newest taker fills
 
 
 class Funding(msgspec.Struct):
@@ -154,10 +167,13 @@ class EngineState(msgspec.Struct):
     killed: bool = False
     blocks: dict[str, Block] = {}
     breakers: dict[BreakerName, Breaker] = {}
+    recent: Recent = msgspec.field(default_factory=Recent)
     losses_in_row: int = 0
     errors_counted: int = 0  # since the run or the day began, or an operator's reset
     day: int = -1  # days since 1970, UTC
     day_opening_equity: int = 0
+    day_end_ns: int = 0  # when the next trading day begins
+    day_base_equity: int = 0  # what the daily loss is counted from: the opening, or an operator's reset
     day_peak_equity: int = 0
     day_orders: int = 0
     day_rejects: int = 0

@@ -6,9 +6,10 @@ changes a position or one of its orders leads to `Exits.protect`.
 
 from engine.core import money
 from engine.core.blotter import Blotter
+from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.entries import Entries
-from engine.core.events import BrokerEvent, Fill
+from engine.core.events import BrokerEvent, Fill, OrderRefused
 from engine.core.exits import Exits
 from engine.core.facts import StrategyDecided
 from engine.core.holdings import Holdings
@@ -17,7 +18,7 @@ from engine.core.paper import PaperBroker
 from engine.core.safety import Safety
 from engine.core.state import Holding
 from engine.core.strategy import ExitWish
-from engine.core.words import Decision, ExitReason, Purpose
+from engine.core.words import Decision, ExitReason, Purpose, ReasonCode
 
 
 class Trading:
@@ -30,12 +31,12 @@ class Trading:
         exits: Targets, stops and the other ways out.
     """
 
-    def __init__(self, desk: Desk, safety: Safety, paper: PaperBroker | None) -> None:
+    def __init__(self, desk: Desk, safety: Safety, breakers: Breakers, paper: PaperBroker | None) -> None:
         self._desk = desk
-        self._safety = safety
+        self._breakers = breakers
         self.blotter = Blotter(desk, safety, paper)
-        self.entries = Entries(desk, safety, self.blotter)
-        self.holdings = Holdings(desk, safety, self.blotter)
+        self.entries = Entries(desk, safety, breakers, self.blotter)
+        self.holdings = Holdings(desk, breakers, self.blotter)
         self.exits = Exits(desk, self.blotter)
         self.blotter.ended = self._ended
         safety.cancel_entries = self.blotter.cancel_entries
@@ -46,6 +47,8 @@ class Trading:
             self._fill(event)
         elif (order := self.blotter.answer(event)) is not None:
             self.exits.protect(order.symbol)
+            if isinstance(event, OrderRefused) and event.code != ReasonCode.KILLED:
+                self._breakers.refused()
 
     def _fill(self, fill: Fill) -> None:
         """Book it, move its order on (which may end the signal), close the trade or protect what is open."""
@@ -57,7 +60,8 @@ class Trading:
         self.blotter.fill(order, fill)
         self.holdings.close_if_flat(fill.symbol)
         self.exits.protect(fill.symbol)
-        self._safety.watch_equity()
+        self._breakers.watch_equity()
+        self._breakers.filled(order, fill)
 
     def _ended(self, order: Order, code: str, text: str) -> None:
         if order.purpose is Purpose.ENTRY:

@@ -57,7 +57,11 @@ class SignalView(View, frozen=True):
 
 
 class BreakerView(View, frozen=True):
-    """`unit` is money, fraction or count; `used` is value over limit as a fraction (1 = trips)."""
+    """A breaker's value beside its limit, both scaled; `unit` is money, fraction, count or seconds.
+
+    `used` is value over limit as a fraction (1 = trips), `lifts` what releases it. Of a tripped one `text` is what it
+    saw ("5.2% >= 5%"), `since_ns` when, and `release_ns` when its time is over (0: only an operator releases it).
+    """
 
     name: str
     label: str
@@ -68,13 +72,19 @@ class BreakerView(View, frozen=True):
     tripped: bool
     action: str
     lifts: str
+    text: str = ""
+    since_ns: int = 0
+    release_ns: int = 0
 
 
 class BlockView(View, frozen=True):
+    """Why entries do not happen: one for each block, and for each tripped breaker. `release_ns` 0: no time is known."""
+
     reason: str
     text: str
     lifts: str
     since_ns: int
+    release_ns: int = 0
 
 
 class RegimeView(View, frozen=True):

@@ -182,11 +182,29 @@ class BlockReason(StrEnum):
 
 
 class BreakerName(StrEnum):
+    """The circuit breakers; `engine.core.breakers.BREAKERS` says what each one is."""
+
     CONSECUTIVE_LOSSES = "consecutive_losses"
     DAILY_LOSS = "daily_loss"
     DAILY_DRAWDOWN = "daily_drawdown"
     TOTAL_DRAWDOWN = "total_drawdown"
     ERRORS = "errors"
+    ERROR_RATE = "error_rate"
+    FEED_HEALTH = "feed_health"
+    VENUE_REFUSALS = "venue_refusals"
+    SLIPPAGE = "slippage"
+    PHASE_UNKNOWN = "phase_unknown"
+    HEAT = "heat"
+
+
+class BreakerAction(StrEnum):
+    """What a breaker does at its limit, from the mildest to the strictest. Each one includes those before it."""
+
+    WATCH = "watch"  # nothing: it is only shown
+    BLOCK = "block"  # no entries while the limit is reached, and no longer
+    COOLDOWN = "cooldown"  # no entries until the cooldown is over
+    HALT_DAY = "halt_day"  # no entries until the next trading day
+    SHUTDOWN = "shutdown"  # the session ends, positions are closed
 
 
 class Regime(StrEnum):

@@ -26,6 +26,7 @@ from engine.core.config import (
     Sizing,
     StrategySpec,
 )
+from engine.core.words import BreakerAction
 from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
 from engine.session.layers import (
     MARKER,
@@ -39,6 +40,7 @@ from engine.session.layers import (
     read_dotenv,
 )
 from engine.session.rules import (
+    check_breakers,
     check_desk,
     check_marker,
     check_regime,
@@ -177,6 +179,7 @@ def load(
     check_variables(sources, [part.section for part in settled], folder, PLAIN_VARIABLES, problems)
     check_desk(desk, venue, any_symbol, problems)
     check_risk(risk, problems)
+    check_breakers(desk, risk, problems)
     check_regime(regime, problems)
     chosen = choose_strategies(desk, strategies, problems)
     if problems:
@@ -233,7 +236,9 @@ def to_core(
         entry_timeout_ns=desk.entry_timeout,
         resting_stops=desk.broker == "paper",
         stuck_order_ns=desk.stuck_order_timeout,
-        breaker_action=desk.breaker_action,
+        breaker_action=BreakerAction(desk.breaker_action),
+        breaker_actions=risk.breaker_actions,
+        auto_reset=desk.auto_reset,
         cooldown_ns=desk.cooldown,
         kill_closes=desk.on_kill == "close",
         bar_ns=desk.bar,

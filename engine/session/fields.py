@@ -10,12 +10,19 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from engine.core import money
+from engine.core.breaker_table import BREAKERS
+from engine.core.clean import clean
 from engine.core.config import DAY, HOUR, MINUTE, SECOND
+from engine.core.words import BreakerAction, BreakerName
 
 MILLISECOND: Final = SECOND // 1000
 DURATION_MAX_NS: Final = 3660 * DAY
 PERCENT: Final = 100
 UNLIMITED: Final = "unlimited"
+ACTION_KEYS: Final = tuple(spec.name.value for spec in BREAKERS if spec.least is not BreakerAction.BLOCK)
+ACTION_WORDS: Final = tuple(
+    action.value for action in BreakerAction if action not in (BreakerAction.WATCH, BreakerAction.BLOCK)
+)
 _UNITS: Final = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 
 
@@ -115,6 +122,22 @@ def _date(raw: object) -> datetime.date | None:
         raise ValueError("must be a date like 2026-01-31") from None
 
 
+def _breaker_actions(raw: object) -> dict[BreakerName, BreakerAction]:
+    pairs = raw
+    if isinstance(raw, str):
+        pairs = dict(part.split("=", 1) for part in raw.split(",") if "=" in part) or None
+    if not isinstance(pairs, dict):
+        raise ValueError('must be a table of breakers and actions, like { daily_loss = "shutdown" }')
+    found: dict[BreakerName, BreakerAction] = {}
+    for name, action in ((str(key).strip(), str(value).strip()) for key, value in pairs.items()):
+        if name not in ACTION_KEYS:
+            raise ValueError(f"{clean(name, 40)} is not one of {', '.join(ACTION_KEYS)}")
+        if action not in ACTION_WORDS:
+            raise ValueError(f"the action of {name} must be one of {', '.join(ACTION_WORDS)}")
+        found[BreakerName(name)] = BreakerAction(action)
+    return found
+
+
 Money = Annotated[int, BeforeValidator(_amount), PlainSerializer(money.text), Field(gt=0)]
 """An amount, a price or a ratio above zero, scaled by 1e-8."""
 
@@ -152,6 +175,9 @@ CountOrNone = Annotated[int, BeforeValidator(_count), Field(ge=0)]
 """A whole number that may be zero, where zero really means none."""
 
 Seed = Annotated[int, BeforeValidator(_count), Field(ge=0, lt=2**63)]
+
+BreakerActions = Annotated[dict[BreakerName, BreakerAction], BeforeValidator(_breaker_actions)]
+"""Actions of single breakers: a table, or as text `daily_loss=shutdown,slippage=halt_day`."""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 

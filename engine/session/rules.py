@@ -8,9 +8,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from engine.core import money
+from engine.core.breaker_table import SPECS, stricter
 from engine.core.clean import clean
 from engine.core.config import Limits
 from engine.core.limits import FLOORS, HARD, looser_than_hard
+from engine.core.words import BreakerAction
 from engine.session.fields import duration_text
 from engine.session.layers import (
     MARKER,
@@ -186,6 +188,18 @@ def check_regime(regime: Settled[RegimeFile], problems: list[Problem]) -> None:
         index_of(file.volatility, 0, generated_market=True)
     except BadIndex as bad:
         problems.append(regime.problem("volatility", f"must be auto, none, generated or a good file: {bad}"))
+
+
+def check_breakers(desk: Settled[DeskFile], risk: Settled[RiskFile], problems: list[Problem]) -> None:
+    """A breaker's own action may be stricter than what it does anyway, never milder."""
+    if desk.file is None or risk.file is None:
+        return
+    for name, action in risk.file.breaker_actions.items():
+        spec = SPECS[name]
+        least = stricter(spec.least, BreakerAction(desk.file.breaker_action)) if spec.general else spec.least
+        if stricter(least, action) is not action:
+            rule = f"{name} does {least} anyway; its own action may only be stricter"
+            problems.append(risk.problem("breaker_actions", rule))
 
 
 def read_strategies(path: Path, env: str, problems: list[Problem]) -> StrategiesFile | None:

@@ -15,6 +15,7 @@ from engine.core.words import Regime, Volatile
 from engine.session.fields import (
     MILLISECOND,
     Bar,
+    BreakerActions,
     Count,
     CountOrNone,
     Duration,
@@ -69,6 +70,7 @@ class DeskFile(FileModel):
     stale_action: Literal["pause", "shutdown"] = "pause"
     breaker_action: Literal["halt_day", "shutdown", "cooldown"] = "halt_day"
     cooldown: Duration = 60 * MINUTE
+    auto_reset: Flag = False
     on_kill: Literal["close", "keep"] = "close"
     on_hangup: Literal["continue", "stop"] = "continue"
     paper_latency_min: Duration = 60 * MILLISECOND
@@ -97,6 +99,12 @@ class RiskFile(FileModel):
     reward_risk_min: Money = HARD.reward_risk_min
     orders_per_minute_max: Count = HARD.orders_per_minute_max
     errors_max: Count = HARD.errors_max
+    errors_per_hour_max: Count = HARD.errors_per_hour_max
+    feed_outages_per_hour_max: Count = HARD.feed_outages_per_hour_max
+    feed_outage_max: Duration = HARD.feed_outage_ns_max
+    venue_refusals_max: Count = HARD.venue_refusals_max
+    slippage_multiple_max: Money = HARD.slippage_multiple_max
+    breaker_actions: BreakerActions = Field(default_factory=dict)
     price_age_max: Duration = HARD.price_age_ns_max
     price_collar_percent: Percent = HARD.price_collar
     risk_per_trade_usd: Money = 2 * 100_000_000
@@ -119,6 +127,11 @@ LIMIT_OF: Final = {
     "reward_risk_min": "reward_risk_min",
     "orders_per_minute_max": "orders_per_minute_max",
     "errors_max": "errors_max",
+    "errors_per_hour_max": "errors_per_hour_max",
+    "feed_outages_per_hour_max": "feed_outages_per_hour_max",
+    "feed_outage_max": "feed_outage_ns_max",
+    "venue_refusals_max": "venue_refusals_max",
+    "slippage_multiple_max": "slippage_multiple_max",
     "price_age_max": "price_age_ns_max",
     "price_collar_percent": "price_collar",
 }

@@ -4,7 +4,8 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from engine.core import money
-from engine.core.view import BreakerView, DeskView, FeedView, OrderView, PositionView, RegimeView
+from engine.core.times import stretch
+from engine.core.view import BlockView, BreakerView, DeskView, FeedView, OrderView, PositionView, RegimeView
 from engine.core.words import BlockReason
 
 STOPPED: Final = "STOPPED"
@@ -31,7 +32,8 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "clock": view.clock,
         "seed": view.seed,
         "kill_latched": view.kill_latched,
-        "blocks": [{"reason": b.reason, "text": b.text, "lifts": b.lifts, "since_ns": b.since_ns} for b in view.blocks],
+        "blocks": [_block(view, block) for block in view.blocks],
+        "why": why(view),
         "equity": money.text(view.equity),
         "starting_equity": money.text(view.starting_equity),
         "cash": money.text(view.cash),
@@ -80,6 +82,7 @@ def stopped_json(env: str, *, kill_latched: bool, kill_file: bool) -> dict[str, 
         "elapsed_seconds": 0.0,
         "kill_latched": kill_latched or kill_file,
         "blocks": blocks,
+        "why": "the desk is not running",
         "equity": None,
         "heat": None,
         "regime": None,
@@ -150,17 +153,41 @@ def _order(order: OrderView) -> dict[str, Any]:
     }
 
 
+def _block(view: DeskView, block: BlockView) -> dict[str, Any]:
+    return {
+        "reason": block.reason,
+        "text": block.text,
+        "lifts": block.lifts,
+        "since_ns": block.since_ns,
+        "release_ns": block.release_ns or None,
+        "release_seconds": max(block.release_ns - view.at_ns, 0) // _SECOND_NS if block.release_ns else None,
+    }
+
+
+def why(view: DeskView) -> str:
+    """Why nothing is entered, in one line: every block and every tripped breaker, and what lifts each."""
+    return "; ".join(f"{block.text} (lifted by {block.lifts}{_left(view, block)})" for block in view.blocks)
+
+
+def _left(view: DeskView, block: BlockView) -> str:
+    left_ns = block.release_ns - view.at_ns
+    return f", in {stretch(left_ns)}" if left_ns > 0 else ""
+
+
 def _breaker(breaker: BreakerView) -> dict[str, Any]:
     is_count = breaker.unit == "count"
     return {
         "name": breaker.name,
-        "value": breaker.value if is_count else money.text(breaker.value),
-        "limit": breaker.limit if is_count else money.text(breaker.limit),
+        "value": breaker.value // money.SCALE if is_count else money.text(breaker.value),
+        "limit": breaker.limit // money.SCALE if is_count else money.text(breaker.limit),
         "unit": breaker.unit,
         "used": money.text(breaker.used),
         "tripped": breaker.tripped,
         "action": breaker.action,
         "lifts": breaker.lifts,
+        "text": breaker.text,
+        "since_ns": breaker.since_ns or None,
+        "release_ns": breaker.release_ns or None,
     }
 
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.core import money
+from engine.core.breaker_gauges import Gauge
+from engine.core.breaker_table import SPECS
 from engine.core.engine import Engine
 from engine.core.events import FeedHealth
 from engine.core.orders import Order
-from engine.core.safety import Gauge
 from engine.core.state import Holding, SymbolState
 from engine.core.view import (
     BlockView,
@@ -22,7 +23,7 @@ from engine.core.view import (
     RegimeView,
     SignalView,
 )
-from engine.core.words import BreakerName
+from engine.core.words import BlockReason, BreakerName
 
 
 class RunFacts(msgspec.Struct, frozen=True):
@@ -88,8 +89,8 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         signals_total=tally.signals,
         signals_in_flight=engine.trading.entries.in_flight(),
         recent_signals=_signals(engine),
-        breakers=tuple(_breaker(engine, gauge) for gauge in engine.safety.gauges()),
-        blocks=tuple(BlockView(reason, b.text, b.lifts, b.since_ns) for reason, b in state.blocks.items()),
+        breakers=tuple(_breaker(engine, gauge) for gauge in engine.breakers.gauges.all()),
+        blocks=_blocks(engine),
         kill_latched=state.killed,
         feeds=tuple(_feed(symbol, known, state.run_started_ns) for symbol, known in state.symbols.items()),
         notes=tuple(progress.notes),
@@ -187,8 +188,24 @@ def _signals(engine: Engine) -> tuple[SignalView, ...]:
     return tuple(flying + state.recent_signals[:-31:-1])
 
 
+def _blocks(engine: Engine) -> tuple[BlockView, ...]:
+    """Why nothing is entered: every block, the one of the breakers as one line for each that is tripped."""
+    views: list[BlockView] = []
+    for reason, block in engine.state.blocks.items():
+        if reason != BlockReason.BREAKER:
+            views.append(BlockView(reason, block.text, block.lifts, block.since_ns))
+            continue
+        for name, breaker in engine.breakers.check_breakers().items():
+            text = f"{SPECS[name].label} {breaker.text}"
+            lifts = engine.breakers.lifts(name)
+            views.append(BlockView(reason, text, lifts, breaker.since_ns, breaker.release_ns))
+    return tuple(views)
+
+
 def _breaker(engine: Engine, gauge: Gauge) -> BreakerView:
     breaker = engine.state.breakers.get(gauge.name)
+    blocks = engine.state.blocks if gauge.name is BreakerName.PHASE_UNKNOWN else {}
+    soft = blocks.get(BlockReason.PHASE_UNKNOWN)
     tripped = breaker is not None and breaker.tripped
     return BreakerView(
         name=gauge.name.value,
@@ -196,10 +213,11 @@ def _breaker(engine: Engine, gauge: Gauge) -> BreakerView:
         value=gauge.value,
         limit=gauge.limit,
         unit=gauge.unit,
-        used=money.div(gauge.value, gauge.limit) if gauge.limit else money.SCALE,
-        tripped=tripped,
-        action="shutdown"
-        if gauge.name in (BreakerName.TOTAL_DRAWDOWN, BreakerName.ERRORS)
-        else engine.desk.config.breaker_action,
-        lifts=engine.safety.release_text(gauge.name) if tripped else "",
+        used=money.div(gauge.value, gauge.limit) if gauge.limit > 0 else money.SCALE,
+        tripped=tripped or soft is not None,
+        action=engine.breakers.action(gauge.name).value,
+        lifts=engine.breakers.lifts(gauge.name),
+        text=breaker.text if breaker else soft.text if soft else "",
+        since_ns=breaker.since_ns if breaker else soft.since_ns if soft else 0,
+        release_ns=breaker.release_ns if breaker else 0,
     )

@@ -76,8 +76,6 @@ SIGNALS = (
 
 
 def breaker(name: str, label: str, value: str, limit: str, unit: str, action: str = "halt_day") -> BreakerView:
-    if unit == "count":
-        return BreakerView(name, label, int(value), int(limit), unit, div(int(value), int(limit)), False, action, "")
     used = div(parse(value), parse(limit))
     return BreakerView(name, label, parse(value), parse(limit), unit, used, False, action, "")
 
@@ -88,6 +86,12 @@ BREAKERS = (
     breaker("daily_drawdown", "day drawdown", "0.0042", "0.05", "fraction"),
     breaker("total_drawdown", "total drawdown", "0.011", "0.1", "fraction", "shutdown"),
     breaker("errors", "errors", "0", "20", "count", "shutdown"),
+    breaker("error_rate", "errors in 1 h", "0", "10", "count"),
+    breaker("feed_health", "feed outages", "1", "5", "count"),
+    breaker("venue_refusals", "venue refusals", "0", "5", "count"),
+    breaker("slippage", "slippage", "0.0011", "0.00525", "fraction"),
+    breaker("phase_unknown", "phase unknown", "0", "8", "count", "block"),
+    breaker("heat", "heat", "0.0042", "0.01", "fraction", "watch"),
 )
 FEEDS = tuple(
     FeedView(symbol, FeedHealth.LIVE, NOW - 300_000_000 * at, parse("100"), parse("100.1"))
@@ -178,10 +182,20 @@ def changed(view: DeskView, **fields: Any) -> DeskView:
 OPERATOR = BlockView("operator", "paused by anna", "resume (r)", NOW - 60 * SECOND)
 STALE_DATA = BlockView("stale_data", "LTCUSDT silent for 15 s", "fresh data", NOW - 20 * SECOND)
 RECONCILIATION = BlockView("reconciliation", "1 order unknown to the venue", "a clean reconciliation", NOW - 9 * SECOND)
+RELEASE = NOW + 43_013 * SECOND  # midnight
 TRIPPED = msgspec.structs.replace(
-    BREAKERS[1], value=parse("50.12"), used=parse("1.0024"), tripped=True, lifts="next trading day at 00:00 UTC"
+    BREAKERS[1],
+    value=parse("50.12"),
+    used=parse("1.0024"),
+    tripped=True,
+    lifts="the next trading day, or reset-breaker",
+    text="50.12 >= 50.00",
+    since_ns=NOW - 9 * SECOND,
+    release_ns=RELEASE,
 )
-HALT = BlockView("breaker", "daily loss 50.12 >= 50.00", "next trading day at 00:00 UTC", NOW - 9 * SECOND)
+HALT = BlockView(
+    "breaker", "daily loss 50.12 >= 50.00", "the next trading day, or reset-breaker", NOW - 9 * SECOND, RELEASE
+)
 EMPTY = changed(
     BUSY,
     phase=SessionPhase.SEEDING_HISTORY,

@@ -104,8 +104,25 @@ def test_a_tripped_breaker_says_what_it_does_and_what_lifts_it() -> None:
     shown = text(breakers.rows(Seen(sample.BLOCKED), 80))
     assert "x  daily loss" in shown
     assert "TRIPPED" in shown
-    assert "halts the day; lifted by next trading day at 00:00 UTC" in shown
+    meaning = "50.12 >= 50.00 at 12:02:58Z; halts the day; lifted by the next trading day, or reset-breaker, in 11h56m"
+    assert meaning in " ".join(shown.split())
+    assert shown.startswith("x  daily loss"), "tripped ones stand first"
     assert "x 1 TRIPPED" in text([breakers.title(Seen(sample.BLOCKED), 44)])
+
+
+def test_a_soft_breaker_blocks_and_is_no_alarm() -> None:
+    soft = msgspec.structs.replace(sample.BREAKERS[9], value=parse("8"), used=parse("1"), tripped=True)
+    view = sample.changed(sample.BUSY, breakers=(*sample.BREAKERS[:9], soft))
+    shown = text(breakers.rows(Seen(view), 60))
+    assert "BLOCKS" in shown
+    assert "TRIPPED" not in shown + text([breakers.title(Seen(view), 44)])
+
+
+def test_an_outage_that_lasts_is_shown_in_time() -> None:
+    lasting = msgspec.structs.replace(
+        sample.BREAKERS[6], value=parse("480"), limit=parse("600"), unit="seconds", used=parse("0.8")
+    )
+    assert "2m00s left" in text(breakers.rows(Seen(sample.changed(sample.BUSY, breakers=(lasting,))), 30))
 
 
 # --- signals ---
@@ -250,7 +267,7 @@ def test_open_entries_are_said_quietly() -> None:
 def test_every_block_is_named_with_what_lifts_it() -> None:
     assert told(sample.BLOCKED) == (
         "! Why is it not trading? paused by anna, lifted by resume (r); LTCUSDT silent for 15 s, lifted by fresh data; "
-        "daily loss 50.12 >= 50.00, lifted by next trading day at 00:00 UTC"
+        "daily loss 50.12 >= 50.00, lifted by the next trading day, or reset-breaker, in 11h56m"
     )
 
 

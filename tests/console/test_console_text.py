@@ -20,12 +20,12 @@ from console.text import (
     price,
     quantity,
     signed,
-    stretch,
     timer,
     width_of,
     wrap,
 )
 from engine.core.money import parse
+from engine.core.times import stretch
 
 SECOND = 1_000_000_000
 ANY_TEXT = st.text(alphabet=st.characters(), max_size=120)

@@ -1,14 +1,10 @@
 """Kill, pause, breakers: stopping always works, lasts as long as it should, and says what lifts it."""
 
-import pytest
-
-from engine.core.config import SECOND, Limits, Sizing
+from engine.core.config import SECOND
 from engine.core.engine import Engine
-from engine.core.events import Act, ErrorNoted, FeedChanged, FeedHealth, RunStarted, Wake
+from engine.core.events import Act, FeedChanged, FeedHealth, RunStarted
 from engine.core.facts import (
-    Alert,
     BlockChanged,
-    BreakerChanged,
     KillChanged,
     OperatorActed,
     OrderChanged,
@@ -16,8 +12,8 @@ from engine.core.facts import (
     StopSession,
     TradeClosed,
 )
-from engine.core.words import BlockReason, BreakerName, ExitReason, OrderState, Purpose, ReasonCode
-from tests.rig import SYMBOL, Rig, Scripted, d
+from engine.core.words import BlockReason, ExitReason, OrderState, Purpose, ReasonCode
+from tests.rig import Rig, Scripted
 
 DAY_NS = 86_400 * SECOND
 
@@ -140,86 +136,6 @@ def test_flatten_closes_everything_and_pauses() -> None:
     rig.quote("100", "100.1", symbol="ETHUSDT")
     assert [t.exit_reason for t in rig.of(TradeClosed)] == [ExitReason.FORCE_CLOSE] * 2
     assert list(rig.engine.state.blocks) == ["operator"]
-
-
-def test_five_losses_in_a_row_trip_and_a_win_resets_the_count() -> None:
-    rig = Rig(sizing=Sizing(risk_per_trade=d(1), notional_max=d(400)))
-    for _ in range(4):
-        lose(rig)
-    assert rig.engine.state.losses_in_row == 4
-    rig.enter(target="102")
-    rig.quote("102.1", "102.2")
-    rig.quote("102.1", "102.2")
-    assert rig.engine.state.losses_in_row == 0
-
-
-def test_a_tripped_breaker_halts_the_day_and_is_released_with_the_next() -> None:
-    rig = Rig(limits=Limits(consecutive_losses_max=2))
-    lose(rig)
-    lose(rig)
-    (tripped,) = rig.of(BreakerChanged)
-    assert (tripped.name, tripped.text, tripped.action) == (BreakerName.CONSECUTIVE_LOSSES, "2 >= 2", "halt_day")
-    assert [a.title for a in rig.of(Alert)] == ["CIRCUIT BREAKER TRIPPED"]
-    rig.propose()
-    assert last_code(rig) is ReasonCode.BREAKER
-    rig.now_ns += DAY_NS
-    rig.send(Wake(rig.now_ns))
-    assert not rig.engine.state.blocks
-    assert rig.engine.state.losses_in_row == 0
-
-
-def test_under_the_shutdown_policy_a_trip_ends_the_session_with_exit_code_one() -> None:
-    rig = Rig(limits=Limits(consecutive_losses_max=1), breaker_action="shutdown")
-    lose(rig)
-    assert [(s.reason, s.exit_code) for s in rig.of(StopSession)] == [("circuit_breaker", 1)]
-
-
-def test_under_the_cooldown_policy_entries_resume_after_an_hour() -> None:
-    rig = Rig(limits=Limits(consecutive_losses_max=1), breaker_action="cooldown")
-    lose(rig)
-    rig.now_ns += 59 * 60 * SECOND
-    rig.send(Wake(rig.now_ns))
-    assert rig.engine.state.blocks
-    rig.now_ns += 2 * 60 * SECOND
-    rig.send(Wake(rig.now_ns))
-    assert not rig.engine.state.blocks
-
-
-def test_the_daily_loss_counts_open_positions_and_trips_at_its_limit() -> None:
-    rig = Rig(limits=Limits(daily_loss_max=d(5)))
-    rig.enter()
-    held = rig.engine.state.positions[SYMBOL].qty
-    rig.quote("99.6", "99.7")
-    assert rig.engine.state.breakers[BreakerName.DAILY_LOSS].tripped, f"{held} units down half a unit each"
-    rig.propose()
-    assert last_code(rig) is ReasonCode.DAILY_LOSS
-    assert BlockReason.BREAKER in rig.engine.state.blocks
-
-
-def test_a_breaker_stays_tripped_over_a_restart() -> None:
-    rig = Rig(limits=Limits(consecutive_losses_max=1))
-    lose(rig)
-    rig.engine = Engine(lambda _: (Scripted(),), rig.engine.snapshot())
-    rig.send(RunStarted(rig.now_ns, "run2", rig.config))
-    assert rig.engine.state.breakers[BreakerName.CONSECUTIVE_LOSSES].tripped
-    assert BlockReason.BREAKER in rig.engine.state.blocks
-
-
-def test_an_operator_resets_a_breaker_with_a_reason_only() -> None:
-    rig = Rig(limits=Limits(consecutive_losses_max=1))
-    lose(rig)
-    rig.command(Act.RESET_BREAKER)
-    assert rig.engine.state.blocks
-    rig.command(Act.RESET_BREAKER, "looked into it")
-    assert not rig.engine.state.blocks
-
-
-@pytest.mark.parametrize("errors", [19, 20])
-def test_the_twentieth_error_ends_the_session(errors: int) -> None:
-    rig = Rig()
-    for n in range(errors):
-        rig.send(ErrorNoted(rig.now_ns, "test", f"error {n}"))
-    assert bool(rig.of(StopSession)) is (errors == 20)
 
 
 def test_stale_data_blocks_entries_until_it_is_fresh_and_one_stale_symbol_does_not() -> None:

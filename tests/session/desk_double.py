@@ -70,7 +70,9 @@ def a_view(**changes: Any) -> DeskView:
         signals_total=4,
         signals_in_flight=1,
         recent_signals=(),
-        breakers=(BreakerView("consecutive_losses", "losses", 5, 5, "count", E8, True, "halt_day", "midnight UTC"),),
+        breakers=(
+            BreakerView("consecutive_losses", "losses", 5 * E8, 5 * E8, "count", E8, True, "halt_day", "midnight UTC"),
+        ),
         blocks=(BlockView("operator", "paused by ada", "resume", NOW_NS - 5),),
         kill_latched=False,
         feeds=(FeedView("BTCUSDT", FeedHealth.LIVE, NOW_NS - 400_000_000, 1, 2),),

@@ -229,7 +229,7 @@ def test_no_limit_can_be_loosened_past_the_hard_one(tree: Path, env: str, key: s
     path = tree / env / "risk.toml"
     written = RiskFile(env="paper").model_dump(mode="json")[key]
     hard = int(written) if isinstance(written, int) else written
-    looser = {"reward_risk_min": '"0.99"', "price_age_max": '"16s"'}.get(key)
+    looser = {"reward_risk_min": '"0.99"', "price_age_max": '"16s"', "feed_outage_max": '"11m"'}.get(key)
     if looser is None:
         looser = str(hard + 1) if isinstance(hard, int) else f'"{money.text(money.parse(hard) + 100)}"'
     edit(path, key, looser)
@@ -550,3 +550,36 @@ def test_a_shorter_bar_is_volatile_from_a_smaller_range(bar: str, share: float) 
     config = read(overrides={"desk.bar": Override("x", bar)})
     minute = config.regime.phase_volatile_percent
     assert to_core(config, [], []).phases.volatile_min == int(minute / share)
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [
+        ('{ daily_loss = "shutdown", heat = "halt_day" }', {"daily_loss": "shutdown", "heat": "halt_day"}),
+        ('"slippage=shutdown, error_rate=halt_day"', {"slippage": "shutdown", "error_rate": "halt_day"}),
+        ("{}", {}),
+    ],
+)
+def test_single_breakers_may_do_more(tree: Path, written: str, taken: dict[str, str]) -> None:
+    edit(tree / "paper" / "risk.toml", "breaker_actions", written)
+    assert read(tree=tree).risk.breaker_actions == taken
+
+
+@pytest.mark.parametrize(
+    ("written", "rule"),
+    [
+        ('{ daily_loss = "cooldown" }', "daily_loss does halt_day anyway; its own action may only be stricter"),
+        ('{ errors = "halt_day" }', "errors does shutdown anyway; its own action may only be stricter"),
+        ('{ slippage = "cooldown" }', "slippage does halt_day anyway; its own action may only be stricter"),
+        ('{ heat = "watch" }', "the action of heat must be one of cooldown, halt_day, shutdown"),
+        ('{ phase_unknown = "shutdown" }', "phase_unknown is not one of consecutive_losses, "),
+        ('{ dayly_loss = "shutdown" }', "dayly_loss is not one of consecutive_losses, "),
+        ('"shutdown"', "must be a table of breakers and actions"),
+        ("5", "must be a table of breakers and actions"),
+    ],
+)
+def test_no_breaker_may_do_less_than_it_does_anyway(tree: Path, written: str, rule: str) -> None:
+    edit(tree / "paper" / "risk.toml", "breaker_actions", written)
+    text = refusal(tree=tree)
+    assert "breaker_actions" in text
+    assert rule in text

@@ -1,0 +1,17 @@
+"""Lengths of time in words."""
+
+from typing import Final
+
+SECOND: Final = 1_000_000_000
+
+
+def stretch(ns: int) -> str:
+    """A length of time as an operator reads it: 7s, 4m05s, 2h14m, 3d04h."""
+    seconds = max(ns, 0) // SECOND
+    if seconds < 60:
+        return f"{seconds}s"
+    if seconds < 3600:
+        return f"{seconds // 60}m{seconds % 60:02d}s"
+    if seconds < 86_400:
+        return f"{seconds // 3600}h{seconds // 60 % 60:02d}m"
+    return f"{seconds // 86_400}d{seconds // 3600 % 24:02d}h"
