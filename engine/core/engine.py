@@ -264,6 +264,7 @@ class Engine:
             if self.paper is not None:
                 self.paper.on_funding(symbol, known.funding.rate, mark)
             self.desk.emit(FundingPaid(state.at_ns, symbol, position.qty, mark, known.funding.rate, amount))
+            self.trading.bookkeeping.funding(amount)
             known.funding = Funding(known.funding.rate, _next_settlement(state.at_ns))
 
     # --- market data ---
@@ -474,6 +475,9 @@ class Engine:
         self._assemble()
         self.desk.begin()
         state.tally = Tally(starting_equity=self.desk.equity, starting_unrealized=self.desk.unrealized)
+        if first:
+            self.trading.bookkeeping.deposit(event.config.starting_equity)
+        self.trading.bookkeeping.open()
         for known in state.symbols.values():
             known.quote, known.bar_start_ns, known.health = None, 0, FeedHealth.LIVE
         state.blocks.pop(BlockReason.SHUTTING_DOWN, None)

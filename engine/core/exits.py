@@ -15,7 +15,7 @@ from typing import Final
 from engine.core.blotter import Blotter
 from engine.core.config import SECOND
 from engine.core.desk import Desk
-from engine.core.events import SessionPhase
+from engine.core.events import Fill, SessionPhase
 from engine.core.facts import Alert
 from engine.core.orders import Order, Terms, on_tick
 from engine.core.state import Holding
@@ -204,10 +204,13 @@ class Exits:
             holding.target_order_id = ""
             self._count_refusal(holding, order)
 
-    def filled(self, order: Order) -> None:
+    def filled(self, order: Order, fill: Fill) -> None:
         """A fill was booked on `order`: once a way out has begun to fill, nothing more is entered."""
         holding = self._desk.state.holdings.get(order.symbol)
         if holding is None or order.purpose is Purpose.ENTRY:
+            return
+        if holding.side.sign * fill.qty > 0:
+            self._abandon(holding)
             return
         holding.refusals = 0
         if holding.stop_order_id == order.order_id:
@@ -215,6 +218,12 @@ class Exits:
         for entry in self._desk.entries():
             if entry.symbol == order.symbol:
                 self._blotter.cancel(entry, "the position is being closed")
+
+    def _abandon(self, holding: Holding) -> None:
+        """An order that was to close opened a position: nobody wants it, so it is closed."""
+        text = f"{holding.symbol}: an order that was to close a position opened one; closing it"
+        self._desk.emit(Alert(Severity.CRITICAL, "unplanned position", text))
+        holding.leaving = holding.leaving or ExitReason.FORCE_CLOSE
 
     def _count_refusal(self, holding: Holding, order: Order) -> None:
         """A stop or target that the broker refused or ended by itself: it is not asked for ever."""

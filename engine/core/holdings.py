@@ -1,12 +1,14 @@
 """What the desk holds and what it brought: fills move position, cash and holding; back at flat, they are a trade.
 
 A holding lives exactly as long as its position: it is made by the first fill and ends with the one that makes it flat.
+A fill that turns a position over ends one holding and begins another; its fee goes with what it closed.
 """
 
 from typing import Final
 
 from engine.core import money
 from engine.core.blotter import Blotter
+from engine.core.bookkeeping import Bookkeeping
 from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.events import Fill
@@ -23,40 +25,40 @@ IN_STREAK: Final = frozenset({ExitReason.SL, ExitReason.TP, ExitReason.TIME, Exi
 class Holdings:
     """The open positions of one desk and their results."""
 
-    def __init__(self, desk: Desk, breakers: Breakers, blotter: Blotter) -> None:
+    def __init__(self, desk: Desk, breakers: Breakers, blotter: Blotter, bookkeeping: Bookkeeping) -> None:
         self._desk = desk
         self._breakers = breakers
         self._blotter = blotter
+        self._bookkeeping = bookkeeping
 
     def book(self, order: Order, fill: Fill) -> None:
         """Move the position, the cash and the holding by a fill of `order`; to be called before the order moves."""
         state = self._desk.state
         position = state.positions.setdefault(fill.symbol, Position(fill.symbol))
+        before = position.qty
         realized = position.book(fill.qty, fill.price, fill.at_ns)
         state.cash += realized - fill.fee
         state.tally.realized += realized
         state.tally.fees += fill.fee
         state.tally.fills += 1
-        holding = state.holdings.get(fill.symbol)
-        if holding is None:
-            holding = state.holdings[fill.symbol] = self._opened(order, fill)
-        value = money.mul(fill.price, fill.qty)
-        if fill.qty * holding.side.sign > 0:
-            holding.entered_qty += fill.qty
-            holding.entered_value += value
-        else:
-            holding.exited_value += value
-            holding.exit_reason = order.exit_reason or holding.exit_reason
+        turned = before * position.qty < 0
+        holding = state.holdings.get(fill.symbol) or self._open(order, fill)
+        closing = -before if turned else fill.qty
+        _count(holding, order, closing, fill.price)
         holding.realized += realized
         holding.fees += fill.fee
         self._desk.remark(fill.symbol)
         self._desk.emit(_booked(order, fill, realized, position.qty))
+        self._bookkeeping.fill(fill, realized)
+        if turned:  # one round trip is over and another has begun
+            self._close(fill.symbol)
+            _count(self._open(order, fill), order, fill.qty - closing, fill.price)
 
-    def _opened(self, order: Order, fill: Fill) -> Holding:
+    def _open(self, order: Order, fill: Fill) -> Holding:
         """The holding a first fill makes: on the levels its entry planned, or none if nobody planned the fill."""
         state = self._desk.state
         plan = order.plan or Plan(phase=state.symbols[fill.symbol].phase.value, regime=state.regime.regime.value)
-        return Holding(
+        holding = state.holdings[fill.symbol] = Holding(
             signal_id=order.signal_id,
             strategy_id=order.strategy_id,
             symbol=fill.symbol,
@@ -68,14 +70,17 @@ class Holdings:
             phase=plan.phase,
             regime=plan.regime,
         )
+        return holding
 
     def close_if_flat(self, symbol: str) -> None:
         """Once the position is flat the round trip is a trade, and what still works for it is cancelled."""
+        if not self._desk.state.positions[symbol].qty:
+            del self._desk.state.positions[symbol]
+            self._close(symbol)
+
+    def _close(self, symbol: str) -> None:
         state = self._desk.state
-        if state.positions[symbol].qty:
-            return
         holding = state.holdings.pop(symbol)
-        del state.positions[symbol]
         self._blotter.cancel_symbol(symbol, "the position is closed")
         pnl = holding.realized - holding.fees - holding.funding
         reason = holding.exit_reason or ExitReason.STRATEGY
@@ -85,6 +90,17 @@ class Holdings:
         if reason in IN_STREAK:
             self._breakers.traded(pnl)
         self._desk.mark_equity()
+
+
+def _count(holding: Holding, order: Order, qty: int, price: int) -> None:
+    """Count `qty` units on the holding: entered if they are of its side, else left."""
+    value = money.mul(price, qty)
+    if qty * holding.side.sign > 0:
+        holding.entered_qty += qty
+        holding.entered_value += value
+    else:
+        holding.exited_value += value
+        holding.exit_reason = order.exit_reason or holding.exit_reason
 
 
 def _booked(order: Order, fill: Fill, realized: int, position_qty: int) -> FillBooked:

@@ -41,6 +41,9 @@ from engine.core.liquidity import UNKNOWN_QUEUE, MarketMemory
 from engine.core.paper_ledger import PaperLedger, notional
 from engine.core.words import OrderKind, ReasonCode, TimeInForce
 
+KNOWN_KEPT: Final = 1_000
+"""So many order ids are remembered: one sent again within them never works twice."""
+
 LEVERAGE_MAX: Final = 20
 """Positions and open entry orders together may be this many times the account's equity."""
 
@@ -70,6 +73,7 @@ class PaperState(msgspec.Struct):
     working: WorkingOrders = {}
     pending: list[Arrival] = []
     submitted: int = 0
+    known: dict[str, int] = {}  # the newest ids that arrived, to the number accepted under each; 0: refused
 
 
 def opening_state(cash: int) -> PaperState:
@@ -206,7 +210,13 @@ class PaperBroker:
         return answers + self._execution.arrive(working, at_ns, at_ns)
 
     def _arrive(self, order: Submit, number: int, at_ns: int) -> list[BrokerEvent]:
+        known = self.state.known
+        if order.order_id in known:
+            return [_repeated(order.order_id, known[order.order_id], at_ns)]
         refusal = self._refusal(order)
+        known[order.order_id] = 0 if refusal is not None else number
+        if len(known) > KNOWN_KEPT:
+            del known[next(iter(known))]
         if refusal is not None:
             return [OrderRefused(order.order_id, at_ns, refusal[0].value, refusal[1])]
         working = WorkingOrder(order, number, at_ns)
@@ -223,8 +233,6 @@ class PaperBroker:
         instrument = self._instruments.get(order.symbol)
         if instrument is None:
             return ReasonCode.SYMBOL_NOT_ALLOWED, f"{order.symbol} is not traded here"
-        if order.order_id in self._working.get(order.symbol, {}):
-            return ReasonCode.DUPLICATE, f"{order.order_id} is already working"
         return _form_refusal(order, instrument) or self._value_refusal(order, instrument)
 
     def _amend_refusal(self, working: WorkingOrder, amend: Amend) -> tuple[ReasonCode, str] | None:
@@ -271,6 +279,13 @@ class PaperBroker:
                     price = working.order.price or working.order.stop_price or self._market.mark(symbol)
                     total += notional(self._instruments[symbol], working.rest, price)
         return total
+
+
+def _repeated(order_id: str, number: int, at_ns: int) -> BrokerEvent:
+    """The answer to an order sent again under its id: the one it got, and nothing happens."""
+    if number:
+        return OrderAccepted(order_id, at_ns, f"paper-{number}")
+    return OrderRefused(order_id, at_ns, ReasonCode.DUPLICATE.value, "it was refused before")
 
 
 def _form_refusal(order: Submit, instrument: Instrument) -> tuple[ReasonCode, str] | None:

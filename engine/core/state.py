@@ -4,6 +4,7 @@ import msgspec
 
 from engine.core.config import CoreConfig
 from engine.core.events import FeedHealth, Quote, SessionPhase
+from engine.core.ledger import Ledger
 from engine.core.orders import Order
 from engine.core.paper import PaperState
 from engine.core.phases import MarketPhase, PhaseWindow
@@ -162,6 +163,8 @@ class EngineState(msgspec.Struct):
     orders: dict[str, Order] = {}  # working ones only
     ended_orders: dict[str, Order] = {}  # the newest few, for late fills
     fills_seen: dict[str, None] = {}  # the newest few fill ids
+    ledger: Ledger = msgspec.field(default_factory=Ledger)
+    ledger_difference: str = ""  # the newest one that was told; empty: there was none
     live_signals: dict[str, LiveSignal] = {}
     # safety
     killed: bool = False

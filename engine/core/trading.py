@@ -6,6 +6,7 @@ changes a position or one of its orders leads to `Exits.protect`.
 
 from engine.core import money
 from engine.core.blotter import Blotter
+from engine.core.bookkeeping import Bookkeeping
 from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.entries import Entries
@@ -27,6 +28,7 @@ class Trading:
     Attributes:
         blotter: The working orders.
         entries: Proposals, signals and their verdicts.
+        bookkeeping: The ledger, and its comparison with the desk's books.
         holdings: Positions, their results, and the trades they become.
         exits: Targets, stops and the other ways out.
     """
@@ -36,7 +38,8 @@ class Trading:
         self._breakers = breakers
         self.blotter = Blotter(desk, safety, paper)
         self.entries = Entries(desk, safety, breakers, self.blotter)
-        self.holdings = Holdings(desk, breakers, self.blotter)
+        self.bookkeeping = Bookkeeping(desk, safety)
+        self.holdings = Holdings(desk, breakers, self.blotter, self.bookkeeping)
         self.exits = Exits(desk, self.blotter)
         self.blotter.ended = self._ended
         safety.cancel_entries = self.blotter.cancel_entries
@@ -56,7 +59,7 @@ class Trading:
         if order is None:
             return
         self.holdings.book(order, fill)
-        self.exits.filled(order)
+        self.exits.filled(order, fill)
         self.blotter.fill(order, fill)
         self.holdings.close_if_flat(fill.symbol)
         self.exits.protect(fill.symbol)

@@ -19,7 +19,7 @@ from engine.core.events import (
 )
 from engine.core.facts import Cancel, Submit
 from engine.core.money import SCALE, parse
-from engine.core.paper import PaperBroker, PaperState, opening_state
+from engine.core.paper import KNOWN_KEPT, PaperBroker, PaperState, opening_state
 from engine.core.words import OrderKind, TimeInForce
 
 D = parse
@@ -461,12 +461,23 @@ def test_a_symbol_without_any_price_is_refused() -> None:
     assert isinstance(refused, OrderRefused) and refused.code == "no_price"
 
 
-def test_an_order_id_that_works_already_is_refused() -> None:
+def test_an_order_id_that_is_known_gets_its_first_answer_again_and_nothing_else() -> None:
     desk = broker()
     desk.on_market(quote(T0))
     placed(desk, limit("1", "99"))
-    (refused,) = placed(desk, limit("1", "99"), T0 + 1)
+    assert placed(desk, limit("5", "101"), T0 + 1) == [OrderAccepted("l", T0 + 1 + LATENCY, "paper-1")]
+    assert desk.state.working["COIN"]["l"].order == limit("1", "99")
+    placed(desk, limit("0", "99", "bad"), T0 + 2)
+    (refused,) = placed(desk, limit("1", "99", "bad"), T0 + 3)
     assert isinstance(refused, OrderRefused) and refused.code == "duplicate"
+
+
+def test_the_newest_thousand_order_ids_are_remembered() -> None:
+    desk = broker()
+    desk.on_market(quote(T0))
+    for number in range(KNOWN_KEPT + 1):
+        placed(desk, limit("0", "99", f"o{number}"), T0)
+    assert len(desk.state.known) == KNOWN_KEPT and "o0" not in desk.state.known
 
 
 def test_exposure_may_reach_twenty_times_equity_and_not_pass_it() -> None:
