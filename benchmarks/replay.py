@@ -45,7 +45,8 @@ def _ticks(hour: int, prices: list[int], builders: list[BarBuilder]) -> list[Any
 
 def _config() -> CoreConfig:
     instruments = tuple(Instrument(s, tick=1_000_000, lot=100_000, min_qty=100_000, max_qty=10**14) for s in SYMBOLS)
-    return CoreConfig("paper", 1, True, 10_000 * money.SCALE, instruments, (spec("trend", "trend", {}, SYMBOLS),))
+    strategies = (spec("trend", "trend", {}, SYMBOLS),)
+    return CoreConfig("paper", 1, True, 10_000 * money.SCALE, instruments, strategies, shadows=True)
 
 
 def _seed() -> Iterator[Bar]:

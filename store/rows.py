@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.core.facts import (
+    AccountLiquidated,
     AmendRequested,
     AnyFact,
     BlockChanged,
@@ -22,6 +23,7 @@ from engine.core.facts import (
     OrderStuck,
     PhaseChanged,
     RegimeChanged,
+    ShadowFilled,
     SignalEnded,
     SignalJudged,
     SignalRaised,
@@ -188,6 +190,34 @@ def _trade(f: TradeClosed) -> Columns:
     }
 
 
+def _shadow_fill(f: ShadowFilled) -> Columns:
+    return {
+        "profile": f.profile,
+        "fill_id": f.fill_id,
+        "order_id": f.order_id,
+        "filled_ns": f.at_ns,
+        "symbol": f.symbol,
+        "qty": text(f.qty),
+        "price": text(f.price),
+        "fee": text(f.fee),
+        "role": f.role,
+        "slippage_source": f.slippage_source,
+        "position_qty": text(f.position_qty),
+    }
+
+
+def _liquidation(f: AccountLiquidated) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "symbol": f.symbol,
+        "order_id": f.order_id,
+        "qty": text(f.qty),
+        "equity": text(f.equity),
+        "margin": text(f.margin),
+        "text": f.text,
+    }
+
+
 def _funding(f: FundingPaid) -> Columns:
     return {
         "at_ns": f.at_ns,
@@ -258,6 +288,8 @@ def _mark(f: EquityMarked) -> Columns:
         "regime": f.regime,
         "volatility": text(f.volatility),
         "phases": f.phases,
+        "equity_pessimistic": "" if f.equity_pessimistic is None else text(f.equity_pessimistic),
+        "equity_optimistic": "" if f.equity_optimistic is None else text(f.equity_optimistic),
     }
 
 
@@ -341,6 +373,8 @@ _TABLES: Final[dict[type, tuple[str, Callable[..., Columns | list[Columns]]]]] =
     OrderStuck: ("stuck_orders", _stuck),
     FillBooked: ("fills", _fill),
     TradeClosed: ("trades", _trade),
+    ShadowFilled: ("shadow_fills", _shadow_fill),
+    AccountLiquidated: ("liquidations", _liquidation),
     FundingPaid: ("funding", _funding),
     BlockChanged: ("block_changes", _block),
     BreakerChanged: ("breaker_changes", _breaker),

@@ -103,6 +103,13 @@ class Blotter:
         else:
             self._desk.emit(submit)
 
+    def adopt(self, order: Order) -> None:
+        """An order the broker made itself works now."""
+        self._desk.state.orders[order.order_id] = order
+        self._desk.state.tally.orders += 1
+        self._move(order, Trigger.SUBMIT)
+        self._move(order, Trigger.ACCEPT)
+
     def cancel(self, order: Order, why: str) -> None:
         """Ask the broker to take the order back; nothing if it has ended or is being cancelled already."""
         if order.ended or order.state is OrderState.PENDING_CANCEL:

@@ -21,6 +21,7 @@ class Candidate(msgspec.Struct, frozen=True):
     loss: int  # what the stop would cost, see `loss_at_stop`
     last: int  # newest price of the symbol, 0 if none
     last_age_ns: int
+    halted: bool
     conditions: Answer  # of the market phase and the regime
     killed: bool
     blocks: tuple[str, ...]  # in force, kill and breakers not included

@@ -17,6 +17,7 @@ BLOCK_CODES: Final = {
     BlockReason.STARTING: R.SESSION_ENDED,
     BlockReason.SHUTTING_DOWN: R.SESSION_ENDED,
     BlockReason.STALE_DATA: R.STALE_DATA,
+    BlockReason.LIQUIDATION: R.BREAKER,
     BlockReason.RECONCILIATION: R.RECONCILIATION,
     BlockReason.JOURNAL: R.JOURNAL,
     BlockReason.UNKNOWN_ORDER: R.UNKNOWN_ORDER,
@@ -75,6 +76,12 @@ def price_age(c: Candidate) -> Measured:
     """The symbol's last price is not too old."""
     limit = c.limits.price_age_ns_max
     return c.last_age_ns // 10, limit // 10, 0 <= c.last_age_ns <= limit  # ten nanoseconds are one unit of a second
+
+
+@rule(1, Unit.COUNT, R.HALTED, no="trading in {c.proposal.symbol} is halted")
+def halt(c: Candidate) -> Measured:
+    """Trading in the symbol is not halted."""
+    return stands(c.halted)
 
 
 @rule(

@@ -4,6 +4,7 @@ The shell checks the files (pydantic, at the edge) and hands over these values; 
 again. Everything here travels inside `RunStarted` into the journal, so that a replay needs no file.
 """
 
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -34,6 +35,9 @@ class Instrument(Value, frozen=True):
     multiplier: int = 100_000_000  # units of the base in one contract; the desk takes only 1
     funding_interval_ns: int = 8 * HOUR  # 0: no funding (spot, shares)
     group: str = "crypto"  # assets taken as correlated until measured
+    fee_source: str = "config"  # who gave the fees: venue or config
+    leverage_max: int = 20 * 100_000_000  # a position may be this many times the equity that carries it
+    maintenance: int = 0  # equity below this fraction of the positions' value is liquidated; 0: never
 
 
 class Limits(Value, frozen=True):
@@ -66,14 +70,26 @@ class Limits(Value, frozen=True):
     price_collar: int = 5_000_000  # an order price may be this far from the last known price
 
 
+class QueueRule(StrEnum):
+    """Where the size that leaves our price without trading is taken to have stood."""
+
+    BEHIND = "behind"  # all of it behind us: only trades move us forward
+    PROPORTIONAL = "proportional"  # in front of us and behind us alike, by how much is there
+
+
 class PaperModel(Value, frozen=True):
-    """The execution model of the paper broker (see docs/execution-model.md)."""
+    """The execution model of the paper broker (docs/execution-model.md). Shares and slippage are scaled fractions."""
 
     latency_ns_min: int = 60_000_000
     latency_ns_max: int = 140_000_000
     slippage_min: int = 50_000  # 0.05 %, used without a book, always adverse
     slippage_max: int = 300_000  # 0.30 %
     participation_max: int = 20_000_000  # at most this share of a bar's or a trade's volume
+    displayed_max: int = 100_000_000  # at most this share of the size displayed at a price
+    slow_share: int = 0  # this share of the messages is slow:
+    latency_ns_slow: int = 0  # they take up to this much longer than `latency_ns_max`
+    queue: QueueRule = QueueRule.BEHIND
+    touch_fills: bool = False  # whether a resting order of unknown queue fills at its price, or only beyond it
 
 
 class Sizing(Value, frozen=True):
@@ -179,5 +195,6 @@ class CoreConfig(Value, frozen=True):
     kill_closes: bool = True  # on_kill = close | keep
     bar_ns: int = MINUTE  # the shortest bar strategies and phases see; below a minute the core builds it from ticks
     config_hash: str = ""
+    shadows: bool = False  # whether orders are also filled under the pessimistic and the optimistic profile
     regimes: RegimeModel = RegimeModel()
     phases: PhaseModel = PhaseModel()

@@ -13,6 +13,8 @@ from engine.core.config import DAY, CoreConfig, Instrument, StrategySpec
 from engine.core.events import FeedHealth
 from engine.core.facts import DECISIONS, AnyEffect, AnyFact, EquityMarked, Fact
 from engine.core.orders import Order
+from engine.core.profiles import OPTIMISTIC, PESSIMISTIC
+from engine.core.shadows import Shadows
 from engine.core.state import EngineState, Holding, SymbolState
 from engine.core.words import Purpose
 
@@ -48,6 +50,7 @@ class Desk:
         for symbol in self.instruments:
             state.symbols.setdefault(symbol, SymbolState())
         self.out: list[AnyFact | AnyEffect] = []
+        self.shadows: Shadows | None = None
         self._ids = 0
         self.unrealized = sum(state.unrealized.values())
 
@@ -101,6 +104,15 @@ class Desk:
     @property
     def equity(self) -> int:
         return self.state.cash + self.unrealized
+
+    def shadow_equity(self, profile: str) -> int | None:
+        """What the account would be worth had its orders been filled under `profile`; None without shadow books."""
+        return None if self.shadows is None else self.shadows.equity(profile)
+
+    def shadow_pnl(self, profile: str) -> int | None:
+        """What `profile` has brought since the run began."""
+        equity = self.shadow_equity(profile)
+        return None if equity is None else equity - self.state.tally.starting_shadows[profile]
 
     def mark(self, symbol: str, qty: int) -> int:
         """The price a position of signed `qty` could be closed at: bid for longs, ask for shorts; else the last."""
@@ -195,6 +207,8 @@ class Desk:
                 regime=self.state.regime.regime.value,
                 volatility=self.state.regime.level,
                 phases=self._phases(),
+                equity_pessimistic=self.shadow_equity(PESSIMISTIC),
+                equity_optimistic=self.shadow_equity(OPTIMISTIC),
             )
         )
 

@@ -34,6 +34,7 @@ from engine.core.events import (
     RunStarted,
     SessionPhase,
     Trade,
+    TradingHalted,
     VolatilityRead,
     Wake,
 )
@@ -48,9 +49,12 @@ from engine.core.facts import (
     WakeAt,
 )
 from engine.core.operator import Operator
-from engine.core.paper import PaperBroker, PaperState, opening_state
+from engine.core.paper import PaperBroker
+from engine.core.paper_state import PaperAccount, PaperState, opening_state
+from engine.core.profiles import PROFILES, models
 from engine.core.regimes import Regimes
 from engine.core.safety import Safety
+from engine.core.shadows import Shadows
 from engine.core.state import EngineState, Funding, Snapshot, SymbolState, Tally
 from engine.core.strategy import ExitWish, Proposal, Strategy
 from engine.core.trading import Trading
@@ -89,6 +93,7 @@ class Engine:
             FundingRate: self._on_funding_rate,
             VolatilityRead: self._on_volatility,
             FeedChanged: self._on_feed_changed,
+            TradingHalted: self._on_halted,
             GapDetected: self._on_gap,
             DataRejected: self._on_data_rejected,
             RunStarted: self._on_run_started,
@@ -172,8 +177,11 @@ class Engine:
         """Put the parts around the state, as its configuration says."""
         self.desk = Desk(self.state)
         config = self.desk.config
+        self.desk.shadows = self._shadows() if config.paper else None
         self.paper = (
-            PaperBroker(self.desk.instruments, config.model, config.seed, self._paper_state) if config.paper else None
+            PaperBroker(self.desk.instruments, config.model, config.seed, self._paper_state, self.desk.shadows)
+            if config.paper
+            else None
         )
         self.safety = Safety(self.desk)
         self.regimes = Regimes(self.desk)
@@ -199,6 +207,20 @@ class Engine:
             for symbol in self.desk.instruments:
                 self._own_bars.setdefault(symbol, BarBuilder(symbol, config.bar_ns))
         self._ready = True
+
+    def _shadows(self) -> Shadows | None:
+        """The books of the other execution profiles; one that does not exist yet begins with what the base holds."""
+        config, paper = self.desk.config, self._paper_state
+        if not config.shadows:
+            paper.shadows.clear()
+            return None
+        for profile in PROFILES:
+            if profile not in paper.shadows:
+                paper.shadows[profile] = PaperAccount(paper.ledger.copy())
+        instruments, timeout_ns = self.desk.instruments, config.entry_timeout_ns
+        return Shadows(
+            instruments, models(config.model), config.seed, paper.shadows, paper.market, timeout_ns, self.desk.emit
+        )
 
     # --- time ---
 
@@ -278,7 +300,7 @@ class Engine:
         known.last_ns = quote.at_ns
         self.state.tally.market_events += 1
         if self.paper is not None:
-            for answer in self.paper.on_market(quote):
+            for answer in self.paper.on_quote(quote):
                 self.trading.answer(answer)
         self._touched(quote)
 
@@ -293,7 +315,7 @@ class Engine:
         known.last_ns = book.at_ns
         self.state.tally.market_events += 1
         if self.paper is not None:
-            for answer in self.paper.on_market(book):
+            for answer in self.paper.on_book(book):
                 self.trading.answer(answer)
         self._touched(quote)
 
@@ -326,7 +348,7 @@ class Engine:
             self._price(known, trade.symbol, trade.price)
         self.state.tally.market_events += 1
         if self.paper is not None:
-            for answer in self.paper.on_market(trade):
+            for answer in self.paper.on_trade(trade):
                 self.trading.answer(answer)
         if known.quote is None and trade.symbol in self.state.positions:
             self.desk.remark(trade.symbol)
@@ -367,7 +389,7 @@ class Engine:
     def _price_from_bar(self, known: SymbolState, bar: Bar) -> None:
         """Bars carry fills and exits only where no quotes come."""
         if self.paper is not None:
-            for answer in self.paper.on_market(bar):
+            for answer in self.paper.on_bar(bar):
                 self.trading.answer(answer)
         if known.quote is not None:
             return
@@ -438,6 +460,16 @@ class Engine:
             self.safety.unblock(BlockReason.STALE_DATA, "market data is fresh again")
         self.breakers.outage(BlockReason.STALE_DATA in self.state.blocks)
 
+    def _on_halted(self, event: TradingHalted) -> None:
+        known = self.state.symbols.get(event.symbol)
+        if known is None or known.halted is event.halted:
+            return
+        known.halted = event.halted
+        if self.paper is not None:
+            self.paper.on_halt(event)
+        kind = "TRADING_HALTED" if event.halted else "TRADING_RESUMED"
+        self.desk.emit(FeedNoted(event.at_ns, event.symbol, kind, event.text))
+
     def _on_gap(self, gap: GapDetected) -> None:
         self.state.tally.gaps += 1
         text = f"{gap.missing} bars missing"
@@ -478,7 +510,12 @@ class Engine:
         if first:
             self.trading.bookkeeping.deposit(event.config.starting_equity)
         self.trading.bookkeeping.open()
-        for known in state.symbols.values():
+        state.tally.starting_shadows = {
+            profile: equity for profile in PROFILES if (equity := self.desk.shadow_equity(profile)) is not None
+        }
+        for symbol, known in state.symbols.items():
+            if known.halted:
+                self._on_halted(TradingHalted(symbol, event.at_ns, False, "a halt ends with its run"))
             known.quote, known.bar_start_ns, known.health = None, 0, FeedHealth.LIVE
         state.blocks.pop(BlockReason.SHUTTING_DOWN, None)
         state.blocks.pop(BlockReason.STALE_DATA, None)

@@ -119,6 +119,7 @@ class Entries:
             last=known.last if known else 0,
             last_age_ns=state.at_ns - known.last_ns if known else 0,
             conditions=answer,
+            halted=known is not None and known.halted,
             killed=state.killed,
             blocks=blocks,
             block_text=block_text,

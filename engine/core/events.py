@@ -109,6 +109,15 @@ class FeedChanged(Event, frozen=True, array_like=True, tag="fc"):
     detail: str = ""
 
 
+class TradingHalted(Event, frozen=True, array_like=True, tag="th"):
+    """Trading in `symbol` was halted or goes on: an auction, a volatility halt, a session that closes or opens."""
+
+    symbol: str
+    at_ns: int
+    halted: bool
+    text: str = ""
+
+
 class GapDetected(Event, frozen=True, array_like=True, tag="gap"):
     """`missing` bars between `prev_ns` and `curr_ns` (bar starts) did not arrive on the stream."""
 
@@ -195,6 +204,20 @@ class AmendRefused(Event, frozen=True, array_like=True, tag="ar"):
     at_ns: int
     code: str
     text: str = ""
+
+
+class Liquidation(Event, frozen=True, array_like=True, tag="lq"):
+    """The broker closes a position by an order of its own: `equity` fell below what the positions need (`margin`).
+
+    `qty` is the order's, signed. Its fills follow, under this id.
+    """
+
+    client_order_id: str
+    at_ns: int
+    symbol: str
+    qty: int
+    equity: int
+    margin: int
 
 
 class OutcomeUnknown(Event, frozen=True, array_like=True, tag="ou"):
@@ -318,8 +341,9 @@ BrokerEvent = (
     | AmendRefused
     | OutcomeUnknown
     | OrderMissing
+    | Liquidation
     | Fill
 )
-FeedEvent = MarketEvent | FeedChanged | GapDetected | DataRejected
+FeedEvent = MarketEvent | FeedChanged | TradingHalted | GapDetected | DataRejected
 SessionEvent = RunStarted | PhaseEntered | Command | Wake | ErrorNoted
 AnyEvent = FeedEvent | VolatilityRead | BrokerEvent | SessionEvent

@@ -15,7 +15,7 @@ from typing import Final
 from engine.core.blotter import Blotter
 from engine.core.config import SECOND
 from engine.core.desk import Desk
-from engine.core.events import Fill, SessionPhase
+from engine.core.events import Fill, Liquidation, SessionPhase
 from engine.core.facts import Alert
 from engine.core.orders import Order, Terms, on_tick
 from engine.core.state import Holding
@@ -189,6 +189,30 @@ class Exits:
         return order_id
 
     # --- orders ---
+
+    def adopt(self, event: Liquidation) -> Order:
+        """Take the broker's own closing order for one of ours, so that its fills find where they belong."""
+        holding = self._desk.state.holdings.get(event.symbol)
+        order = Order(
+            order_id=event.client_order_id,
+            signal_id=holding.signal_id if holding else "",
+            strategy_id=holding.strategy_id if holding else "",
+            symbol=event.symbol,
+            purpose=Purpose.CLOSE,
+            kind=OrderKind.MARKET,
+            tif=TimeInForce.GTC,
+            qty=event.qty,
+            price=0,
+            reduce_only=True,
+            expected=self._desk.mark(event.symbol, -event.qty),
+            placed_ns=event.at_ns,
+            exit_reason=ExitReason.LIQUIDATION,
+        )
+        if holding is not None:
+            holding.leaving, holding.exit_order_id = ExitReason.LIQUIDATION, order.order_id
+            holding.exit_tried_ns = event.at_ns
+        self._blotter.adopt(order)
+        return order
 
     def ended(self, order: Order) -> None:
         """An order has ended: no holding waits for it any more. A position still open is watched and tried again."""

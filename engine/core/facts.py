@@ -151,6 +151,24 @@ class FillBooked(Fact, frozen=True, tag="fill_booked"):
     late: bool = False  # after the order had ended
 
 
+class ShadowFilled(Fact, frozen=True, tag="shadow_filled"):
+    """A fill in a shadow book: what the order would have got under another execution profile. No decision.
+
+    `qty` signed; `order_id` is the desk's order, or one of the shadow's own where it closes what the desk never held.
+    """
+
+    profile: str  # pessimistic or optimistic
+    fill_id: str
+    order_id: str
+    symbol: str
+    qty: int
+    price: int
+    fee: int
+    role: str
+    slippage_source: str
+    position_qty: int  # of the shadow, after
+
+
 class TradeClosed(Fact, frozen=True, tag="trade_closed"):
     """A round trip, flat to flat. `pnl` is after fees and funding; prices are averages."""
 
@@ -169,6 +187,17 @@ class TradeClosed(Fact, frozen=True, tag="trade_closed"):
     exit_reason: ExitReason
     phase: str
     regime: str
+
+
+class AccountLiquidated(Fact, frozen=True, tag="account_liquidated"):
+    """The broker closes a position: `equity` fell below the maintenance `margin`. `qty` is its order's, signed."""
+
+    symbol: str
+    order_id: str
+    qty: int
+    equity: int
+    margin: int
+    text: str
 
 
 class FundingPaid(Fact, frozen=True, tag="funding_paid"):
@@ -242,6 +271,8 @@ class EquityMarked(Fact, frozen=True, tag="equity_marked"):
     regime: str = ""
     volatility: int = 0  # level of the index behind the regime; 0: none
     phases: str = ""  # market phases, as "PHASE:SYMBOL,SYMBOL PHASE:SYMBOL"
+    equity_pessimistic: int | None = None  # of the shadow books; None where there are none
+    equity_optimistic: int | None = None
 
 
 class RegimeChanged(Fact, frozen=True, tag="regime_changed"):
@@ -331,7 +362,9 @@ AnyFact = (
     | AmendRequested
     | OrderStuck
     | FillBooked
+    | ShadowFilled
     | TradeClosed
+    | AccountLiquidated
     | FundingPaid
     | BlockChanged
     | BreakerChanged
@@ -355,6 +388,7 @@ DECISIONS = (
     AmendRequested,
     FillBooked,
     TradeClosed,
+    AccountLiquidated,
     BlockChanged,
     BreakerChanged,
     KillChanged,

@@ -1,13 +1,15 @@
 """What the paper broker has seen of the market, and how much of it is left to take.
 
-It remembers the newest quote, book, trade and bar of each symbol, and what own orders took from the displayed levels:
-a level once taken stays taken until the market shows it anew. Numbers are scaled integers (`engine.core.money`).
+`MarketMemory` holds the newest quote, book, trade and bar of each symbol; every execution profile reads the same one.
+`Taken` is what one profile's own orders took from the displayed levels: a level once taken stays taken until the
+market shows it anew. Numbers are scaled integers (`engine.core.money`).
 """
 
 from typing import Final
 
 import msgspec
 
+from engine.core import money
 from engine.core.config import SECOND
 from engine.core.events import Bar, Book, Quote, Trade
 
@@ -20,41 +22,55 @@ FRESH_NS_MAX: Final = 15 * SECOND
 UNKNOWN_QUEUE: Final = -1
 """The price lies deeper than the visible levels: nobody knows how much waits there."""
 
+NEVER_NS: Final = 2**62
+
 
 class MarketMemory(msgspec.Struct):
-    """The newest market data by symbol, and own consumption of it.
-
-    `consumed` holds by symbol the quantity own orders took at a price since it was last shown; prices are signed by
-    the taker's side (positive: asks taken by a buyer, negative: bids taken by a seller).
-    """
+    """The newest market data by symbol. `shut_ns`: data stamped at or before it cannot be traded on (see `halt`)."""
 
     quotes: dict[str, Quote] = {}
     books: dict[str, Book] = {}
     trades: dict[str, Trade] = {}
     bars: dict[str, Bar] = {}
-    consumed: dict[str, dict[int, int]] = {}
+    shut_ns: dict[str, int] = {}
 
-    def ladder(self, symbol: str, sign: int, at_ns: int) -> list[Level] | None:
-        """What a taker (`sign` 1 buys, -1 sells) could meet at `at_ns`, best price first; None: no fresh quote or book.
+    def halt(self, symbol: str, halted: bool, at_ns: int) -> None:
+        """Trading in `symbol` stops, or goes on: nothing seen before it goes on can be traded with then."""
+        self.shut_ns[symbol] = NEVER_NS if halted else at_ns
 
-        Levels already emptied by own orders are left out. A quote newer than the book replaces every level up to its
-        touch: what the book shows there is no longer true.
+    def is_shut(self, symbol: str, at_ns: int) -> bool:
+        """Whether something that began at `at_ns` fell into a halt."""
+        return at_ns <= self.shut_ns.get(symbol, -1)
+
+    def shown(self, symbol: str, sign: int, at_ns: int) -> list[Level] | None:
+        """What is displayed to a taker (`sign` 1 buys, -1 sells) at `at_ns`, best first; None: no fresh quote or book.
+
+        A quote newer than the book replaces every level up to its touch: what the book shows there is no longer true.
         """
-        shown = self._shown(symbol, sign, at_ns)
-        taken = self.consumed.get(symbol)
-        if not taken or shown is None:
-            return shown
-        left = [(price, qty - taken.get(sign * price, 0)) for price, qty in shown]
-        return [level for level in left if level[1] > 0]
+        after_ns = max(at_ns - FRESH_NS_MAX - 1, self.shut_ns.get(symbol, -1))
+        quote, book = self.quotes.get(symbol), self.books.get(symbol)
+        if quote is not None and quote.at_ns <= after_ns:
+            quote = None
+        if book is not None and book.at_ns <= after_ns:
+            book = None
+        if book is None:
+            if quote is None:
+                return None
+            return [(quote.ask, quote.ask_qty) if sign > 0 else (quote.bid, quote.bid_qty)]
+        side = book.asks if sign > 0 else book.bids
+        if quote is None or quote.at_ns <= book.at_ns:
+            return list(side)
+        touch = (quote.ask, quote.ask_qty) if sign > 0 else (quote.bid, quote.bid_qty)
+        return [touch, *(level for level in side if sign * (level[0] - touch[0]) > 0)]
 
     def touch(self, symbol: str, sign: int, at_ns: int) -> int:
         """The best price shown to a taker (`sign` 1: the ask) at `at_ns`; 0: no fresh quote or book."""
-        shown = self._shown(symbol, sign, at_ns)
+        shown = self.shown(symbol, sign, at_ns)
         return shown[0][0] if shown else 0
 
     def displayed(self, symbol: str, sign: int, price: int, at_ns: int) -> int:
         """The size shown on the own side (`sign` 1: bids) at `price`, or `UNKNOWN_QUEUE` if that lies out of sight."""
-        shown = self._shown(symbol, -sign, at_ns)
+        shown = self.shown(symbol, -sign, at_ns)
         if not shown:
             return UNKNOWN_QUEUE
         for level_price, qty in shown:
@@ -73,19 +89,14 @@ class MarketMemory(msgspec.Struct):
             return event.bid, event.bid, event.ask, event.ask
         return min(event.bid, book.bids[-1][0]), event.bid, event.ask, max(event.ask, book.asks[-1][0])
 
-    def consume(self, symbol: str, sign: int, price: int, qty: int) -> None:
-        """An own taker of `sign` took `qty` at `price`."""
-        taken = self.consumed.setdefault(symbol, {})
-        taken[sign * price] = taken.get(sign * price, 0) + qty
-
-    def renew(self, event: Quote | Book) -> None:
-        """`event` shows liquidity anew: a book all of it, a quote whatever is not deeper than its touch."""
-        taken = self.consumed.pop(event.symbol, None)
-        if taken is None or isinstance(event, Book):
-            return
-        deeper = {key: qty for key, qty in taken.items() if (key > event.ask if key > 0 else -key < event.bid)}
-        if deeper:
-            self.consumed[event.symbol] = deeper
+    def worth(self, symbol: str, qty: int) -> int:
+        """The price a position of signed `qty` could be closed at: the newest bid or ask seen, else the mark."""
+        quote, book = self.quotes.get(symbol), self.books.get(symbol)
+        if book is not None and (quote is None or book.at_ns >= quote.at_ns):
+            return book.bids[0][0] if qty > 0 else book.asks[0][0]
+        if quote is not None:
+            return quote.bid if qty > 0 else quote.ask
+        return self.mark(symbol)
 
     def mark(self, symbol: str) -> int:
         """The price `symbol` is valued at: the mid of the newest quote or book, else the newest print; 0: none yet.
@@ -106,25 +117,41 @@ class MarketMemory(msgspec.Struct):
             return mid[1]
         return last[1]
 
-    def ticked_within(self, symbol: str, bar: Bar) -> bool:
-        """Whether quotes, books or trades of `symbol` came during `bar`: then they rule, and the bar fills nothing."""
+    def ticked_within(self, bar: Bar) -> bool:
+        """Whether quotes, books or trades came during `bar`: then they rule, and the bar fills nothing."""
         newest = max(
-            (seen[symbol].at_ns for seen in (self.quotes, self.books, self.trades) if symbol in seen), default=-1
+            (seen[bar.symbol].at_ns for seen in (self.quotes, self.books, self.trades) if bar.symbol in seen),
+            default=-1,
         )
         return newest >= bar.at_ns - bar.span_ns
 
-    def _shown(self, symbol: str, sign: int, at_ns: int) -> list[Level] | None:
-        quote, book = self.quotes.get(symbol), self.books.get(symbol)
-        if quote is not None and at_ns - quote.at_ns > FRESH_NS_MAX:
-            quote = None
-        if book is not None and at_ns - book.at_ns > FRESH_NS_MAX:
-            book = None
-        if book is None:
-            if quote is None:
-                return None
-            return [(quote.ask, quote.ask_qty) if sign > 0 else (quote.bid, quote.bid_qty)]
-        side = book.asks if sign > 0 else book.bids
-        if quote is None or quote.at_ns <= book.at_ns:
-            return list(side)
-        touch = (quote.ask, quote.ask_qty) if sign > 0 else (quote.bid, quote.bid_qty)
-        return [touch, *(level for level in side if sign * (level[0] - touch[0]) > 0)]
+
+class Taken(msgspec.Struct):
+    """What own orders took by symbol and price since it was last shown.
+
+    Prices are signed by the taker's side (positive: asks taken by a buyer, negative: bids taken by a seller).
+    """
+
+    of: dict[str, dict[int, int]] = {}
+
+    def left(self, symbol: str, sign: int, shown: list[Level], share: int) -> list[Level]:
+        """What a taker may still take of `shown`: at most `share` of each level, and nothing twice."""
+        taken = self.of.get(symbol, {})
+        if not taken and share == money.SCALE:
+            return shown
+        left = [(price, money.mul(qty, share) - taken.get(sign * price, 0)) for price, qty in shown]
+        return [level for level in left if level[1] > 0]
+
+    def take(self, symbol: str, sign: int, price: int, qty: int) -> None:
+        """An own taker of `sign` took `qty` at `price`."""
+        taken = self.of.setdefault(symbol, {})
+        taken[sign * price] = taken.get(sign * price, 0) + qty
+
+    def renew(self, event: Quote | Book) -> None:
+        """`event` shows liquidity anew: a book all of it, a quote whatever is not deeper than its touch."""
+        taken = self.of.pop(event.symbol, None)
+        if taken is None or isinstance(event, Book):
+            return
+        deeper = {key: qty for key, qty in taken.items() if (key > event.ask if key > 0 else -key < event.bid)}
+        if deeper:
+            self.of[event.symbol] = deeper

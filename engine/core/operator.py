@@ -105,10 +105,15 @@ class Operator:
     def _reset_breaker(self, command: Command) -> tuple[bool, str]:
         if not command.reason:
             return False, "reset-breaker needs a reason"
+        known = [*BreakerName, BlockReason.LIQUIDATION.value]
+        if command.subject not in ("", *known):
+            return False, f"no breaker is called {command.subject}; there are {', '.join(known)}"
         names = [n for n in BreakerName if command.subject in ("", n.value)]
-        if not names:
-            return False, f"no breaker is called {command.subject}; there are {', '.join(BreakerName)}"
-        done = [name for name in names if self._breakers.reset(name, command.reason)]
+        done = [name.value for name in names if self._breakers.reset(name, command.reason)]
+        if command.subject in ("", BlockReason.LIQUIDATION) and self._safety.unblock(
+            BlockReason.LIQUIDATION, command.reason, command.actor
+        ):
+            done.append(BlockReason.LIQUIDATION.value)
         return bool(done), f"reset {', '.join(done)}" if done else "no such breaker is tripped"
 
     def _cancel_all(self, command: Command) -> tuple[bool, str]:

@@ -27,6 +27,11 @@ class PaperLedger(msgspec.Struct):
     funding: int = 0
     positions: dict[str, PaperPosition] = {}
 
+    def copy(self) -> "PaperLedger":
+        """The same books, to go their own way."""
+        held = {symbol: PaperPosition(position.qty, position.cost) for symbol, position in self.positions.items()}
+        return PaperLedger(self.cash, self.fees, self.funding, held)
+
     def qty(self, symbol: str) -> int:
         """The signed position in `symbol`, 0 when flat."""
         position = self.positions.get(symbol)

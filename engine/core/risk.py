@@ -17,6 +17,7 @@ RULES: Final[tuple[Rule, ...]] = (
     checks.block,
     checks.price_known,
     checks.price_age,
+    checks.halt,
     checks.conditions,
     checks.positions,
     checks.whitelist,

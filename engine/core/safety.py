@@ -17,6 +17,7 @@ LIFTS: Final = {
     BlockReason.SHUTTING_DOWN: "the next start",
     BlockReason.STALE_DATA: "fresh data",
     BlockReason.BREAKER: "its release, or reset-breaker",
+    BlockReason.LIQUIDATION: "reset-breaker with a reason",
     BlockReason.RECONCILIATION: "a clean reconciliation",
     BlockReason.JOURNAL: "a writable journal",
     BlockReason.UNKNOWN_ORDER: "the venue's evidence",

@@ -6,7 +6,7 @@ from engine.core.config import CoreConfig
 from engine.core.events import FeedHealth, Quote, SessionPhase
 from engine.core.ledger import Ledger
 from engine.core.orders import Order
-from engine.core.paper import PaperState
+from engine.core.paper_state import PaperState
 from engine.core.phases import MarketPhase, PhaseWindow
 from engine.core.positions import Position
 from engine.core.strategy import Proposal
@@ -114,6 +114,7 @@ class SymbolState(msgspec.Struct):
     window: PhaseWindow = msgspec.field(default_factory=PhaseWindow)
     phase_told: MarketPhase = MarketPhase.UNKNOWN  # the newest one on record
     funding: Funding | None = None
+    halted: bool = False
 
     @property
     def phase(self) -> MarketPhase:
@@ -125,6 +126,7 @@ class Tally(msgspec.Struct):
 
     starting_equity: int = 0
     starting_unrealized: int = 0
+    starting_shadows: dict[str, int] = {}  # equity by profile
     realized: int = 0
     fees: int = 0
     funding: int = 0

@@ -10,16 +10,16 @@ from engine.core.bookkeeping import Bookkeeping
 from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.entries import Entries
-from engine.core.events import BrokerEvent, Fill, OrderRefused
+from engine.core.events import BrokerEvent, Fill, Liquidation, OrderRefused
 from engine.core.exits import Exits
-from engine.core.facts import StrategyDecided
+from engine.core.facts import AccountLiquidated, Alert, StrategyDecided
 from engine.core.holdings import Holdings
 from engine.core.orders import Order
 from engine.core.paper import PaperBroker
 from engine.core.safety import Safety
 from engine.core.state import Holding
 from engine.core.strategy import ExitWish
-from engine.core.words import Decision, ExitReason, Purpose, ReasonCode
+from engine.core.words import BlockReason, Decision, ExitReason, Purpose, ReasonCode, Severity
 
 
 class Trading:
@@ -35,6 +35,7 @@ class Trading:
 
     def __init__(self, desk: Desk, safety: Safety, breakers: Breakers, paper: PaperBroker | None) -> None:
         self._desk = desk
+        self._safety = safety
         self._breakers = breakers
         self.blotter = Blotter(desk, safety, paper)
         self.entries = Entries(desk, safety, breakers, self.blotter)
@@ -48,6 +49,8 @@ class Trading:
         """Take one answer of the broker."""
         if isinstance(event, Fill):
             self._fill(event)
+        elif isinstance(event, Liquidation):
+            self._liquidation(event)
         elif (order := self.blotter.answer(event)) is not None:
             self.exits.protect(order.symbol)
             if isinstance(event, OrderRefused) and event.code != ReasonCode.KILLED:
@@ -65,6 +68,17 @@ class Trading:
         self.exits.protect(fill.symbol)
         self._breakers.watch_equity()
         self._breakers.filled(order, fill)
+
+    def _liquidation(self, event: Liquidation) -> None:
+        """The broker closes a position itself: its order is ours to book, and nothing is entered any more."""
+        order = self.exits.adopt(event)
+        equity, margin = money.text(event.equity, 2), money.text(event.margin, 2)
+        text = f"{event.symbol}: equity {equity} fell below the maintenance margin {margin}"
+        self._desk.emit(
+            AccountLiquidated(event.at_ns, event.symbol, order.order_id, event.qty, event.equity, event.margin, text)
+        )
+        self._desk.emit(Alert(Severity.CRITICAL, "LIQUIDATION", text))
+        self._safety.block(BlockReason.LIQUIDATION, text)
 
     def _ended(self, order: Order, code: str, text: str) -> None:
         if order.purpose is Purpose.ENTRY:

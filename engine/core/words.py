@@ -42,6 +42,7 @@ class ReasonCode(StrEnum):
     PAUSED = "paused"
     RECONCILIATION = "reconciliation"
     STALE_DATA = "stale_data"
+    HALTED = "trading_halted"
     BREAKER = "breaker"
     COOLDOWN = "cooldown"
     DAILY_LOSS = "daily_loss"
@@ -79,7 +80,7 @@ def _state_of() -> dict[ReasonCode, TerminalState]:
         TerminalState.EXECUTED: "FILLED PARTLY_FILLED",
         TerminalState.REJECTED_BY_CORRELATION: "CORRELATION CORRELATION_UNKNOWN",
         TerminalState.REJECTED_BY_HEAT: "HEAT EXPOSURE CONCENTRATION MAX_POSITIONS SYMBOL_POSITIONS SYMBOL_QTY",
-        TerminalState.REJECTED_BY_CIRCUIT_BREAKER: "KILLED PAUSED RECONCILIATION STALE_DATA BREAKER COOLDOWN "
+        TerminalState.REJECTED_BY_CIRCUIT_BREAKER: "KILLED PAUSED RECONCILIATION STALE_DATA HALTED BREAKER COOLDOWN "
         "DAILY_LOSS ERROR_LIMIT PHASE_FORBIDS PHASE_UNKNOWN STRATEGY_DISABLED GATE_DENIED JOURNAL UNKNOWN_ORDER "
         "SESSION_ENDED NO_PRICE",
         TerminalState.REJECTED_BY_SIZING: "ZERO_SIZE BELOW_MIN_QTY BELOW_MIN_NOTIONAL ABOVE_MAX_QTY LOSS_PER_TRADE "
@@ -163,6 +164,7 @@ class ExitReason(StrEnum):
     KILL = "KILL"
     SHUTDOWN = "SHUTDOWN"
     LOSS_LIMIT = "LOSS_LIMIT"
+    LIQUIDATION = "LIQUIDATION"
 
 
 class BlockReason(StrEnum):
@@ -174,6 +176,7 @@ class BlockReason(StrEnum):
     SHUTTING_DOWN = "shutting_down"
     STALE_DATA = "stale_data"
     BREAKER = "breaker"
+    LIQUIDATION = "liquidation"
     RECONCILIATION = "reconciliation"
     JOURNAL = "journal"
     UNKNOWN_ORDER = "unknown_order"

@@ -43,6 +43,7 @@ _EXITS: Final = {
     "KILL": "Kill",
     "SHUTDOWN": "End of the session",
     "LOSS_LIMIT": "Loss limit",
+    "LIQUIDATION": "Liquidated by the broker",
 }
 
 

@@ -22,6 +22,7 @@ from engine.core.config import (
     Limits,
     PaperModel,
     PhaseModel,
+    QueueRule,
     RegimeModel,
     Sizing,
     StrategySpec,
@@ -208,8 +209,8 @@ def to_core(
 ) -> CoreConfig:
     """All the core needs of `config`, for a run on `instruments` with `strategies` (their parameters validated).
 
-    `volatility` names the index the run reads; empty: none. Fees written in the venue's file take the place of those
-    the instruments came with.
+    `volatility` names the index the run reads; empty: none. Fees the venue gave stay; where it gave none, those
+    written in its file take the place of the assumed ones.
     """
     desk, risk = config.desk, config.risk
     fees = {
@@ -222,7 +223,7 @@ def to_core(
         seed=desk.seed,
         paper=desk.broker == "paper",
         starting_equity=desk.starting_capital_usd,
-        instruments=tuple(msgspec.structs.replace(instrument, **fees) for instrument in instruments),
+        instruments=tuple(_priced(each, fees, config.venue.maintenance_margin_percent) for each in instruments),
         strategies=tuple(strategies),
         limits=config.limits,
         model=PaperModel(
@@ -231,6 +232,10 @@ def to_core(
             slippage_min=desk.paper_slippage_min_percent,
             slippage_max=desk.paper_slippage_max_percent,
             participation_max=desk.paper_participation_max_percent,
+            displayed_max=desk.paper_participation_max_percent,
+            slow_share=desk.paper_latency_slow_percent,
+            latency_ns_slow=desk.paper_latency_slow,
+            queue=QueueRule(desk.paper_queue),
         ),
         sizing=Sizing(risk_per_trade=risk.risk_per_trade_usd, notional_max=risk.entry_notional_max_usd),
         entry_timeout_ns=desk.entry_timeout,
@@ -249,6 +254,7 @@ def to_core(
             volatile_min=_range_of(desk.bar, config.regime.phase_volatile_percent),
             volatile=config.regime.volatile,
         ),
+        shadows=desk.paper_shadows,
         regimes=_regimes(config.regime, volatility),
     )
 
@@ -273,6 +279,12 @@ def _regimes(file: RegimeFile, source: str) -> RegimeModel:
 def _range_of(bar_ns: int, minute_range: int) -> int:
     """What a minute's range is for a bar of `bar_ns`: ranges grow with the square root of time (Parkinson, 1980)."""
     return isqrt(minute_range * minute_range * bar_ns // MINUTE)
+
+
+def _priced(instrument: Instrument, fees: Mapping[str, int], maintenance: int) -> Instrument:
+    """The instrument with what trading and holding it costs by the venue's file."""
+    given = {} if instrument.fee_source == "venue" else fees
+    return msgspec.structs.replace(instrument, **given, maintenance=maintenance)
 
 
 def _tree(env: str, given: Path | None, problems: list[Problem]) -> Path:

@@ -3,6 +3,7 @@
 from engine.core import money
 from engine.core.clean import clean
 from engine.core.facts import (
+    AccountLiquidated,
     AnyFact,
     BlockChanged,
     BreakerChanged,
@@ -56,6 +57,8 @@ def _tell(fact: AnyFact) -> tuple[str, str, str] | None:
             return "warning", "order", f"{fact.symbol} {fact.order_id} {fact.state}: {fact.text or fact.reason_code}"
         case OrderStuck():
             return "warning", "order", f"{fact.symbol} {fact.order_id} stuck in {fact.state}: no answer came"
+        case AccountLiquidated():
+            return "error", "liquidation", fact.text
         case TradeClosed():
             return "info", "trade", f"{fact.symbol} {fact.side} closed by {fact.exit_reason}: {money.text(fact.pnl, 2)}"
         case _:
@@ -85,7 +88,7 @@ def _tell_safety(fact: AnyFact) -> tuple[str, str, str] | None:
         case RegimeChanged() | StrategySwitched() | ExposureSpiked() | MarketPhaseChanged():
             return _tell_regime(fact)
         case FeedNoted():
-            level = "info" if fact.kind == "FEED_LIVE" else "warning"
+            level = "info" if fact.kind in ("FEED_LIVE", "TRADING_RESUMED") else "warning"
             return level, "feed", f"{fact.kind} {fact.symbol} {fact.text}"
         case ErrorCounted():
             return "error", "error", f"{fact.where}: {fact.text}"

@@ -113,14 +113,12 @@ def check_desk(desk: Settled[DeskFile], venue: Settled[VenueFile], any_symbol: b
         problems.append(desk.problem("live_trading_enabled", rule))
     if not file.symbols:
         problems.append(desk.problem("symbols", "must name at least one symbol"))
-    for low, high in (
-        ("paper_latency_min", "paper_latency_max"),
-        ("paper_slippage_min_percent", "paper_slippage_max_percent"),
-    ):
+    for low, high in _RANGES:
         if getattr(file, low) > getattr(file, high):
             problems.append(desk.problem(low, f"must not be above {high}"))
-    if file.paper_participation_max_percent > money.SCALE:
-        problems.append(desk.problem("paper_participation_max_percent", "must be at most 100"))
+    for share in ("paper_participation_max_percent", "paper_latency_slow_percent"):
+        if getattr(file, share) > money.SCALE:
+            problems.append(desk.problem(share, "must be at most 100"))
     if venue.file is not None:
         _check_venue(desk, file, venue, venue.file, any_symbol, problems)
 

@@ -75,9 +75,13 @@ class DeskFile(FileModel):
     on_hangup: Literal["continue", "stop"] = "continue"
     paper_latency_min: Duration = 60 * MILLISECOND
     paper_latency_max: Duration = 140 * MILLISECOND
+    paper_latency_slow: Duration = 260 * MILLISECOND
+    paper_latency_slow_percent: Percent = 1_000_000
     paper_slippage_min_percent: Percent = 50_000
     paper_slippage_max_percent: Percent = 300_000
     paper_participation_max_percent: Percent = 20_000_000
+    paper_queue: Literal["behind", "proportional"] = "behind"
+    paper_shadows: Flag = True
 
 
 class RiskFile(FileModel):
@@ -200,7 +204,8 @@ def is_loopback(url: str) -> bool:
 class VenueFile(FileModel):
     """`venues/<venue>.toml`: addresses, patience and fees of one venue.
 
-    Empty addresses mean the built-in venue, which tells its own when it starts. Fees left out are the venue's own.
+    Empty addresses mean the built-in venue, which tells its own when it starts. Fees the venue itself
+    gives go before those written here.
     """
 
     env: Env
@@ -212,6 +217,7 @@ class VenueFile(FileModel):
     reconnect_window: Duration = 600 * SECOND
     maker_fee_percent: FeePercent | None = None
     taker_fee_percent: FeePercent | None = None
+    maintenance_margin_percent: Percent = 500_000
     allowed_symbols: Names = ()
 
     @field_validator("maker_fee_percent", "taker_fee_percent")

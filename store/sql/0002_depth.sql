@@ -156,3 +156,41 @@ CREATE INDEX stuck_orders_by_run ON stuck_orders (run, row);
 -- What a day's orders came to: sent, and of these refused by the broker.
 ALTER TABLE days ADD COLUMN orders INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE days ADD COLUMN rejects INTEGER NOT NULL DEFAULT 0;
+
+-- What every order would have got under the pessimistic and the optimistic execution profile.
+CREATE TABLE shadow_fills (
+    row             INTEGER PRIMARY KEY,
+    run             INTEGER NOT NULL,
+    mode            TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    profile         TEXT NOT NULL CHECK (profile IN ('pessimistic', 'optimistic')),
+    fill_id         TEXT NOT NULL CHECK (fill_id <> ''),
+    order_id        TEXT NOT NULL CHECK (order_id <> ''),
+    filled_ns       INTEGER NOT NULL,
+    symbol          TEXT NOT NULL,
+    qty             TEXT NOT NULL CHECK (qty <> '0'),
+    price           TEXT NOT NULL,
+    fee             TEXT NOT NULL,
+    role            TEXT NOT NULL,
+    slippage_source TEXT NOT NULL,
+    position_qty    TEXT NOT NULL
+) STRICT;
+CREATE INDEX shadow_fills_by_run ON shadow_fills (run, profile, row);
+CREATE INDEX shadow_fills_by_order ON shadow_fills (order_id);
+
+-- Positions the broker closed itself, because the account no longer carried them.
+CREATE TABLE liquidations (
+    row      INTEGER PRIMARY KEY,
+    run      INTEGER NOT NULL,
+    mode     TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns    INTEGER NOT NULL,
+    symbol   TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    qty      TEXT NOT NULL,
+    equity   TEXT NOT NULL,
+    margin   TEXT NOT NULL,
+    text     TEXT NOT NULL
+) STRICT;
+
+-- Equity of the shadow books beside the desk's own; empty where there are none.
+ALTER TABLE equity_marks ADD COLUMN equity_pessimistic TEXT NOT NULL DEFAULT '';
+ALTER TABLE equity_marks ADD COLUMN equity_optimistic TEXT NOT NULL DEFAULT '';

@@ -19,7 +19,8 @@ from engine.core.events import (
 )
 from engine.core.facts import Cancel, Submit
 from engine.core.money import SCALE, parse
-from engine.core.paper import KNOWN_KEPT, PaperBroker, PaperState, opening_state
+from engine.core.paper import PaperBroker
+from engine.core.paper_state import KNOWN_KEPT, PaperState, opening_state
 from engine.core.words import OrderKind, TimeInForce
 
 D = parse

@@ -81,7 +81,7 @@ def test_an_amend_counts_what_is_filled_already() -> None:
         (amend("2.005"), "quantity 2.005 is no multiple of 0.01"),
         (amend("2", price="99.7"), "price 99.7 is no positive multiple of 0.5"),
         (amend("2", stop_price="99"), "only a stop order has a stop price"),
-        (amend("990", price="1000"), "exposure 989100.5 would pass 200009"),
+        (amend("990", price="1000"), "margin 49455.025 would pass the equity 10000.45"),
     ],
 )
 def test_an_amend_that_cannot_be_is_refused_and_the_order_stays_as_it_was(asked: Amend, text: str) -> None:

@@ -23,7 +23,8 @@ from engine.core.events import (
 )
 from engine.core.facts import Amend, Cancel, Submit
 from engine.core.money import SCALE
-from engine.core.paper import PaperBroker, PaperState, opening_state
+from engine.core.paper import PaperBroker
+from engine.core.paper_state import PaperState, opening_state
 from engine.core.words import OrderKind, TimeInForce
 
 T0 = 1_700_000_000 * SECOND // MINUTE * MINUTE

@@ -31,6 +31,7 @@ def candidate(**changes: Any) -> Candidate:
         "price": d(100),
         "last": d(100),
         "last_age_ns": SECOND,
+        "halted": False,
         "conditions": Answer(d(1)),
         "killed": False,
         "blocks": (),

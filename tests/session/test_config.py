@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from engine.core import money
-from engine.core.config import DAY, HOUR, MINUTE, SECOND, Instrument, Limits, RegimeModel, StrategySpec
+from engine.core.config import DAY, HOUR, MINUTE, SECOND, Instrument, Limits, QueueRule, RegimeModel, StrategySpec
 from engine.core.limits import HARD, looser_than_hard
 from engine.session.config import PLAIN_VARIABLES, SHIPPED, Config, load, to_core
 from engine.session.fields import duration_text, parse_duration
@@ -496,6 +496,7 @@ def test_the_core_is_given_what_the_files_say() -> None:
             "NIGHTDESK_BREAKER_ACTION": "cooldown",
             "NIGHTDESK_RISK_RISK_PER_TRADE_USD": "1.5",
             "NIGHTDESK_PAPER_LATENCY_MAX": "1s",
+            "NIGHTDESK_PAPER_QUEUE": "proportional",
             "NIGHTDESK_SIM_MAKER_FEE_PERCENT": "-0.01",
         }
     )
@@ -509,10 +510,19 @@ def test_the_core_is_given_what_the_files_say() -> None:
         False,
         "cooldown",
     )
-    assert core.instruments[0] == msgspec.structs.replace(btc, maker_fee=-10_000, taker_fee=100_000)
+    priced = msgspec.structs.replace(btc, maker_fee=-10_000, taker_fee=100_000, maintenance=500_000)
+    assert core.instruments[0] == priced and core.shadows
     assert core.limits == Limits() and core.sizing.risk_per_trade == money.parse("1.5")
     assert core.model.latency_ns_max == SECOND and core.strategies == (trend,)
+    assert (core.model.participation_max, core.model.displayed_max) == (20_000_000, 20_000_000)
+    assert (core.model.slow_share, core.model.queue) == (1_000_000, QueueRule.PROPORTIONAL)
     assert core.config_hash == config.content_hash and core.starting_equity == money.parse("10000")
+
+
+def test_fees_the_venue_gives_go_before_those_of_its_file() -> None:
+    given = Instrument("BTCUSDT", tick=1, lot=1, min_qty=1, max_qty=10, maker_fee=5, taker_fee=6, fee_source="venue")
+    (instrument,) = to_core(read(), [given], []).instruments
+    assert (instrument.maker_fee, instrument.taker_fee, instrument.fee_source) == (5, 6, "venue")
 
 
 def test_the_kill_variable_is_noticed_in_the_environment_and_in_dotenv(tmp_path: Path) -> None:

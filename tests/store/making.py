@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.core.config import CoreConfig
 from engine.core.events import AnyEvent, Quote, RunStarted
 from engine.core.facts import (
+    AccountLiquidated,
     AmendRequested,
     AnyFact,
     BlockChanged,
@@ -25,6 +26,7 @@ from engine.core.facts import (
     OrderStuck,
     PhaseChanged,
     RegimeChanged,
+    ShadowFilled,
     SignalEnded,
     SignalJudged,
     SignalRaised,
@@ -171,6 +173,10 @@ def one_of_each(seq: int) -> list[tuple[int, AnyFact]]:
         judged(),
         PhaseChanged(T0, "INITIALIZING", "RUNNING", "all set"),
         FundingPaid(T0, "BTCUSDT", parse("0.2"), parse("60000"), parse("0.0001"), parse("1.2")),
+        ShadowFilled(
+            T0, "optimistic", "o1:1", "o1", "BTCUSDT", parse("0.2"), parse("60000"), parse("6"), "MAKER", "book", 1
+        ),
+        AccountLiquidated(T0, "BTCUSDT", "liquidation-3", parse("-0.2"), parse("59"), parse("60"), "equity 59 of 60"),
         BlockChanged(T0, BlockReason.OPERATOR, True, "lunch", "resume", "ann"),
         BreakerChanged(T0, BreakerName.DAILY_LOSS, True, parse("51"), parse("50"), "51 >= 50", "halt_day"),
         KillChanged(T0, True, "cli", "ann", "test"),

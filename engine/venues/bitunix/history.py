@@ -121,7 +121,7 @@ def coin_volume(row: KlineRow) -> int:
 async def read_instruments(
     rest: Rest, symbols: Sequence[str], *, maker_fee: int, taker_fee: int, attempts: int
 ) -> list[Instrument]:
-    """The contracts of `symbols`, in that order, with the fees given (fractions of notional).
+    """The contracts of `symbols`, in that order; the fees (fractions of notional) are for those that carry none.
 
     Raises:
         RuleRefused: a symbol the venue does not know.
@@ -139,6 +139,10 @@ async def read_instruments(
 
 
 def _instrument(pair: PairRow, maker_fee: int, taker_fee: int) -> Instrument:
+    """The contract; its fees are the venue's where the pair carries both, else those given."""
+    fee_source = "config"
+    if pair.maker_fee is not None and pair.taker_fee is not None:
+        maker_fee, taker_fee, fee_source = pair.maker_fee, pair.taker_fee, "venue"
     return Instrument(
         symbol=pair.symbol,
         tick=SCALE // 10**pair.price_places,
@@ -147,4 +151,5 @@ def _instrument(pair: PairRow, maker_fee: int, taker_fee: int) -> Instrument:
         max_qty=min(pair.max_limit_qty, pair.max_market_qty),
         maker_fee=maker_fee,
         taker_fee=taker_fee,
+        fee_source=fee_source,
     )

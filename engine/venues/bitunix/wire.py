@@ -19,6 +19,7 @@ from engine.venues.errors import UnknownOutcome
 EARLIEST_NS: Final = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z: an older stamp on a live feed is damage
 AHEAD_NS_MAX: Final = 60_000_000_000
 MS: Final = 1_000_000
+FEE_RATE_MAX: Final = 1_000_000  # 1 %: more is damage, or a percentage where a fraction should be
 
 # Prices and sizes repeat from frame to frame; remembering the last few thousand texts halves the cost of a frame.
 scaled: Final = lru_cache(maxsize=8192)(money.parse)
@@ -184,6 +185,7 @@ def _upper(raw: object) -> object:
 
 Exact = Annotated[int, BeforeValidator(_exact)]
 Rounded = Annotated[int, BeforeValidator(_rounded)]
+FeeRate = Annotated[int, BeforeValidator(_rounded), Field(ge=-FEE_RATE_MAX, le=FEE_RATE_MAX)]
 Word = Annotated[str, BeforeValidator(_upper)]
 ClientId = Annotated[str, BeforeValidator(lambda raw: raw or "")]  # null where the order was not placed by API
 
@@ -211,6 +213,8 @@ class PairRow(Row):
     price_places: int = Field(alias="quotePrecision", ge=0, le=8)
     status: Word = Field(alias="symbolStatus", default="OPEN")
     is_api_supported: bool = Field(alias="isApiSupported", default=True)
+    maker_fee: FeeRate | None = Field(alias="makerFeeRate", default=None)
+    taker_fee: FeeRate | None = Field(alias="takerFeeRate", default=None)
 
 
 class KlineRow(Row):

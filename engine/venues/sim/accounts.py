@@ -18,6 +18,7 @@ from engine.core.events import (
     CancelRefused,
     Fill,
     FundingRate,
+    Liquidation,
     MarketEvent,
     OrderAccepted,
     OrderCanceled,
@@ -25,8 +26,9 @@ from engine.core.events import (
     Role,
 )
 from engine.core.facts import Cancel, Submit
-from engine.core.paper import PaperBroker, opening_state
+from engine.core.paper import PaperBroker
 from engine.core.paper_ledger import PaperLedger, notional
+from engine.core.paper_state import opening_state
 from engine.core.words import OrderKind, TimeInForce
 from engine.venues.sim import wire
 from engine.venues.sim.wire import Refusal
@@ -255,6 +257,8 @@ class Account:
 
     def _apply(self, answers: list[BrokerEvent]) -> None:
         for answer in answers:
+            if isinstance(answer, Liquidation):
+                self._liquidated(answer)
             order = self.orders[answer.client_order_id]
             order.changed_ns = answer.at_ns
             match answer:
@@ -269,13 +273,26 @@ class Account:
                 case OrderRefused():
                     order.status = Status.SYSTEM_CANCELED
                     order.reason = answer.text
-                case CancelRefused():
+                case CancelRefused() | Liquidation():
                     continue
                 case _:
                     raise AssertionError(f"the paper broker answered {answer!r}")
             if not order.works:
                 del self.working[order.order_id]
             self.pushes.append(("order", msgspec.structs.replace(order)))
+
+    def _liquidated(self, event: Liquidation) -> None:
+        """An order of the venue's own, under its own id, that closes a position."""
+        order_id, leverage = event.client_order_id, self.leverage.get(event.symbol, LEVERAGE_DEFAULT)
+        order = VenueOrder(
+            *(order_id, "", event.symbol, event.qty, 0, OrderKind.MARKET, TimeInForce.GTC, True, leverage),
+            created_ns=event.at_ns,
+            changed_ns=event.at_ns,
+            status=Status.NEW,
+            reason="liquidation",
+        )
+        self.orders[order_id] = self.working[order_id] = order
+        self.pushes.append(("order", msgspec.structs.replace(order)))
 
     def _fill(self, order: VenueOrder, fill: Fill) -> None:
         instrument = self.instruments[order.symbol]
@@ -366,7 +383,7 @@ class Account:
             self._by_client.pop(oldest.client_id, None)
 
     def _mark(self, symbol: str) -> int:
-        return self._broker.state.market.mark(symbol)
+        return self._broker.mark(symbol)
 
     def _price(self, order: VenueOrder) -> int:
         return order.price or self._mark(order.symbol)

@@ -331,7 +331,15 @@ async def test_contracts_become_instruments_with_paper_fees(fake: FakeVenue) -> 
     feed = BitunixFeed(fake.rest_url, fake.ws_url, ["BTCUSDT"], SetClock(), QUICK)
     (one,) = await feed.instruments()
     assert (one.tick, one.lot, one.min_qty, one.max_qty) == tuple(map(parse, ("0.1", "0.0001", "0.0001", "30")))
-    assert (one.maker_fee, one.taker_fee) == (parse("0.0005"), parse("0.001"))
+    assert (one.maker_fee, one.taker_fee, one.fee_source) == (parse("0.0005"), parse("0.001"), "config")
+    await feed.close()
+
+
+async def test_fees_the_venue_gives_with_its_contracts_are_used_and_named_as_its_own(fake: FakeVenue) -> None:
+    fake.answers["/market/trading_pairs"] = lambda *_: [pair(makerFeeRate="0.0002", takerFeeRate="0.0006")]
+    feed = BitunixFeed(fake.rest_url, fake.ws_url, ["BTCUSDT"], SetClock(), QUICK)
+    (one,) = await feed.instruments()
+    assert (one.maker_fee, one.taker_fee, one.fee_source) == (parse("0.0002"), parse("0.0006"), "venue")
     await feed.close()
 
 
@@ -342,6 +350,7 @@ async def test_contracts_become_instruments_with_paper_fees(fake: FakeVenue) -> 
         ([pair(symbolStatus="PREVIEW")], VenueClosed),
         ([pair(isApiSupported=False)], VenueClosed),
         ([{"symbol": "BTCUSDT"}], VenueError),
+        ([pair(makerFeeRate="0.02", takerFeeRate="0.06")], VenueError),  # percent where fractions should be
         ("nonsense", VenueError),
     ],
 )
