@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from console.actions import footer
-from console.panels import breakers, equity, events, heartbeat, heat, orders, positions, signals
+from console.panels import breakers, equity, events, heartbeat, heat, market, orders, positions, signals
 from console.panels.status import progress_line, status_line, why_lines
 from console.text import BLANK, Line, Seen, Span, Tone, cut_line, wrap
 
@@ -53,6 +53,7 @@ _RIGHT_ROOMY: Final = (
     Panel(equity.title, equity.rows, least=6, most=6),
     Panel(heat.title, heat.rows, least=3, most=9),
     Panel(breakers.title, breakers.rows, least=12, share=100),
+    Panel(market.title, market.rows, least=0, most=4, share=6),
     Panel(heartbeat.title, heartbeat.rows, least=5, share=3),
 )
 

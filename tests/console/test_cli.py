@@ -20,6 +20,8 @@ from engine.core.engine import Engine
 from engine.core.events import Act, Quote, RunStarted
 from engine.core.facts import AnyFact, Fact, SignalRaised
 from engine.core.money import parse
+from engine.core.view import RegimeView
+from engine.core.words import Regime
 from engine.session.clock import WallClock
 from engine.session.config import SHIPPED, Config
 from engine.session.home import Home
@@ -173,6 +175,27 @@ def test_a_running_desk_is_shown_in_json_and_in_words(nightdesk: Nightdesk, tmp_
         "4 raised, 3 executed",
     ):
         assert words in out
+
+
+def test_status_names_the_regime_its_origin_and_who_may_not_enter(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    of_ns = NOW_NS - 3_661 * 10**9
+    regime = RegimeView(Regime.CRISIS, parse("31.2"), of_ns, "file:vix.csv", False, of_ns, parse("0.4"), ("trend",))
+    phases = {"BTCUSDT": "SIDEWAYS", "ETHUSDT": "VOLATILE", "SOLUSDT": "SIDEWAYS"}
+    with serving_in_a_thread(tmp_path, FakeDesk(a_view(regime=regime, market_phases=phases))):
+        told = json.loads(nightdesk("--json", "status")[1])
+        _, out, _ = nightdesk("status")
+    assert told["regime"] == {
+        **{"regime": "CRISIS", "level": "31.2", "age_seconds": 3661.0, "of_ns": of_ns, "source": "file:vix.csv"},
+        **{"simulated": False, "since_ns": of_ns, "heat_share": "0.4", "strategies_off": ["trend"]},
+    }
+    assert told["market_phases"] == phases
+    assert "CRISIS  31.2 by file:vix.csv, 01:01:01 old, heat limit x0.4, not entering: trend" in out
+    assert "SIDEWAYS: BTCUSDT, SOLUSDT  VOLATILE: ETHUSDT" in out
+
+
+def test_status_says_that_no_index_is_read(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    with serving_in_a_thread(tmp_path, FakeDesk(a_view(regime=RegimeView(heat_share=parse("0.4"))))):
+        assert "UNKNOWN  no value of any volatility index, heat limit x0.4" in nightdesk("status")[1]
 
 
 def test_a_desk_that_is_starting_is_an_error_and_not_stopped(nightdesk: Nightdesk, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from console.panels import breakers, equity, events, heartbeat, heat, orders, positions, signals
+from console.panels import breakers, equity, events, heartbeat, heat, market, orders, positions, signals
 from console.panels.status import progress_line, state, status_line, why_lines
 from console.text import Line, Seen, Tone
 from engine.core.events import FeedHealth, SessionPhase
@@ -88,6 +88,28 @@ def test_heat_names_its_figures_and_its_largest_position_first() -> None:
 def test_heat_names_the_regime_that_took_some_of_the_limit(width: int, figures: list[str]) -> None:
     view = sample.changed(sample.BUSY, heat_limit=parse("0.004"), regime=RegimeView(heat_share=parse("0.4")))
     assert text(heat.rows(Seen(view), width)).splitlines()[1].split() == figures
+
+
+# --- market ---
+
+
+def test_the_market_names_the_regime_its_origin_and_the_phases() -> None:
+    seen = Seen(sample.BUSY)
+    assert "ok NORMAL 17.20" in text([market.title(seen, 43)])
+    shown = text(market.rows(seen, 43)).splitlines()
+    assert shown[0].split() == ["generated", "12h00m", "old", "100", "%", "of", "heat"]
+    assert shown[1] == "SIDEWAYS 2  TREND_UP 1  VOLATILE 1"
+
+
+def test_the_market_says_what_is_not_known_and_who_may_not_enter() -> None:
+    unknown = RegimeView(heat_share=parse("0.4"), off=("trend",))
+    seen = Seen(sample.changed(sample.BUSY, regime=unknown, market_phases={}))
+    assert text([market.title(seen, 43)]).endswith("! UNKNOWN")
+    assert text(market.rows(seen, 43)).splitlines() == [
+        "no volatility index            40 % of heat",
+        "no market phase yet",
+        "not entering: trend",
+    ]
 
 
 # --- breakers ---
