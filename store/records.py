@@ -60,6 +60,7 @@ class OrderRecord(Record, frozen=True):
     kind: str
     qty: Money
     price: Money
+    stop_price: Money
     state: str
     filled_qty: Money
     average_price: Money
@@ -81,6 +82,7 @@ class FillRecord(Record, frozen=True):
     role: str
     realized: Money
     expected: Money
+    slippage: Money | None
     late: int
 
 
@@ -96,6 +98,7 @@ class TradeRecord(Record, frozen=True):
     exit_price: Money
     entry_ns: int
     exit_ns: int
+    duration_ns: int
     pnl: Money
     fees: Money
     funding: Money

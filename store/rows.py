@@ -33,7 +33,7 @@ from engine.core.facts import (
 )
 from engine.core.money import text
 
-Value = str | int
+Value = str | int | None
 Columns = dict[str, Value]
 
 
@@ -166,6 +166,7 @@ def _fill(f: FillBooked) -> Columns:
         "fee_source": f.fee_source,
         "slippage_source": f.slippage_source,
         "late": int(f.late),
+        "slippage": None if f.slippage is None else text(f.slippage),
     }
 
 
@@ -342,6 +343,7 @@ def _day(f: DayRolled) -> Columns:
         "day": f.day,
         "opening_equity": text(f.opening_equity),
         "ended_pnl": text(f.ended_pnl),
+        "ended_day": f.ended_day,
         "orders": f.orders,
         "rejects": f.rejects,
     }

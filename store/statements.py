@@ -15,16 +15,16 @@ SIGNALS: Final = (
     "FROM signals AS s LEFT JOIN outcomes AS o ON o.signal_id = s.signal_id WHERE s.row < ? ORDER BY s.row DESC LIMIT ?"
 )
 ORDERS: Final = (
-    "SELECT row, order_id, signal_id, placed_ns, updated_ns, symbol, purpose, kind, qty, price, state, filled_qty, "
-    "average_price, reason_code, text FROM orders WHERE row < ? ORDER BY row DESC LIMIT ?"
+    "SELECT row, order_id, signal_id, placed_ns, updated_ns, symbol, purpose, kind, qty, price, stop_price, state, "
+    "filled_qty, average_price, reason_code, text FROM orders WHERE row < ? ORDER BY row DESC LIMIT ?"
 )
 FILLS: Final = (
     "SELECT row, fill_id, order_id, signal_id, filled_ns, symbol, purpose, qty, price, fee, role, realized, expected, "
-    "late FROM fills WHERE row < ? ORDER BY row DESC LIMIT ?"
+    "slippage, late FROM fills WHERE row < ? ORDER BY row DESC LIMIT ?"
 )
 TRADES: Final = (
-    "SELECT row, trade_id, signal_id, strategy_id, symbol, side, qty, entry_price, exit_price, entry_ns, exit_ns, pnl, "
-    "fees, funding, exit_reason, phase, regime FROM trades WHERE row < ? ORDER BY row DESC LIMIT ?"
+    "SELECT row, trade_id, signal_id, strategy_id, symbol, side, qty, entry_price, exit_price, entry_ns, exit_ns, "
+    "duration_ns, pnl, fees, funding, exit_reason, phase, regime FROM trades WHERE row < ? ORDER BY row DESC LIMIT ?"
 )
 MARKS: Final = (
     "SELECT row, at_ns, equity, cash, unrealized, realized, fees, funding, exposure, heat, drawdown, regime, "
@@ -62,6 +62,6 @@ RUN_OUTCOMES: Final = (
 )
 RUN_COUNTS: Final = (
     "SELECT (SELECT count(*) FROM orders WHERE run = ?), "
-    "(SELECT count(*) FROM orders WHERE run = ? AND state = 'REJECTED'), "
+    "(SELECT count(*) FROM orders WHERE run = ? AND state = 'REJECTED' AND reason_code NOT IN ('', 'kill')), "
     "(SELECT count(*) FROM errors WHERE run = ?), (SELECT count(*) FROM signals WHERE run = ?)"
 )

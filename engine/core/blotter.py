@@ -217,12 +217,12 @@ class Blotter:
             order.asked = None
         elif isinstance(event, AmendRefused):
             order.refused, order.asked = order.asked or order.refused, None
-        elif isinstance(event, OrderRefused) and code != ReasonCode.KILLED:  # what the gate held back was never sent
-            state.tally.rejects += 1
-            state.day_rejects += 1
         if trigger in (Trigger.AMENDED, Trigger.AMEND_REFUSED) and order.is_whole:
             trigger = Trigger.FULL_FILL
         self._step(order, trigger, code, text)
+        if order.state is OrderState.REJECTED and code not in ("", ReasonCode.KILLED):
+            state.tally.rejects += 1  # an order that never reached the broker, or was held back, is none it refused
+            state.day_rejects += 1
         return order
 
     def claim(self, fill: Fill) -> Order | None:

@@ -21,7 +21,7 @@ from engine.core.breaker_table import (
 from engine.core.desk import Desk
 from engine.core.events import Fill, Role
 from engine.core.facts import Alert, BreakerChanged, StopSession
-from engine.core.orders import Order
+from engine.core.orders import Order, slippage
 from engine.core.safety import Safety
 from engine.core.state import Block, Breaker
 from engine.core.words import BlockReason, BreakerAction, BreakerName, ReasonCode, Severity
@@ -114,10 +114,10 @@ class Breakers:
 
     def filled(self, order: Order, fill: Fill) -> None:
         """An order was filled: what it cost beyond the price expected, and the heat it led to."""
-        if fill.role is Role.TAKER and order.expected > 0:
-            adverse = fill.price - order.expected if fill.qty > 0 else order.expected - fill.price
+        slip = slippage(order.expected, fill.qty, fill.price)
+        if fill.role is Role.TAKER and slip is not None:
             slips = self._desk.state.recent.slips
-            slips.append(money.div(adverse, order.expected))
+            slips.append(slip)
             del slips[:-SLIPPAGE_FILLS]
             self.check(BreakerName.SLIPPAGE)
         self.check(BreakerName.HEAT)

@@ -265,10 +265,11 @@ class Engine:
     def _roll_day(self) -> None:
         state, desk = self.state, self.desk
         ended_pnl = desk.equity - state.day_opening_equity if state.day >= 0 else 0
-        state.day = state.at_ns // DAY
+        ended, state.day = state.day, state.at_ns // DAY
         state.day_opening_equity = state.day_base_equity = state.day_peak_equity = desk.equity
         state.errors_counted = 0
-        desk.emit(DayRolled(state.at_ns, state.day, desk.equity, ended_pnl, state.day_orders, state.day_rejects))
+        sent, refused = state.day_orders, state.day_rejects
+        desk.emit(DayRolled(state.at_ns, state.day, desk.equity, ended_pnl, ended, sent, refused))
         state.day_orders = state.day_rejects = 0
 
     def _settle_funding(self) -> None:

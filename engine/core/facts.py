@@ -149,6 +149,7 @@ class FillBooked(Fact, frozen=True, tag="fill_booked"):
     fee_source: str
     slippage_source: str
     late: bool = False  # after the order had ended
+    slippage: int | None = None  # of the expected price, as a fraction; above zero: worse. None: none was expected
 
 
 class ShadowFilled(Fact, frozen=True, tag="shadow_filled"):
@@ -332,6 +333,7 @@ class DayRolled(Fact, frozen=True, tag="day_rolled"):
     day: int
     opening_equity: int
     ended_pnl: int
+    ended_day: int = -1  # -1: no day came before
     orders: int = 0  # sent on the ended day
     rejects: int = 0  # of them, refused by the broker
 

@@ -13,7 +13,7 @@ from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.events import Fill
 from engine.core.facts import FillBooked, TradeClosed
-from engine.core.orders import Order, Plan
+from engine.core.orders import Order, Plan, slippage
 from engine.core.positions import Position
 from engine.core.state import Holding
 from engine.core.words import ExitReason, Side
@@ -123,6 +123,7 @@ def _booked(order: Order, fill: Fill, realized: int, position_qty: int) -> FillB
         fee_source=fill.fee_source,
         slippage_source=fill.slippage_source,
         late=order.ended,
+        slippage=slippage(order.expected, fill.qty, fill.price),
     )
 
 

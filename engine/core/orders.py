@@ -217,6 +217,13 @@ class Order(msgspec.Struct):
         return before
 
 
+def slippage(expected: int, qty: int, price: int) -> int | None:
+    """What `price` cost beyond `expected`, as a fraction of it; above zero: worse. None: nothing was expected."""
+    if not expected:
+        return None
+    return money.div(price - expected if qty > 0 else expected - price, expected)
+
+
 def on_tick(price: int, tick: int, qty: int) -> int:
     """A limit price on the tick grid, never worse than asked: down for a buy (`qty` above zero), up for a sell."""
     return money.floor_to(price, tick) if qty > 0 else money.ceil_to(price, tick)

@@ -174,6 +174,8 @@ def _trading(report: Mapping[str, Any], figures: Summary) -> str:
                     "Orders, fills, rejects",
                     f"{report['orders_submitted']}, {report['fills_count']}, {report['rejects_count']}",
                 ),
+                ("Reject rate, stuck orders", f"{_share(report['reject_rate'])}, {report['stuck_orders']}"),
+                ("Slippage, mean and 95 %", _slippage(report["slippage"])),
                 ("Won, lost", f"{figures.wins}, {figures.losses}"),
                 ("Profit factor", _ratio(figures.profit_factor)),
                 ("Average trade", _signed_or_none(figures.expectancy)),
@@ -412,6 +414,14 @@ def _ratio(value: int | None) -> str:
 
 def _percent(fraction: int | None) -> str:
     return _NONE if fraction is None else f"{money.text(fraction * 100, 2)} %"
+
+
+def _share(fraction: str | None) -> str:
+    return _percent(None if fraction is None else money.parse(fraction))
+
+
+def _slippage(slipped: Mapping[str, Any] | None) -> str:
+    return "none measured" if slipped is None else f"{_share(slipped['mean'])}, {_share(slipped['p95'])}"
 
 
 def _span_or_none(ns: int | None) -> str:

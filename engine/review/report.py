@@ -15,7 +15,9 @@ from engine.core import money
 from engine.core.config import StrategySpec
 from engine.core.view import PositionView
 from engine.core.words import TerminalState
+from engine.review import dealing
 from engine.review.conditions import ConditionFigures, strategies_told, told
+from engine.review.dealing import DealingFigures, reject_rate
 from engine.review.moments import instant
 
 SCHEMA: Final = 1
@@ -61,6 +63,10 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
         positions: Left open at the end.
         strategies: Those of the run, as they were configured.
         conditions: Regimes and market phases it met.
+        dealing: Orders by day, slippage.
+        ledger: The double entry's accounts by name at the end; they sum to zero.
+        ledger_equity: Equity by the ledger; None where it was not kept.
+        ledger_difference: What it found in the desk's books, in words; empty if nothing.
         net_pnl_pessimistic: Net profit under the pessimistic execution profile; None while there is none, and then the
             band in the report is null: a missing band is never replaced by the plain figure.
         net_pnl_optimistic: The same under the optimistic profile.
@@ -118,6 +124,10 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[PositionView, ...] = ()
     strategies: tuple[StrategySpec, ...] = ()
     conditions: ConditionFigures = ConditionFigures()
+    dealing: DealingFigures = DealingFigures()
+    ledger: Mapping[str, int] = {}
+    ledger_equity: int | None = None
+    ledger_difference: str = ""
     net_pnl_pessimistic: int | None = None
     net_pnl_optimistic: int | None = None
     lost_lines: int = 0
@@ -198,6 +208,12 @@ def problems(f: RunFigures) -> list[str]:
     accounted = sum(_six(f.signals).values()) + f.signals_in_flight
     if f.signals_total != accounted:
         found.append(f"{f.signals_total} signals were raised, {accounted} are accounted for")
+    if total := sum(f.ledger.values()):
+        found.append(f"the ledger's accounts sum to {money.text(total)} and not to zero")
+    if f.ledger_equity is not None and f.ledger_equity != f.ending_equity:
+        found.append(f"equity is {money.text(f.ending_equity)}, the ledger has {money.text(f.ledger_equity)}")
+    if f.ledger_difference:
+        found.append(f"the desk's books and its ledger did not agree: {f.ledger_difference}")
     strange = sorted(set(f.signals) - {state.value for state in TerminalState})
     if strange:
         found.append(f"signals ended in states that do not exist: {', '.join(strange)}")
@@ -287,6 +303,12 @@ def _result(f: RunFigures) -> dict[str, Any]:
             "difference": money.text(f.net_pnl - f.explained_pnl),
             "holds": f.net_pnl == f.explained_pnl,
         },
+        "ledger": {
+            "accounts": {account: money.text(amount) for account, amount in f.ledger.items()},
+            "sum": money.text(sum(f.ledger.values())),
+            "equity": _text(f.ledger_equity),
+            "difference": f.ledger_difference or None,
+        },
         "positions_open": [_position(position) for position in f.positions],
     }
 
@@ -297,6 +319,8 @@ def _activity(f: RunFigures) -> dict[str, Any]:
         "orders_submitted": f.orders,
         "fills_count": f.fills,
         "rejects_count": f.rejects,
+        "reject_rate": reject_rate(f.orders, f.rejects),
+        **dealing.told(f.dealing),
         "signals": {"total": f.signals_total, **_six(f.signals)},
         "signals_in_flight": f.signals_in_flight,
     }

@@ -14,6 +14,7 @@ from engine.core.config import MINUTE, SECOND
 from engine.core.facts import EquityMarked, FillBooked, TradeClosed
 from engine.core.view import DeskView
 from engine.review.conditions import ConditionsMet
+from engine.review.dealing import Dealings, OrderDay
 from engine.review.report import RunFigures, final_report
 from engine.session import stream
 from engine.session.artifacts import Results, write_end, write_start
@@ -54,6 +55,7 @@ class Outputs:
         self._marks: list[EquityMarked] = []
         self._trades: list[TradeClosed] = []
         self._conditions = ConditionsMet()
+        self._dealings = Dealings()
         self._dropped = 0
         self._order_to_fill_us = Gauge()
 
@@ -77,6 +79,7 @@ class Outputs:
             if told is not None:
                 self._session_log.tell(told)
             self._conditions.take(fact)
+            self._dealings.take(fact)
             if isinstance(fact, EquityMarked):
                 self._marks.append(fact)
             elif isinstance(fact, TradeClosed):
@@ -117,6 +120,7 @@ class Outputs:
             figures(self._plan, shell, reason, code),
             order_to_fill_us=self._order_to_fill_us.percentiles(),
             conditions=self._conditions.figures(self._plan.clock.now_ns()),
+            dealing=self._dealings.figures(_today(shell), shell.runner.engine.state.tally.stuck),
             lost_lines=self.lost,
             problems=tuple(problems),
         )
@@ -198,5 +202,13 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int) -> RunFigures:
         commit_us=shell.commit_us.percentiles(),
         data_rejects=tally.data_rejects,
         positions=view.positions,
+        ledger=engine.state.ledger.accounts,
+        ledger_equity=engine.trading.bookkeeping.equity(),
+        ledger_difference=engine.state.ledger_difference,
         strategies=engine.desk.config.strategies,
     )
+
+
+def _today(shell: Shell) -> OrderDay:
+    state = shell.runner.engine.state
+    return OrderDay(state.day, state.day_orders, state.day_rejects)

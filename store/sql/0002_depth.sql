@@ -153,7 +153,13 @@ CREATE TABLE stuck_orders (
 ) STRICT;
 CREATE INDEX stuck_orders_by_run ON stuck_orders (run, row);
 
--- What a day's orders came to: sent, and of these refused by the broker.
+-- What a fill cost beyond the price decided on, as a fraction of it (above zero: worse; NULL: no price was expected).
+ALTER TABLE fills ADD COLUMN slippage TEXT;
+
+ALTER TABLE trades ADD COLUMN duration_ns INTEGER AS (exit_ns - entry_ns) VIRTUAL;
+
+-- What the ended day's orders came to: sent, and of these refused by the broker.
+ALTER TABLE days ADD COLUMN ended_day INTEGER NOT NULL DEFAULT -1;
 ALTER TABLE days ADD COLUMN orders INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE days ADD COLUMN rejects INTEGER NOT NULL DEFAULT 0;
 

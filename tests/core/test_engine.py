@@ -233,9 +233,9 @@ def test_a_new_utc_day_starts_with_the_equity_of_its_first_moment() -> None:
 def test_equity_is_marked_every_minute() -> None:
     rig = Rig()
     before = len(rig.of(EquityMarked))
-    for _ in range(60):
+    for _ in range(360):
         rig.quote("100", "100.1", seconds=10)
-    assert len(rig.of(EquityMarked)) - before == 10
+    assert len(rig.of(EquityMarked)) - before == 60
 
 
 def test_a_refused_row_is_counted_and_changes_nothing_else() -> None:

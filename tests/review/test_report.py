@@ -246,3 +246,12 @@ def test_a_damaged_report_differs_instead_of_raising() -> None:
 def test_an_instant_has_microseconds_and_never_is_null() -> None:
     assert instant(1_000) == "1970-01-01T00:00:00.000001Z"
     assert instant(0) is None
+
+
+def test_a_ledger_that_does_not_balance_or_agree_is_a_problem() -> None:
+    balanced = figures(ledger={"cash": 5, "capital": -5}, ledger_equity=figures().ending_equity)
+    assert problems(balanced) == []
+    assert final_report(balanced)["ledger"]["sum"] == "0"
+    assert "sum to 0.00000001" in problems(figures(ledger={"cash": 6, "capital": -5}))[0]
+    assert "the ledger has 1" in problems(figures(ledger_equity=d("1")))[0]
+    assert "did not agree: cash" in problems(figures(ledger_difference="cash"))[0]

@@ -61,7 +61,7 @@ class DeskRig:
         market = ToyMarket(self.symbols)
         config = CoreConfig("paper", 1, True, d(10_000), tuple(market.instruments), ())
         config = msgspec.structs.replace(config, sizing=Sizing(d(2), d(400)), regimes=RegimeModel(source=self.source))
-        return msgspec.structs.replace(config, **changes)
+        return msgspec.structs.replace(config, resting_stops=True, **changes)
 
     @property
     def source(self) -> str:

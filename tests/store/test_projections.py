@@ -193,7 +193,8 @@ def test_all_six_states_are_taken_and_no_seventh(tmp_path: Path) -> None:
 @settings(deadline=None)
 def test_positions_follow_the_lots_first_in_first_out(moves: list[tuple[int, int]]) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(SCHEMA.read_text(encoding="utf-8"))
+    for script in migrations._scripts():
+        connection.executescript(script.read_text(encoding="utf-8"))
     lots: list[tuple[int, int]] = []  # (signed unit, price), oldest first
     for number, (qty, price) in enumerate(moves):
         realized = 0
