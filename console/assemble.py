@@ -149,7 +149,11 @@ def _tell_end(options: RunOptions, session: Session) -> None:
     view = session.view()
     if view is not None:
         net = money.text(view.equity - view.starting_equity, 2)
-        say.line(f"{view.phase_text}: {view.trades} trades, net P&L {net}, equity {money.text(view.equity, 2)}")
+        band = ""
+        if view.net_pnl_pessimistic is not None and view.net_pnl_optimistic is not None:
+            worse, better = money.text(view.net_pnl_pessimistic, 2), money.text(view.net_pnl_optimistic, 2)
+            band = f" ({worse} to {better} by worse and better fills)"
+        say.line(f"{view.phase_text}: {view.trades} trades, net P&L {net}{band}, equity {money.text(view.equity, 2)}")
     say.line(f"report: {report}")
 
 

@@ -65,6 +65,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("elapsed", f"{elapsed} of {say.span(duration)}" if duration else f"{elapsed}, until stopped"),
         ("market", f"{found['venue']} ({found['source']}), {found['broker']} broker, {found['clock']} clock"),
         ("equity", f"{found['equity']}  day {found['day_pnl']}  drawdown {found['drawdown']}"),
+        ("net P&L", _band(found["net_pnl"], found["net_pnl_band"])),
         ("heat", f"{found['heat']['value']} of {found['heat']['limit']}"),
         ("regime", _regime(found["regime"])),
         ("market phases", _phases(found["market_phases"])),
@@ -82,6 +83,13 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("live gate", found["gate_level"]),
     ]
     return rows
+
+
+def _band(net: str, band: dict[str, str | None]) -> str:
+    """The run's result, and what it would be under worse and better fills."""
+    if None in band.values():
+        return net
+    return f"{net}  (pessimistic fills {band['pessimistic']}, optimistic {band['optimistic']})"
 
 
 def _block(block: dict[str, Any]) -> str:

@@ -2,16 +2,27 @@
 
 from collections.abc import Sequence
 
-from console.text import Line, Seen, Span, Tone, amount, fit, heading, percent, signed, toned
+from console.text import Line, Seen, Span, Tone, amount, fit, heading, percent, signed, toned, width_of
+from engine.core.view import DeskView
 
 STEPS = " ▁▂▃▄▅▆▇█"
 HEIGHT = 3
+NAME_WIDTH = 10  # of the heading before what stands at its right end
 
 
 def title(seen: Seen, width: int) -> Line:
     view = seen.view
     change = view.equity - view.starting_equity
-    return heading("Equity", (Span(amount(view.equity) + "  "), Span(signed(change), toned(change))), width)
+    shown: Line = (Span(amount(view.equity) + "  "), Span(signed(change), toned(change)))
+    banded = (*shown, *_band(view))
+    return heading("Equity", banded if width_of(banded) + NAME_WIDTH <= width else shown, width)
+
+
+def _band(view: DeskView) -> Line:
+    """What the change would be under worse and under better fills."""
+    if view.net_pnl_pessimistic is None or view.net_pnl_optimistic is None:
+        return ()
+    return (Span(f" ({signed(view.net_pnl_pessimistic)} to {signed(view.net_pnl_optimistic)})", Tone.DIM),)
 
 
 def rows(seen: Seen, width: int) -> list[Line]:

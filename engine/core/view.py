@@ -195,6 +195,8 @@ class DeskView(View, frozen=True):
     stuck_orders: int = 0  # in this run
     day_orders: int = 0  # sent since the day began
     day_rejects: int = 0  # of them, refused by the broker
+    net_pnl_pessimistic: int | None = None  # of the run, under that execution profile; None: no shadow books
+    net_pnl_optimistic: int | None = None
     kill_closes: bool = True  # what a kill does with open positions: close them or keep them
 
 

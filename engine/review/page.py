@@ -150,19 +150,23 @@ def _identity(report: Mapping[str, Any]) -> str:
     ]
     holds = "adds up to the last digit" if identity["holds"] else f"{_e(identity['difference'])} unexplained"
     tone = "good" if identity["holds"] else "bad"
-    band = report["net_pnl_band"]
-    edges = (
-        f"{_signed_text(band['pessimistic'])} (pessimistic fills) to {_signed_text(band['optimistic'])} (optimistic)"
-        if band["pessimistic"] is not None and band["optimistic"] is not None
-        else "not measured"
-    )
     body = "".join(f'<tr><th>{name}</th><td class="n">{value}</td></tr>' for name, value in rows)
     body += f'<tr class="sum"><th>Net P&amp;L</th><td class="n">{_signed_text(report["net_pnl"])}</td></tr>'
     return _section(
         "Where the result comes from",
         f'<table><tbody>{body}</tbody></table><p class="small {tone}">{holds}</p>'
-        f'<p class="small quiet">Band over execution profiles: {edges}</p>',
+        f'<p class="small quiet">Band over execution profiles: {_band(report)}</p>',
     )
+
+
+def _band(report: Mapping[str, Any]) -> str:
+    """What the run would have made of worse and of better fills; said where its own result is not between them."""
+    band, net = report["net_pnl_band"], money.parse(report["net_pnl"])
+    if band["pessimistic"] is None or band["optimistic"] is None:
+        return "not measured"
+    worse, better = money.parse(band["pessimistic"]), money.parse(band["optimistic"])
+    edges = f"{_signed(worse)} (pessimistic fills) to {_signed(better)} (optimistic)"
+    return edges if worse <= net <= better else f"{edges}; the run's own result lies outside it"
 
 
 def _trading(report: Mapping[str, Any], figures: Summary) -> str:

@@ -26,7 +26,8 @@ from engine.session.status import status_json
 
 ROWS_MAX: Final = 10_000
 MARK_FIELDS: Final = ("equity", "cash", "unrealized", "realized", "fees", "funding", "exposure", "heat", "drawdown")
-COLUMNS: Final = ("at", *MARK_FIELDS)
+SHADOW_FIELDS: Final = ("equity_pessimistic", "equity_optimistic")
+COLUMNS: Final = ("at", *MARK_FIELDS, *SHADOW_FIELDS)
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -64,7 +65,7 @@ def metrics(report: Mapping[str, Any], rows: Sequence[Sequence[str]], marks: int
 
     `thinning` says how many marks there were and how many are kept; it is never silent.
     """
-    wanted = ("starting_equity", "ending_equity", "net_pnl", "fees_total")
+    wanted = ("starting_equity", "ending_equity", "net_pnl", "net_pnl_band", "fees_total")
     return {
         "run_id": report["run_id"],
         "env": report["env"],
@@ -87,12 +88,23 @@ def metrics(report: Mapping[str, Any], rows: Sequence[Sequence[str]], marks: int
 
 
 def metric_rows(marks: Sequence[EquityMarked], rows_max: int = ROWS_MAX) -> list[list[str]]:
-    """The marks as text, `COLUMNS` each; of more than `rows_max` every n-th is kept, and always the last."""
+    """The marks as text, `COLUMNS` each, empty where there is nothing.
+
+    Of more than `rows_max` every n-th is kept, and always the last.
+    """
     step = max(1, -(-(len(marks) - 1) // max(rows_max - 1, 1)))
     kept = list(marks[::step])
     if marks and kept[-1] is not marks[-1]:
         kept.append(marks[-1])
-    return [[instant(mark.at_ns) or "", *(money.text(getattr(mark, name)) for name in MARK_FIELDS)] for mark in kept]
+    return [[instant(mark.at_ns) or "", *map(_text, _amounts(mark))] for mark in kept]
+
+
+def _amounts(mark: EquityMarked) -> list[int | None]:
+    return [getattr(mark, name) for name in (*MARK_FIELDS, *SHADOW_FIELDS)]
+
+
+def _text(amount: int | None) -> str:
+    return "" if amount is None else money.text(amount)
 
 
 def _page(results: Results, report: Mapping[str, Any]) -> bytes:

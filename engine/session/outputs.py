@@ -11,14 +11,14 @@ from typing import Final, TextIO
 import msgspec
 
 from engine.core.config import MINUTE, SECOND
-from engine.core.facts import EquityMarked, FillBooked, TradeClosed
+from engine.core.facts import EquityMarked, TradeClosed
 from engine.core.view import DeskView
 from engine.review.conditions import ConditionsMet
 from engine.review.dealing import Dealings, OrderDay
 from engine.review.report import RunFigures, final_report
 from engine.session import stream
 from engine.session.artifacts import Results, write_end, write_start
-from engine.session.gauges import Gauge
+from engine.session.fill_times import FillTimes
 from engine.session.lines import log_line, overflow_line, status_line
 from engine.session.logs import SystemLog
 from engine.session.notes import note
@@ -57,7 +57,7 @@ class Outputs:
         self._conditions = ConditionsMet()
         self._dealings = Dealings()
         self._dropped = 0
-        self._order_to_fill_us = Gauge()
+        self._fill_times = FillTimes()
 
     def started(self, config: str) -> None:
         """The run has begun: its configuration goes on record."""
@@ -84,8 +84,7 @@ class Outputs:
                 self._marks.append(fact)
             elif isinstance(fact, TradeClosed):
                 self._trades.append(fact)
-            elif isinstance(fact, FillBooked):
-                self._order_to_fill_us.add(fact.order_to_fill_ns // 1000)
+            self._fill_times.take(fact)
 
     def beat(self, view: DeskView) -> None:
         """One heartbeat: in the stream, in the log, and as a line for people."""
@@ -118,7 +117,7 @@ class Outputs:
         """Write the report and everything beside it; what could not be written, in words."""
         told = msgspec.structs.replace(
             figures(self._plan, shell, reason, code),
-            order_to_fill_us=self._order_to_fill_us.percentiles(),
+            order_to_fill_us=self._fill_times.percentiles(),
             conditions=self._conditions.figures(self._plan.clock.now_ns()),
             dealing=self._dealings.figures(_today(shell), shell.runner.engine.state.tally.stuck),
             lost_lines=self.lost,
@@ -181,6 +180,8 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int) -> RunFigures:
         trades=tally.trades,
         orders=tally.orders,
         fills=tally.fills,
+        net_pnl_pessimistic=view.net_pnl_pessimistic,
+        net_pnl_optimistic=view.net_pnl_optimistic,
         rejects=tally.rejects,
         signals_total=tally.signals,
         signals_in_flight=engine.trading.entries.in_flight(),

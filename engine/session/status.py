@@ -36,6 +36,11 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "why": why(view),
         "equity": money.text(view.equity),
         "starting_equity": money.text(view.starting_equity),
+        "net_pnl": money.text(view.equity - view.starting_equity),
+        "net_pnl_band": {
+            "pessimistic": _text(view.net_pnl_pessimistic),
+            "optimistic": _text(view.net_pnl_optimistic),
+        },
         "cash": money.text(view.cash),
         "unrealized": money.text(view.unrealized),
         "realized": money.text(view.realized),
@@ -189,6 +194,10 @@ def _breaker(breaker: BreakerView) -> dict[str, Any]:
         "since_ns": breaker.since_ns or None,
         "release_ns": breaker.release_ns or None,
     }
+
+
+def _text(amount: int | None) -> str | None:
+    return None if amount is None else money.text(amount)
 
 
 def _heartbeat(view: DeskView) -> dict[str, Any]:

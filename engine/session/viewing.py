@@ -10,6 +10,7 @@ from engine.core.breaker_table import SPECS
 from engine.core.engine import Engine
 from engine.core.events import FeedHealth
 from engine.core.orders import Order
+from engine.core.profiles import OPTIMISTIC, PESSIMISTIC
 from engine.core.state import Holding, SymbolState
 from engine.core.view import (
     BlockView,
@@ -101,6 +102,8 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         market_events=tally.market_events,
         journal_rows=progress.journal_rows,
         journal_head=progress.journal_head,
+        net_pnl_pessimistic=desk.shadow_pnl(PESSIMISTIC),
+        net_pnl_optimistic=desk.shadow_pnl(OPTIMISTIC),
         positions_max=desk.config.limits.positions_max,
         stuck_orders=tally.stuck,
         day_orders=state.day_orders,

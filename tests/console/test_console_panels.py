@@ -217,6 +217,13 @@ def test_the_newest_equity_stands_at_the_right_end() -> None:
     assert equity.spark([], 3, 1) == ["   "]
 
 
+def test_the_equity_line_carries_the_band_where_it_fits() -> None:
+    seen = Seen(sample.changed(sample.BUSY, net_pnl_pessimistic=parse("9.1"), net_pnl_optimistic=parse("14")))
+    assert "10,012.34  +12.34 (+9.10 to +14.00)" in text([equity.title(seen, 60)])
+    assert text([equity.title(seen, 36)]).endswith("+12.34")
+    assert "to" not in text([equity.title(Seen(sample.BUSY), 60)])
+
+
 def test_events_carry_their_level_as_a_sign() -> None:
     shown = text(events.rows(Seen(sample.BUSY), 70)).splitlines()
     assert [line[0] for line in shown] == [" ", " ", "!", "x"]

@@ -54,6 +54,17 @@ def marks(*equity: str) -> list[EquityMarked]:
     return [EquityMarked(START_NS + n * MINUTE, d(value), 0, 0, 0, 0, 0, 0, 0, 0) for n, value in enumerate(equity)]
 
 
+def test_the_band_is_shown_and_a_result_outside_it_is_called_so() -> None:
+    def shown(worse: str | None, better: str | None) -> str:
+        return page(report(net_pnl_pessimistic=worse and d(worse), net_pnl_optimistic=better and d(better)), [], [])
+
+    net = money.parse(report()["net_pnl"])
+    inside = shown(money.text(net - 1), money.text(net + 1))
+    assert "(pessimistic fills) to" in inside and "outside" not in inside
+    assert "the run's own result lies outside it" in shown(money.text(net + 1), money.text(net + 2))
+    assert "Band over execution profiles: not measured" in shown(None, None)
+
+
 def page(told: dict[str, Any], trades: list[TradeClosed], curve: list[EquityMarked]) -> str:
     return summary_page(told, summary(trades, curve), curve, trades)
 

@@ -70,6 +70,12 @@ def test_a_status_has_what_scripts_rely_on_and_its_amounts_are_decimal_text() ->
     assert status["signals"]["EXECUTED"] == 3 and status["signals"]["total"] == 4
 
 
+def test_a_status_says_what_the_run_would_have_made_of_worse_and_better_fills() -> None:
+    assert status_json(a_view())["net_pnl_band"] == {"pessimistic": None, "optimistic": None}
+    told = status_json(a_view(net_pnl_pessimistic=-150_000_000, net_pnl_optimistic=400_000_000))
+    assert told["net_pnl_band"] == {"pessimistic": "-1.5", "optimistic": "4"}
+
+
 def test_the_status_of_a_stopped_desk_has_the_same_promised_keys() -> None:
     stopped = stopped_json("paper", kill_latched=True, kill_file=True)
     assert set(stopped) <= set(status_json(a_view()))

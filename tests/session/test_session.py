@@ -72,6 +72,24 @@ def test_the_report_says_to_the_last_digit_what_the_database_says(tmp_path: Path
     assert run in str(rows(rig, "SELECT * FROM runs"))
 
 
+def test_the_band_of_the_report_is_what_the_shadow_books_made_of_the_run(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path / "beside")
+    _, report = rig.run(1200, shadows=True)
+    for profile in ("pessimistic", "optimistic"):
+        marks = [money.parse(text) for (text,) in rows(rig, f"SELECT equity_{profile} FROM equity_marks ORDER BY row")]
+        assert report["net_pnl_band"][profile] == money.text(marks[-1] - marks[0])
+        paid = rows(rig, f"SELECT fee FROM shadow_fills WHERE profile = '{profile}'")
+        assert len(paid) >= report["trades"] > 0
+    _, plain = DeskRig(tmp_path / "plain").run(1200)
+    assert plain["decision_hash"] == report["decision_hash"]
+    assert plain["net_pnl_band"] == {"pessimistic": None, "optimistic": None}
+
+
+def test_orders_at_market_fill_within_three_hundred_milliseconds(tmp_path: Path) -> None:
+    _, report = DeskRig(tmp_path).run(1200)
+    assert 0 < report["order_to_fill_ms"]["p50"] <= report["order_to_fill_ms"]["p95"] < 300
+
+
 def test_positions_are_closed_at_the_end_with_reason_shutdown_unless_they_are_to_be_kept(tmp_path: Path) -> None:
     closing, keeping = DeskRig(tmp_path / "a"), DeskRig(tmp_path / "b")
     _, closed = closing.run(390)
