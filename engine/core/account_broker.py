@@ -22,6 +22,7 @@ from engine.core.events import (
     OrderAmended,
     OrderRefused,
     Quote,
+    Role,
     Trade,
 )
 from engine.core.execution import Execution
@@ -135,6 +136,22 @@ class AccountBroker:
             self._guard_all()
         else:
             self._watch(symbol)
+        return answers
+
+    def close_at_last(self, at_ns: int) -> list[BrokerEvent]:
+        """Fill what closes at market from the last known price, slipped: for an end after which no market comes."""
+        answers: list[BrokerEvent] = []
+        for symbol in list(self._working):
+            price = self._market.mark(symbol)
+            for working in list(self._working.get(symbol, {}).values()):
+                if not (price and working.order.reduce_only and working.kind is OrderKind.MARKET):
+                    continue
+                qty = self._execution.takes(working, abs(self.account.ledger.qty(symbol)))
+                if qty:
+                    at_price = self._execution.slipped(working, price)
+                    answers += self._execution.fill(working, qty, at_price, Role.TAKER, at_ns, at_ns, "last")
+        if answers:
+            self._guard_all()
         return answers
 
     def settle_funding(self, symbol: str, rate: int, mark: int) -> int:

@@ -11,6 +11,9 @@ from engine.core.safety import Safety
 from engine.core.trading import Trading
 from engine.core.words import BlockReason, BreakerName, ExitReason
 
+AT_LAST_PRICE: Final = "last-price"
+"""Subject of a CLOSE_ALL for a market that will say no more: what still waits for a price takes the last one."""
+
 BY_THE_SHELL: Final = "session"
 """Source of acts the session does on the desk's behalf: recorded, but no operator's intervention."""
 
@@ -129,6 +132,9 @@ class Operator:
     def _close_all(self, command: Command) -> tuple[bool, str]:
         count = len(self._desk.state.holdings)
         self._trading.exits.exit_all(ExitReason.SHUTDOWN)
+        if command.subject == AT_LAST_PRICE:
+            self._trading.close_at_last()
+            return True, f"{count - len(self._desk.state.holdings)} positions closed at the last known price"
         return True, f"{count} positions being closed"
 
     def _block(self, command: Command) -> tuple[bool, str]:

@@ -139,6 +139,15 @@ class PaperBroker:
         self._look()
         return answers
 
+    def close_at_last(self, at_ns: int) -> list[BrokerEvent]:
+        """Fill the market orders that close a position from the last known price: no market will come any more."""
+        answers = self._base.close_at_last(at_ns)
+        if self.shadows is not None:
+            self.shadows.close_at_last(at_ns)
+            self.shadows.follow(answers, self._base, at_ns)
+        self._look()
+        return answers
+
     def on_funding(self, symbol: str, rate: int, mark: int) -> int:
         """Settle funding at `rate` (fraction of notional at `mark`) on the own position; the amount paid."""
         amount = self._base.settle_funding(symbol, rate, mark)

@@ -110,6 +110,11 @@ class Shadows:
             if 0 < broker.next_due_ns <= at_ns:
                 self._report(profile, broker.advance(at_ns))
 
+    def close_at_last(self, at_ns: int) -> None:
+        """Each shadow's own closing orders, as `AccountBroker.close_at_last`."""
+        for profile, broker in self._brokers.items():
+            self._report(profile, broker.close_at_last(at_ns))
+
     def settle_funding(self, symbol: str, rate: int, mark: int) -> None:
         """Settle funding on each shadow's own position."""
         for broker in self._brokers.values():

@@ -8,11 +8,12 @@ from engine.core import money
 from engine.core.blotter import Blotter
 from engine.core.bookkeeping import Bookkeeping
 from engine.core.breakers import Breakers
+from engine.core.config import SECOND
 from engine.core.desk import Desk
 from engine.core.entries import Entries
 from engine.core.events import BrokerEvent, Fill, Liquidation, OrderRefused
 from engine.core.exits import Exits
-from engine.core.facts import AccountLiquidated, Alert, StrategyDecided
+from engine.core.facts import AccountLiquidated, Alert, FeedNoted, StrategyDecided
 from engine.core.holdings import Holdings
 from engine.core.orders import Order
 from engine.core.paper import PaperBroker
@@ -37,6 +38,7 @@ class Trading:
         self._desk = desk
         self._safety = safety
         self._breakers = breakers
+        self._paper = paper
         self.blotter = Blotter(desk, safety, paper)
         self.entries = Entries(desk, safety, breakers, self.blotter)
         self.bookkeeping = Bookkeeping(desk, safety)
@@ -55,6 +57,18 @@ class Trading:
             self.exits.protect(order.symbol)
             if isinstance(event, OrderRefused) and event.code != ReasonCode.KILLED:
                 self._breakers.refused()
+
+    def close_at_last(self) -> None:
+        """Let the paper broker fill closing orders from the last known price, and say how old that is."""
+        if self._paper is None:
+            return
+        answers = self._paper.close_at_last(self._desk.at_ns)
+        for symbol in dict.fromkeys(answer.symbol for answer in answers if isinstance(answer, Fill)):
+            age_ns = self._desk.at_ns - self._desk.state.symbols[symbol].last_ns
+            text = f"closed at the last known price, {age_ns // SECOND} s old"
+            self._desk.emit(FeedNoted(self._desk.at_ns, symbol, "LAST_PRICE", text, age_ns))
+        for answer in answers:
+            self.answer(answer)
 
     def _fill(self, fill: Fill) -> None:
         """Book it, move its order on (which may end the signal), close the trade or protect what is open."""

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from engine.core.config import MINUTE, SECOND, CoreConfig
 from engine.core.engine import Engine
 from engine.core.events import Act, Bar, PhaseEntered, RunStarted, SessionPhase
-from engine.core.operator import ENTRIES
+from engine.core.operator import AT_LAST_PRICE, ENTRIES
 from engine.core.view import CommandReceipt, DeskView
 from engine.core.words import BlockReason
 from engine.review.moments import instant
@@ -450,6 +450,9 @@ class Session:
         shell.act(Act.CLOSE_ALL, reason)
         shell.step()
         await self._until(lambda shell: not shell.open_positions(), CLOSE_SECONDS)
+        if shell.open_positions() and self._plan.broker is None:
+            shell.act(Act.CLOSE_ALL, reason, AT_LAST_PRICE)
+            shell.step()
         if shell.open_positions():
             shell.error("shutdown", f"{shell.open_positions()} positions could not be closed and stay open")
             shell.step()
