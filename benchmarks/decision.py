@@ -24,6 +24,7 @@ from engine.core.engine import Engine
 from engine.core.events import (
     Act,
     AnyEvent,
+    BalanceRead,
     Bar,
     Book,
     BrokerEvent,
@@ -249,6 +250,9 @@ class NotingBroker:
 
     async def query(self, order: Query) -> Sequence[BrokerEvent]:
         raise NotImplementedError("every submit has a definite answer, so nothing is asked")
+
+    async def balance(self) -> BalanceRead:
+        return BalanceRead(self._clock.now_ns(), 10_000 * money.SCALE, 10_000 * money.SCALE, "bench")
 
     async def events(self) -> AsyncIterator[Sequence[BrokerEvent]]:
         await asyncio.Event().wait()

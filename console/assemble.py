@@ -376,7 +376,8 @@ def warmup_bars(config: Config) -> int:
         return 0
     made = [make(spec(e.id, e.kind, e.params, e.symbols or ("ANY",))) for e in config.strategies]
     look_back = [strategy.history * strategy.span_ns // MINUTE for strategy in made]
-    return max(config.desk.min_history, config.regime.phase_window, *look_back) + WARMUP_MARGIN_BARS
+    returns = config.risk.correlation_window
+    return max(config.desk.min_history, config.regime.phase_window, returns + 1, *look_back) + WARMUP_MARGIN_BARS
 
 
 def _open_source(config: Config, options: RunOptions) -> Market:

@@ -11,6 +11,7 @@ from engine.core.engine import Engine
 from engine.core.events import (
     Act,
     AnyEvent,
+    BalanceRead,
     Bar,
     Command,
     PhaseEntered,
@@ -33,7 +34,7 @@ def d(text: str | int) -> int:
     return money.parse(str(text))
 
 
-def instrument(symbol: str = SYMBOL, **changes: int) -> Instrument:
+def instrument(symbol: str = SYMBOL, **changes: Any) -> Instrument:
     return msgspec.structs.replace(
         Instrument(symbol, tick=d("0.1"), lot=d("0.001"), min_qty=d("0.001"), max_qty=d("1000")), **changes
     )
@@ -73,7 +74,7 @@ class Scripted:
 
 
 class Rig:
-    """One engine with a scripted strategy, RUNNING, its symbols seeded with sixty quiet bars.
+    """One engine with a scripted strategy, RUNNING, its symbols seeded with sixty quiet bars, each a group of its own.
 
     The volatility index stands at `volatility`, whose default is NORMAL; with None nothing has been read.
     """
@@ -89,12 +90,13 @@ class Rig:
         self.engine = Engine(lambda _: (self.strategy,))
         self.facts: list[AnyFact | AnyEffect] = []
         self.now_ns = START_NS
+        self._proposed = ("", Side.LONG, "")
         settings: dict[str, Any] = {
             "env": "paper",
             "seed": 1,
             "paper": True,
             "starting_equity": d(10_000),
-            "instruments": tuple(instrument(symbol) for symbol in symbols),
+            "instruments": tuple(instrument(symbol, group=symbol) for symbol in symbols),
             "strategies": (),
             "limits": Limits(),
             "model": PaperModel(),
@@ -135,17 +137,28 @@ class Rig:
         self.now_ns += int(seconds * SECOND)
         return self.send(VolatilityRead(self.now_ns, d(level), self.now_ns - age_seconds * SECOND, INDEX, False))
 
+    def balance(self, free_margin: str = "10000", equity: str = "10000") -> list[Any]:
+        """The venue's broker tells the account."""
+        return self.send(BalanceRead(self.now_ns, d(equity), d(free_margin), "test"))
+
     def command(self, act: Act, reason: str = "", subject: str = "") -> list[Any]:
         self.now_ns += 1_000_000
         return self.send(Command(self.now_ns, act, "cli", "tester", reason, subject))
 
     def propose(self, entry: str = "0", stop: str = "99", target: str = "103", **changes: Any) -> list[Any]:
-        """Propose a LONG (by default) at the next quote of 100.0/100.1, one second on."""
+        """Propose a LONG (by default) at the next quote of 100.0/100.1, one second on.
+
+        Ten seconds on where it was just proposed, so that it is no repeat; a venue's broker tells the account before.
+        """
         symbol = changes.pop("symbol", SYMBOL)
         side = changes.pop("side", Side.LONG)
         bid, ask, qty = changes.pop("bid", "100"), changes.pop("ask", "100.1"), changes.pop("qty", "50")
+        if not self.config.paper:
+            self.balance()
         self.strategy.wishes = [Proposal(symbol, side, d(entry), d(stop), d(target), "because", **changes)]
-        return self.quote(bid, ask, symbol=symbol, qty=qty)
+        again = (symbol, side, entry) == self._proposed
+        self._proposed = (symbol, side, entry)
+        return self.quote(bid, ask, symbol=symbol, qty=qty, seconds=10 if again else 1)
 
     def enter(self, **changes: Any) -> None:
         """Open a position at market and let it fill."""

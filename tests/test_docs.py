@@ -1,10 +1,12 @@
 """What the documents state about limits and rules is what the code does."""
 
 from pathlib import Path
+from typing import Any
 
 from engine.core import money
 from engine.core.breaker_table import BREAKERS, BreakerSpec, release_of
-from engine.core.limits import COUNTS, FLOORS, HARD
+from engine.core.config import Limits
+from engine.core.limits import FLOORS, TIERS
 from engine.core.risk import RULES
 from engine.core.safety import LIFTS
 from engine.core.words import BreakerAction, BreakerName
@@ -12,15 +14,6 @@ from engine.session.settings import LIMIT_OF, RiskFile
 
 ROOT = Path(__file__).parents[1]
 CONTROLS = (ROOT / "docs" / "safety-controls.md").read_text()
-
-
-def limit_text(field: str) -> str:
-    value = getattr(HARD, field)
-    if field in COUNTS:
-        return str(value)
-    if field.endswith("_ns_max"):
-        return f"{value // 1_000_000_000} s"
-    return money.text(value)
 
 
 def test_every_rule_of_the_safety_layers_is_documented_in_its_order() -> None:
@@ -38,9 +31,22 @@ def rules_table() -> str:
 
 
 def test_every_hard_limit_is_documented_with_its_value() -> None:
-    for field in HARD.__struct_fields__:
+    assert limits_table() in CONTROLS, limits_table()
+
+
+def limits_table() -> str:
+    """The hard limits by size of the account, in the keys and the words of `risk.toml`."""
+    sizes = [f"account from {money.text(tier.account_from)}" for tier in TIERS]
+    rows = [f"| key of `risk.toml` | {' | '.join(sizes)} |", "|---|" + "---|" * len(TIERS)]
+    for key, field in LIMIT_OF.items():
         side = "at least" if field in FLOORS else "at most"
-        assert f"| `{field}` | {side} {limit_text(field)} |" in CONTROLS
+        rows.append(f"| `{key}` | " + " | ".join(f"{side} {written(key, tier.limits)}" for tier in TIERS) + " |")
+    return "\n".join(rows)
+
+
+def written(key: str, limits: Limits) -> object:
+    fields: dict[str, Any] = {"env": "paper", key: getattr(limits, LIMIT_OF[key])}
+    return RiskFile.model_construct(**fields).model_dump(mode="json")[key]
 
 
 def test_every_block_is_documented_with_what_lifts_it() -> None:

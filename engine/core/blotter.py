@@ -35,7 +35,7 @@ from engine.core.facts import (
 from engine.core.orders import AMENDABLE, Order, Terms, Trigger
 from engine.core.paper import PaperBroker
 from engine.core.safety import Safety
-from engine.core.words import BlockReason, OrderState, ReasonCode, Severity
+from engine.core.words import BlockReason, OrderKind, OrderState, Purpose, ReasonCode, Severity
 
 ENDED_ORDERS_KEPT: Final = 500
 FILL_IDS_KEPT: Final = 5_000
@@ -87,6 +87,8 @@ class Blotter:
         state.orders[order.order_id] = order
         state.tally.orders += 1
         state.day_orders += 1
+        leaves = order.purpose is Purpose.ENTRY or order.kind is OrderKind.MARKET
+        state.pace.message(state.at_ns, is_order=leaves)
         self._move(order, Trigger.SUBMIT)
         submit = Submit(
             order_id=order.order_id,
@@ -115,6 +117,7 @@ class Blotter:
         if order.ended or order.state is OrderState.PENDING_CANCEL:
             return
         order.cancel_reason = why
+        self._desk.state.pace.message(self._desk.at_ns)
         self._move(order, Trigger.CANCEL_SENT)
         cancel = Cancel(order.order_id, order.symbol)
         if self._paper is not None:
@@ -129,6 +132,7 @@ class Blotter:
         state = self._desk.state
         order.move(Trigger.AMEND_SENT)
         order.asked, order.since_ns = terms, state.at_ns
+        state.pace.message(state.at_ns)
         self._desk.emit(
             AmendRequested(
                 at_ns=state.at_ns,
@@ -281,6 +285,7 @@ class Blotter:
         previous = order.move(trigger)
         if order.state is not previous:
             order.since_ns, order.stuck = state.at_ns, False
+        self._desk.stakes.follow(order)
         self._desk.emit(_changed(order, previous, state.at_ns, code, text))
         if order.ended and state.orders.pop(order.order_id, None) is not None:
             state.ended_orders[order.order_id] = order

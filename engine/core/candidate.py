@@ -5,12 +5,16 @@ import msgspec
 from engine.core import money
 from engine.core.conditions import Answer
 from engine.core.config import CoreConfig, Instrument, Limits
+from engine.core.correlation import Alike
 from engine.core.strategy import Proposal
 from engine.core.words import ReasonCode
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """One entry and the desk's standing it would meet. Everything a rule may look at is in here."""
+    """One entry and the desk's standing it would meet. Everything a rule may look at is in here.
+
+    What is said to be "with it" is as if the entry had been sent: working entries count as if they filled.
+    """
 
     proposal: Proposal
     instrument: Instrument | None
@@ -20,8 +24,10 @@ class Candidate(msgspec.Struct, frozen=True):
     notional: int
     loss: int  # what the stop would cost, see `loss_at_stop`
     last: int  # newest price of the symbol, 0 if none
+    mid: int  # between bid and ask, 0 if they are unknown
     last_age_ns: int
     halted: bool
+    is_open: bool  # the symbol's market
     conditions: Answer  # of the market phase and the regime
     killed: bool
     blocks: tuple[str, ...]  # in force, kill and breakers not included
@@ -30,12 +36,21 @@ class Candidate(msgspec.Struct, frozen=True):
     breaker_text: str
     open_positions: int  # working entries included
     symbol_positions: int  # the symbol's position, working orders and signals in flight
-    exposure: int  # gross, working entries included
-    risk: int  # open risk to stops, working entries included
+    position_qty: int  # unsigned, of the symbol, with it
+    position_notional: int  # likewise
+    gross: int  # exposure, with it
+    net: int  # exposure in its direction, with it
+    risk: int  # to all stops, with it, its costs and all gap allowances
     heat_limit: int  # in force: the configured one, as far as the regime leaves it
+    day_loss_left: int
     equity: int
-    free_margin: int
-    entries_last_minute: int
+    margin: int  # that the order needs
+    free_margin: int  # by the broker's own figure
+    balance_age_ns: int  # of that figure; negative: there is none
+    alike: Alike
+    since_same_ns: int  # since the same entry was sent, at most `duplicate_window_ns`
+    orders_last_minute: int
+    messages_last_minute: int
 
 
 def loss_at_stop(price: int, stop: int, qty: int, instrument: Instrument | None) -> int:

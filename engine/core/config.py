@@ -38,17 +38,23 @@ class Instrument(Value, frozen=True):
     fee_source: str = "config"  # who gave the fees: venue or config
     leverage_max: int = 20 * 100_000_000  # a position may be this many times the equity that carries it
     maintenance: int = 0  # equity below this fraction of the positions' value is liquidated; 0: never
+    max_notional: int = 0  # of one order; 0: no limit of its own
+    max_position_qty: int = 0  # of the whole position; 0: as much as one order
+    sessions: tuple[tuple[int, int], ...] = ()  # UTC ns, [open, close): when it may be entered; none: always
 
 
 class Limits(Value, frozen=True):
     """What the safety layers hold the desk to. Money scaled in account currency, ratios as scaled fractions.
 
-    The defaults are the shipped paper limits; `engine.core.limits.HARD` caps each of them.
+    The defaults are the shipped paper limits; `engine.core.limits` caps each of them by the size of the account.
     """
 
     position_notional_max: int = 200_000 * 100_000_000
     order_notional_max: int = 200_000 * 100_000_000
     leverage_max: int = 20 * 100_000_000
+    gross_exposure_max: int = 20 * 100_000_000  # times equity
+    net_exposure_max: int = 20 * 100_000_000  # times equity, in either direction
+    concentration_max: int = 40_000_000  # of the gross exposure limit, in one symbol
     daily_loss_max: int = 50 * 100_000_000
     daily_loss_fraction_max: int = 5_000_000
     daily_drawdown_max: int = 5_000_000
@@ -58,8 +64,13 @@ class Limits(Value, frozen=True):
     positions_max: int = 5
     positions_per_symbol_max: int = 1
     heat_max: int = 1_000_000
+    gap_allowance: int = 100_000  # of the price, added to every distance to a stop
+    correlation_max: int = 80_000_000
+    correlation_window: int = 100  # returns
     reward_risk_min: int = 100_000_000
     orders_per_minute_max: int = 10
+    messages_per_minute_max: int = 120  # submits, cancels and amends
+    duplicate_window_ns: int = 10 * SECOND
     errors_max: int = 20
     errors_per_hour_max: int = 10
     feed_outages_per_hour_max: int = 5
@@ -68,6 +79,7 @@ class Limits(Value, frozen=True):
     slippage_multiple_max: int = 3 * 100_000_000  # of what the execution model expects
     price_age_ns_max: int = 15 * SECOND
     price_collar: int = 5_000_000  # an order price may be this far from the last known price
+    balance_age_ns_max: int = MINUTE  # of what a venue's broker last said of the account
 
 
 class QueueRule(StrEnum):

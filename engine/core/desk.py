@@ -10,12 +10,14 @@ import msgspec
 
 from engine.core import money
 from engine.core.config import DAY, CoreConfig, Instrument, StrategySpec
+from engine.core.correlation import Correlations
 from engine.core.events import FeedHealth
 from engine.core.facts import DECISIONS, AnyEffect, AnyFact, EquityMarked, Fact
 from engine.core.orders import Order
 from engine.core.profiles import OPTIMISTIC, PESSIMISTIC
 from engine.core.shadows import Shadows
-from engine.core.state import EngineState, Holding, SymbolState
+from engine.core.standing import Stakes
+from engine.core.state import EngineState, SymbolState
 from engine.core.words import Purpose
 
 CURVE_POINTS_MAX: Final = 120
@@ -49,6 +51,10 @@ class Desk:
                 raise UnsupportedMultiplier(instrument.symbol, instrument.multiplier)
         for symbol in self.instruments:
             state.symbols.setdefault(symbol, SymbolState())
+        self.stakes = Stakes(state, self.config.limits)
+        groups = {symbol: instrument.group for symbol, instrument in self.instruments.items()}
+        window = self.config.limits.correlation_window
+        self.correlations = Correlations(state.returns, groups, window, self.config.bar_ns)
         self.out: list[AnyFact | AnyEffect] = []
         self.shadows: Shadows | None = None
         self._ids = 0
@@ -143,35 +149,22 @@ class Desk:
         """The working entry orders."""
         return [order for order in self.state.orders.values() if order.purpose is Purpose.ENTRY]
 
+    def occupants(self, symbol: str) -> int:
+        """What occupies a symbol: its position, or else its working orders, or else its signals in flight."""
+        state = self.state
+        position = state.positions.get(symbol)
+        if position is not None and position.qty:
+            return 1
+        orders = sum(order.symbol == symbol for order in state.orders.values())
+        return orders or sum(signal.proposal.symbol == symbol for signal in state.live_signals.values())
+
     def exposure(self) -> int:
         """Gross notional of positions at their marks, plus what working entries would add."""
-        held = sum(
-            abs(money.mul(self.mark(p.symbol, p.qty) or p.average_price, p.qty))
-            for p in self.state.positions.values()
-            if p.qty
-        )
-        return held + sum(abs(money.mul(o.price or o.expected, o.open_qty)) for o in self.entries())
-
-    def holding_risk(self, holding: Holding) -> int:
-        """What is lost from here if the holding's stop is hit; not negative."""
-        qty = self.state.positions[holding.symbol].qty
-        distance = self.mark(holding.symbol, qty) - holding.stop
-        return max(0, money.mul(distance, qty))
-
-    def risk(self) -> int:
-        """Sum of risk to stop over holdings and working entries."""
-        held = sum(self.holding_risk(h) for h in self.state.holdings.values())
-        entering = 0
-        for order in self.entries():
-            signal = self.state.live_signals.get(order.signal_id)
-            if signal is not None:
-                price = order.price or order.expected
-                entering += abs(money.mul(price - signal.proposal.stop, order.open_qty))
-        return held + entering
+        return self.stakes.standing().gross
 
     def heat(self) -> int:
-        """Risk over equity, as a fraction; 1 when there is no equity left."""
-        return money.div(self.risk(), self.equity) if self.equity > 0 else money.SCALE
+        """Risk to all stops over equity, as a fraction; 1 when there is no equity left."""
+        return money.div(self.stakes.standing().risk, self.equity) if self.equity > 0 else money.SCALE
 
     def heat_limit(self) -> int:
         """The heat limit in force: the configured one, as far as the regime leaves it."""
@@ -181,9 +174,6 @@ class Desk:
         """Fall from the peak of the books, as a fraction of it."""
         peak = self.state.peak_equity
         return max(0, money.div(peak - self.equity, peak)) if peak > 0 else 0
-
-    def free_margin(self) -> int:
-        return self.equity - money.div(self.exposure(), self.config.limits.leverage_max)
 
     def stale_symbols(self) -> list[str]:
         return [s for s, known in self.state.symbols.items() if known.health is not FeedHealth.LIVE]

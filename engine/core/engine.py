@@ -19,6 +19,7 @@ from engine.core.config import DAY, HOUR, MINUTE, CoreConfig
 from engine.core.desk import Desk
 from engine.core.events import (
     AnyEvent,
+    BalanceRead,
     Bar,
     Book,
     BrokerEvent,
@@ -100,6 +101,7 @@ class Engine:
             PhaseEntered: self._on_phase,
             Command: self._on_command,
             ErrorNoted: self._on_error,
+            BalanceRead: self._on_balance,
         }
         for kind in get_args(BrokerEvent):
             self._handlers[kind] = self._on_broker
@@ -362,7 +364,7 @@ class Engine:
         """Collect a price into the desk's own bars; the bar it closed goes where a bar of the feed would."""
         closed = self._own_bars[symbol].add(price, 0, at_ns)
         if closed is not None:
-            self.market_phases.follow(self.state.symbols[symbol], closed)
+            self._learn(self.state.symbols[symbol], closed)
             self._on_closed_bar(closed)
 
     def _on_bar(self, bar: Bar) -> None:
@@ -371,12 +373,17 @@ class Engine:
             return  # a repeat or a late bar never rewrites a decision
         known.bar_start_ns = bar.start_ns
         if not self._own_bars:
-            self.market_phases.follow(known, bar)
+            self._learn(known, bar)
         if not bar.backfilled:
             self.state.tally.market_events += 1
             self._price_from_bar(known, bar)
         if not self._own_bars:
             self._on_closed_bar(bar)
+
+    def _learn(self, known: SymbolState, bar: Bar) -> None:
+        """What is known of the market follows each closed bar, before anything is judged by it."""
+        self.market_phases.follow(known, bar)
+        self.desk.correlations.add(bar)
 
     def _on_closed_bar(self, bar: Bar) -> None:
         """A bar of the desk's shortest span has closed: the strategies' turn."""
@@ -505,6 +512,7 @@ class Engine:
         if self._ready:
             self._saved_strategies = {}  # indicators are seeded anew: the market moved on while the desk was away
             self._builders = {}
+        state.returns, state.balance = {}, None
         self._assemble()
         self.desk.begin()
         state.tally = Tally(starting_equity=self.desk.equity, starting_unrealized=self.desk.unrealized)
@@ -554,6 +562,9 @@ class Engine:
 
     def _on_command(self, command: Command) -> None:
         self.operator.act(command)
+
+    def _on_balance(self, read: BalanceRead) -> None:
+        self.trading.account.heard(read)
 
     def _on_error(self, event: ErrorNoted) -> None:
         self.state.tally.errors += 1

@@ -6,19 +6,16 @@ order has ended. Until then it is in `state.live_signals`.
 
 from typing import Final
 
-from engine.core import money
+from engine.core.account import Account
 from engine.core.blotter import Blotter
-from engine.core.breakers import Breakers
-from engine.core.candidate import Candidate, loss_at_stop, size
-from engine.core.conditions import should_trade
-from engine.core.config import MINUTE
+from engine.core.candidate import Candidate
+from engine.core.candidates import Candidates
 from engine.core.desk import Desk
 from engine.core.facts import SignalEnded, SignalJudged, SignalRaised, StrategyDecided
-from engine.core.orders import Order, Plan, on_tick
-from engine.core.phases import MarketPhase
+from engine.core.orders import Order, Plan
+from engine.core.pace import Sent
 from engine.core.risk import judge
 from engine.core.rule import Refusal
-from engine.core.safety import Safety
 from engine.core.state import LiveSignal
 from engine.core.strategy import Proposal
 from engine.core.view import SignalView
@@ -31,24 +28,15 @@ REASON_CODES: Final = frozenset(code.value for code in ReasonCode)
 class Entries:
     """The signals of one desk and what becomes of them."""
 
-    def __init__(self, desk: Desk, safety: Safety, breakers: Breakers, blotter: Blotter) -> None:
+    def __init__(self, desk: Desk, candidates: Candidates, account: Account, blotter: Blotter) -> None:
         self._desk = desk
-        self._safety = safety
-        self._breakers = breakers
+        self._candidates = candidates
+        self._account = account
         self._blotter = blotter
 
     def is_busy(self, symbol: str) -> bool:
         """True while the symbol has a position, a working order or a signal in flight."""
-        return self._occupations(symbol) > 0
-
-    def _occupations(self, symbol: str) -> int:
-        """What occupies a symbol: its position, or else its working orders, or else its signals in flight."""
-        state = self._desk.state
-        position = state.positions.get(symbol)
-        if position is not None and position.qty:
-            return 1
-        orders = sum(order.symbol == symbol for order in state.orders.values())
-        return orders or sum(signal.proposal.symbol == symbol for signal in state.live_signals.values())
+        return self._desk.occupants(symbol) > 0
 
     def in_flight(self) -> int:
         """Signals of this run without a verdict yet."""
@@ -62,7 +50,7 @@ class Entries:
         known = state.symbols.get(proposal.symbol)
         phase = known.phase.value if known else "UNKNOWN"
         signal = LiveSignal(desk.new_id(), strategy_id, proposal, phase, state.regime.regime.value)
-        candidate = self._candidate(strategy_id, proposal)
+        candidate = self._candidates.make(strategy_id, proposal)
         state.live_signals[signal.signal_id] = signal
         state.tally.signals += 1
         half = candidate.conditions.text if candidate.conditions.code is None else ""
@@ -90,57 +78,6 @@ class Entries:
             return
         self._enter(signal, candidate)
 
-    def _candidate(self, strategy_id: str, proposal: Proposal) -> Candidate:
-        """The entry as the safety layers judge it, with the desk's standing before the signal counts."""
-        desk, state, config = self._desk, self._desk.state, self._desk.config
-        known = state.symbols.get(proposal.symbol)
-        instrument = desk.instruments.get(proposal.symbol)
-        strategy = desk.strategy(strategy_id)
-        phase = known.phase if known else MarketPhase.UNKNOWN
-        answer = should_trade(phase, state.regime.regime, strategy, config.phases.volatile)
-        share = money.mul(answer.share, strategy.weight)
-        touch = desk.mark(proposal.symbol, -proposal.side.sign)
-        price = proposal.entry or touch
-        if proposal.entry and instrument is not None:
-            price = on_tick(proposal.entry, instrument.tick, proposal.side.sign)
-        code, breaker_text = self._breakers.refusal()
-        blocks, block_text = self._safety.standing()
-        horizon = state.at_ns - MINUTE
-        state.entries_ns = [at for at in state.entries_ns if at > horizon]
-        qty = size(proposal, instrument, config, price, share) if instrument else 0
-        return Candidate(
-            proposal=proposal,
-            instrument=instrument,
-            limits=config.limits,
-            qty=qty,
-            price=price,
-            notional=money.mul(price, qty),
-            loss=loss_at_stop(price, proposal.stop, qty, instrument),
-            last=known.last if known else 0,
-            last_age_ns=state.at_ns - known.last_ns if known else 0,
-            conditions=answer,
-            halted=known is not None and known.halted,
-            killed=state.killed,
-            blocks=blocks,
-            block_text=block_text,
-            breaker=code,
-            breaker_text=breaker_text,
-            open_positions=self._occupied(),
-            symbol_positions=self._occupations(proposal.symbol),
-            exposure=desk.exposure(),
-            risk=desk.risk(),
-            equity=desk.equity,
-            free_margin=desk.free_margin(),
-            entries_last_minute=len(state.entries_ns),
-            heat_limit=desk.heat_limit(),
-        )
-
-    def _occupied(self) -> int:
-        """Symbols with a position or a working entry."""
-        state = self._desk.state
-        held = {p.symbol: None for p in state.positions.values() if p.qty}
-        return len(held | {order.symbol: None for order in self._desk.entries()})
-
     def _enter(self, signal: LiveSignal, candidate: Candidate) -> None:
         desk, proposal = self._desk, signal.proposal
         limit = proposal.entry != 0
@@ -161,7 +98,9 @@ class Entries:
             plan=Plan(signal.phase, signal.regime, proposal.stop, proposal.target, proposal.hold_ns),
         )
         signal.order_id = order.order_id
-        desk.state.entries_ns.append(desk.at_ns)
+        sent = Sent(desk.at_ns, order.strategy_id, order.symbol, proposal.side, candidate.price)
+        desk.state.pace.entered(sent, candidate.limits.duplicate_window_ns)
+        self._account.claim(candidate.margin)
         self._blotter.send(order)
 
     # --- a signal ends ---

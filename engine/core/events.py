@@ -330,6 +330,15 @@ class ErrorNoted(Event, frozen=True, array_like=True, tag="er"):
     fingerprint: str = ""
 
 
+class BalanceRead(Event, frozen=True, array_like=True, tag="bal"):
+    """What a venue's own broker says of the account: equity, and the margin that is free for new orders."""
+
+    at_ns: int
+    equity: int
+    free_margin: int
+    source: str
+
+
 MarketEvent = Quote | Trade | Book | Bar | FundingRate
 BrokerEvent = (
     OrderAccepted
@@ -345,5 +354,5 @@ BrokerEvent = (
     | Fill
 )
 FeedEvent = MarketEvent | FeedChanged | TradingHalted | GapDetected | DataRejected
-SessionEvent = RunStarted | PhaseEntered | Command | Wake | ErrorNoted
+SessionEvent = RunStarted | PhaseEntered | Command | Wake | ErrorNoted | BalanceRead
 AnyEvent = FeedEvent | VolatilityRead | BrokerEvent | SessionEvent

@@ -164,6 +164,10 @@ class PaperBroker:
         """Cash and positions at the newest known prices."""
         return self._base.equity()
 
+    def free_margin(self) -> int:
+        """What equity leaves for new positions, once every working order that adds to one has filled."""
+        return self._base.free_margin()
+
     def _meet(self, event: Quote | Trade | Book | Bar) -> list[BrokerEvent]:
         """Hold `event` against every account that looks out for its symbol; the shadows before the desk reacts."""
         answers = self._base.meet(event) if event.symbol in self._base.bands else []

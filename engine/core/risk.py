@@ -6,36 +6,49 @@ Only entries come here. An order that reduces risk is never held back by an entr
 
 from typing import Final
 
-from engine.core import checks
+from engine.core import checks_desk as desk
+from engine.core import checks_order as order
 from engine.core.candidate import Candidate
 from engine.core.facts import Check
 from engine.core.rule import Refusal, Rule
 
 RULES: Final[tuple[Rule, ...]] = (
-    checks.kill,
-    checks.breaker,
-    checks.block,
-    checks.price_known,
-    checks.price_age,
-    checks.halt,
-    checks.conditions,
-    checks.positions,
-    checks.whitelist,
-    checks.symbol,
-    checks.leverage,
-    checks.heat,
-    checks.margin,
-    checks.levels,
-    checks.reward_risk,
-    checks.lots,
-    checks.min_qty,
-    checks.max_qty,
-    checks.min_notional,
-    checks.order_notional,
-    checks.position_notional,
-    checks.loss,
-    checks.collar,
-    checks.rate,
+    desk.kill,
+    desk.breaker,
+    desk.block,
+    desk.price_known,
+    desk.price_age,
+    desk.halt,
+    desk.market_open,
+    desk.conditions,
+    desk.positions,
+    desk.whitelist,
+    desk.symbol,
+    desk.symbol_qty,
+    desk.leverage,
+    desk.gross_exposure,
+    desk.net_exposure,
+    desk.concentration,
+    desk.heat,
+    desk.correlation_known,
+    desk.correlation,
+    desk.balance,
+    desk.margin,
+    desk.day_risk,
+    order.levels,
+    order.reward_risk,
+    order.lots,
+    order.min_qty,
+    order.max_qty,
+    order.min_notional,
+    order.max_notional,
+    order.order_notional,
+    order.position_notional,
+    order.loss,
+    order.collar,
+    order.duplicate,
+    order.rate,
+    order.message_rate,
 )
 
 

@@ -3,9 +3,11 @@
 import msgspec
 
 from engine.core.config import CoreConfig
+from engine.core.correlation import Returns
 from engine.core.events import FeedHealth, Quote, SessionPhase
 from engine.core.ledger import Ledger
 from engine.core.orders import Order
+from engine.core.pace import Pace
 from engine.core.paper_state import PaperState
 from engine.core.phases import MarketPhase, PhaseWindow
 from engine.core.positions import Position
@@ -86,6 +88,16 @@ class Recent(msgspec.Struct):
 class Funding(msgspec.Struct):
     rate: int
     due_ns: int
+
+
+class Balance(msgspec.Struct):
+    """What a venue's broker last said of the account; `claimed` is the margin of entries sent since."""
+
+    at_ns: int
+    equity: int
+    free_margin: int
+    source: str
+    claimed: int = 0
 
 
 class RegimeState(msgspec.Struct):
@@ -183,9 +195,12 @@ class EngineState(msgspec.Struct):
     day_orders: int = 0
     day_rejects: int = 0
     peak_equity: int = 0
-    entries_ns: list[int] = []  # when entries were sent, newest last, at most a minute old
+    pace: Pace = msgspec.field(default_factory=Pace)
+    heat_above: bool = False  # heat is beyond its limit, and was told so
+    balance: Balance | None = None  # by a venue's own broker
     # the market
     symbols: dict[str, SymbolState] = {}
+    returns: dict[str, Returns] = {}  # of closed bars, for correlation
     regime: RegimeState = msgspec.field(default_factory=RegimeState)
     # for the run's report and the screen
     tally: Tally = msgspec.field(default_factory=Tally)

@@ -5,9 +5,11 @@ changes a position or one of its orders leads to `Exits.protect`.
 """
 
 from engine.core import money
+from engine.core.account import Account
 from engine.core.blotter import Blotter
 from engine.core.bookkeeping import Bookkeeping
 from engine.core.breakers import Breakers
+from engine.core.candidates import Candidates
 from engine.core.config import SECOND
 from engine.core.desk import Desk
 from engine.core.entries import Entries
@@ -28,6 +30,7 @@ class Trading:
 
     Attributes:
         blotter: The working orders.
+        account: The margin that is free for them.
         entries: Proposals, signals and their verdicts.
         bookkeeping: The ledger, and its comparison with the desk's books.
         holdings: Positions, their results, and the trades they become.
@@ -40,7 +43,8 @@ class Trading:
         self._breakers = breakers
         self._paper = paper
         self.blotter = Blotter(desk, safety, paper)
-        self.entries = Entries(desk, safety, breakers, self.blotter)
+        self.account = Account(desk, paper)
+        self.entries = Entries(desk, Candidates(desk, safety, breakers, self.account), self.account, self.blotter)
         self.bookkeeping = Bookkeeping(desk, safety)
         self.holdings = Holdings(desk, breakers, self.blotter, self.bookkeeping)
         self.exits = Exits(desk, self.blotter)

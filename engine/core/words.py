@@ -38,6 +38,7 @@ class ReasonCode(StrEnum):
     MAX_POSITIONS = "max_positions"
     SYMBOL_POSITIONS = "symbol_positions"
     SYMBOL_QTY = "symbol_qty"
+    DAY_RISK = "day_risk"
     KILLED = "kill"
     PAUSED = "paused"
     RECONCILIATION = "reconciliation"
@@ -54,15 +55,18 @@ class ReasonCode(StrEnum):
     JOURNAL = "journal"
     UNKNOWN_ORDER = "unknown_order"
     SESSION_ENDED = "session_ended"
+    MARKET_CLOSED = "market_closed"
     NO_PRICE = "no_price"
     ZERO_SIZE = "zero_size"
     BELOW_MIN_QTY = "below_min_qty"
     BELOW_MIN_NOTIONAL = "below_min_notional"
     ABOVE_MAX_QTY = "above_max_qty"
+    ABOVE_MAX_NOTIONAL = "above_max_notional"
     LOSS_PER_TRADE = "loss_per_trade"
     REWARD_RISK = "reward_risk"
     INVALID_LEVELS = "invalid_levels"
     RATE_LIMIT = "rate_limit_exceeded"
+    MESSAGE_RATE = "message_rate_exceeded"
     NOTIONAL = "notional_exceeded"
     LEVERAGE = "leverage"
     MARGIN = "insufficient_margin"
@@ -79,14 +83,15 @@ def _state_of() -> dict[ReasonCode, TerminalState]:
     table = {
         TerminalState.EXECUTED: "FILLED PARTLY_FILLED",
         TerminalState.REJECTED_BY_CORRELATION: "CORRELATION CORRELATION_UNKNOWN",
-        TerminalState.REJECTED_BY_HEAT: "HEAT EXPOSURE CONCENTRATION MAX_POSITIONS SYMBOL_POSITIONS SYMBOL_QTY",
+        TerminalState.REJECTED_BY_HEAT: "HEAT EXPOSURE CONCENTRATION MAX_POSITIONS SYMBOL_POSITIONS SYMBOL_QTY "
+        "DAY_RISK",
         TerminalState.REJECTED_BY_CIRCUIT_BREAKER: "KILLED PAUSED RECONCILIATION STALE_DATA HALTED BREAKER COOLDOWN "
         "DAILY_LOSS ERROR_LIMIT PHASE_FORBIDS PHASE_UNKNOWN STRATEGY_DISABLED GATE_DENIED JOURNAL UNKNOWN_ORDER "
-        "SESSION_ENDED NO_PRICE",
-        TerminalState.REJECTED_BY_SIZING: "ZERO_SIZE BELOW_MIN_QTY BELOW_MIN_NOTIONAL ABOVE_MAX_QTY LOSS_PER_TRADE "
-        "REWARD_RISK INVALID_LEVELS",
-        TerminalState.REJECTED_BY_BROKER: "RATE_LIMIT NOTIONAL LEVERAGE MARGIN SYMBOL_NOT_ALLOWED PRICE_COLLAR "
-        "DUPLICATE VENUE_REFUSED CANCELLED_UNFILLED LOST_IN_CRASH INTERNAL_ERROR",
+        "SESSION_ENDED MARKET_CLOSED NO_PRICE",
+        TerminalState.REJECTED_BY_SIZING: "ZERO_SIZE BELOW_MIN_QTY BELOW_MIN_NOTIONAL ABOVE_MAX_QTY "
+        "ABOVE_MAX_NOTIONAL LOSS_PER_TRADE REWARD_RISK INVALID_LEVELS",
+        TerminalState.REJECTED_BY_BROKER: "RATE_LIMIT MESSAGE_RATE NOTIONAL LEVERAGE MARGIN SYMBOL_NOT_ALLOWED "
+        "PRICE_COLLAR DUPLICATE VENUE_REFUSED CANCELLED_UNFILLED LOST_IN_CRASH INTERNAL_ERROR",
     }
     return {ReasonCode[name]: state for state, names in table.items() for name in names.split()}
 

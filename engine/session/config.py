@@ -53,7 +53,15 @@ from engine.session.rules import (
     venue_section,
 )
 from engine.session.secret import Secret
-from engine.session.settings import DeskFile, RegimeFile, RiskFile, StrategyEntry, ValidationFile, VenueFile
+from engine.session.settings import (
+    DeskFile,
+    RegimeFile,
+    RiskFile,
+    StrategyEntry,
+    SymbolLimits,
+    ValidationFile,
+    VenueFile,
+)
 
 SHIPPED: Final = Path(__file__).parents[2] / "config"
 
@@ -179,7 +187,7 @@ def load(
         check_marker(part, env, problems)
     check_variables(sources, [part.section for part in settled], folder, PLAIN_VARIABLES, problems)
     check_desk(desk, venue, any_symbol, problems)
-    check_risk(risk, problems)
+    check_risk(risk, desk, venue, any_symbol, problems)
     check_breakers(desk, risk, problems)
     check_regime(regime, problems)
     chosen = choose_strategies(desk, strategies, problems)
@@ -223,7 +231,9 @@ def to_core(
         seed=desk.seed,
         paper=desk.broker == "paper",
         starting_equity=desk.starting_capital_usd,
-        instruments=tuple(_priced(each, fees, config.venue.maintenance_margin_percent) for each in instruments),
+        instruments=tuple(
+            _limited(_priced(each, fees, config.venue.maintenance_margin_percent), risk.symbols) for each in instruments
+        ),
         strategies=tuple(strategies),
         limits=config.limits,
         model=PaperModel(
@@ -285,6 +295,19 @@ def _priced(instrument: Instrument, fees: Mapping[str, int], maintenance: int) -
     """The instrument with what trading and holding it costs by the venue's file."""
     given = {} if instrument.fee_source == "venue" else fees
     return msgspec.structs.replace(instrument, **given, maintenance=maintenance)
+
+
+def _limited(instrument: Instrument, symbols: Mapping[str, SymbolLimits]) -> Instrument:
+    """The instrument with the sizes `risk.toml` allows it, where these are tighter than the venue's."""
+    limits = symbols.get(instrument.symbol)
+    if limits is None:
+        return instrument
+    return msgspec.structs.replace(
+        instrument,
+        max_qty=min(instrument.max_qty, limits.order_qty_max or instrument.max_qty),
+        max_notional=limits.order_notional_max_usd or 0,
+        max_position_qty=limits.position_qty_max or 0,
+    )
 
 
 def _tree(env: str, given: Path | None, problems: list[Problem]) -> Path:

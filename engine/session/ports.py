@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from engine.core.config import Instrument
-from engine.core.events import Act, AnyEvent, Bar, BrokerEvent, FeedEvent
+from engine.core.events import Act, AnyEvent, BalanceRead, Bar, BrokerEvent, FeedEvent
 from engine.core.facts import AnyFact, Cancel, Query, Submit
 from engine.core.view import CommandReceipt, DeskView
 
@@ -59,6 +59,9 @@ class Broker(Protocol):
 
     async def query(self, order: Query) -> Sequence[BrokerEvent]:
         """What the venue knows of the order: its state and all its fills, or `OrderMissing`."""
+
+    async def balance(self) -> BalanceRead:
+        """The account as the venue has it now, or raise `VenueError`."""
 
     def events(self) -> AsyncIterator[Sequence[BrokerEvent]]: ...
 

@@ -11,7 +11,7 @@ from engine.core import money
 from engine.core.breaker_table import SPECS, stricter
 from engine.core.clean import clean
 from engine.core.config import Limits
-from engine.core.limits import FLOORS, HARD, looser_than_hard
+from engine.core.limits import AMOUNTS, FLOORS, HARD, looser_than_hard
 from engine.core.words import BreakerAction
 from engine.session.fields import duration_text
 from engine.session.layers import (
@@ -146,18 +146,18 @@ def _check_venue(
             problems.append(desk.problem("broker", "must be paper where the venue is not on this machine"))
 
 
-def check_risk(risk: Settled[RiskFile], problems: list[Problem]) -> None:
+def check_risk(
+    risk: Settled[RiskFile],
+    desk: Settled[DeskFile],
+    venue: Settled[VenueFile],
+    any_symbol: bool,
+    problems: list[Problem],
+) -> None:
     """No limit looser than the hard one, none so small that percent and fraction were confused, sizes that fit."""
     file = risk.file
     if file is None:
         return
-    key_of = {limit: key for key, limit in LIMIT_OF.items()}
-    hard = RiskFile(env=file.env).model_dump(mode="json")
-    for limit, _, _ in looser_than_hard(limits_of(file)):
-        key = key_of[limit]
-        word = "at least" if limit in FLOORS else "at most"
-        rule = f"must be {word} {hard[key]}: a hard limit in the program, which configuration may only tighten"
-        problems.append(risk.problem(key, rule))
+    _check_hard(risk, file, desk.file.starting_capital_usd if desk.file else 0, problems)
     for key, limit in LIMIT_OF.items():
         if key.endswith("_percent") and getattr(file, key) * PLAUSIBLE_SHARE < getattr(HARD, limit):
             problems.append(risk.problem(key, "is written in percent and implausibly small: 1 means 1 %"))
@@ -168,6 +168,25 @@ def check_risk(risk: Settled[RiskFile], problems: list[Problem]) -> None:
     ):
         if getattr(file, smaller) > getattr(file, larger):
             problems.append(risk.problem(smaller, f"must not be above {larger}"))
+    known = venue.file.allowed_symbols if venue.file else ()
+    for symbol in () if any_symbol or not known else file.symbols:
+        if symbol not in known:
+            rule = f"{clean(symbol, 40)} is not among the venue's allowed_symbols{nearest(symbol, known)}"
+            problems.append(risk.problem("symbols", rule))
+
+
+def _check_hard(risk: Settled[RiskFile], file: RiskFile, account: int, problems: list[Problem]) -> None:
+    """Every limit within what an account of this size is allowed at most."""
+    key_of = {limit: key for key, limit in LIMIT_OF.items()}
+    for limit, _, hard in looser_than_hard(limits_of(file), account):
+        key = key_of[limit]
+        word = "at least" if limit in FLOORS else "at most"
+        as_written: dict[str, Any] = {"env": file.env, key: hard}
+        shown = RiskFile.model_construct(**as_written).model_dump(mode="json")[key]
+        rule = f"must be {word} {shown}: a hard limit in the program, which configuration may only tighten"
+        if limit in AMOUNTS:
+            rule += f"; it is that of an account of {money.text(account)}"
+        problems.append(risk.problem(key, rule))
 
 
 def check_regime(regime: Settled[RegimeFile], problems: list[Problem]) -> None:

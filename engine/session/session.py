@@ -200,6 +200,11 @@ class Session:
         read = self._volatility.read(self._plan.clock.now_ns())
         if read is not None:
             shell.take_now(read)
+        if self._plan.broker is not None:
+            balance = await self._or_stop(self._plan.broker.balance())
+            if balance is None:
+                return
+            shell.take_now(balance)
         # What a start leaves in memory lives as long as the process. Scanned again and again it would stop the desk for
         # tens of milliseconds at a time, just when an order may be leaving.
         gc.collect()
@@ -285,7 +290,9 @@ class Session:
             return
         engine = shell.runner.engine
         look_back = [s.history * s.span_ns // BASE_SPAN_NS for s in engine.strategies]
-        needed = max(plan.policy.min_history, engine.desk.config.phases.window, *look_back)
+        config = engine.desk.config
+        returns = config.limits.correlation_window
+        needed = max(plan.policy.min_history, config.phases.window, returns + 1, *look_back)
         for done, symbol in enumerate(symbols):
             shell.phase_text = f"history {done}/{len(symbols)} symbols"
             bars = await self._history(symbol, needed)

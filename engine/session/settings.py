@@ -4,10 +4,11 @@ A key names its unit where two are possible: `_usd` (account currency; USDT coun
 """
 
 import ipaddress
+import json
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from engine.core.config import DAY, HOUR, MINUTE, SECOND
 from engine.core.limits import HARD
@@ -84,6 +85,22 @@ class DeskFile(FileModel):
     paper_shadows: Flag = True
 
 
+class SymbolLimits(FileModel):
+    """What one symbol's orders and position are held to, where the venue's own sizes are not tight enough."""
+
+    order_qty_max: Money | None = None
+    order_notional_max_usd: Money | None = None
+    position_qty_max: Money | None = None
+
+
+def _tables(raw: object) -> object:
+    """A variable or an option says it as JSON."""
+    try:
+        return json.loads(raw) if isinstance(raw, str) else raw
+    except json.JSONDecodeError:
+        raise ValueError('must be like {"BTCUSDT": {"order_qty_max": "0.5"}}') from None
+
+
 class RiskFile(FileModel):
     """`risk.toml`: the limits. Each may be tighter than its hard limit, never looser; `LIMIT_OF` pairs them."""
 
@@ -91,6 +108,9 @@ class RiskFile(FileModel):
     position_notional_max_usd: Money = HARD.position_notional_max
     order_notional_max_usd: Money = HARD.order_notional_max
     leverage_max: Money = HARD.leverage_max
+    gross_exposure_max: Money = HARD.gross_exposure_max
+    net_exposure_max: Money = HARD.net_exposure_max
+    concentration_max_percent: Percent = HARD.concentration_max
     daily_loss_max_usd: Money = HARD.daily_loss_max
     daily_loss_max_percent: Percent = HARD.daily_loss_fraction_max
     daily_drawdown_max_percent: Percent = HARD.daily_drawdown_max
@@ -100,8 +120,13 @@ class RiskFile(FileModel):
     positions_max: Count = HARD.positions_max
     positions_per_symbol_max: Count = HARD.positions_per_symbol_max
     heat_max_percent: Percent = HARD.heat_max
+    gap_allowance_percent: Percent = HARD.gap_allowance
+    correlation_max: Money = HARD.correlation_max
+    correlation_window: Count = HARD.correlation_window
     reward_risk_min: Money = HARD.reward_risk_min
     orders_per_minute_max: Count = HARD.orders_per_minute_max
+    messages_per_minute_max: Count = HARD.messages_per_minute_max
+    duplicate_window: Duration = HARD.duplicate_window_ns
     errors_max: Count = HARD.errors_max
     errors_per_hour_max: Count = HARD.errors_per_hour_max
     feed_outages_per_hour_max: Count = HARD.feed_outages_per_hour_max
@@ -111,6 +136,8 @@ class RiskFile(FileModel):
     breaker_actions: BreakerActions = Field(default_factory=dict)
     price_age_max: Duration = HARD.price_age_ns_max
     price_collar_percent: Percent = HARD.price_collar
+    balance_age_max: Duration = HARD.balance_age_ns_max
+    symbols: Annotated[dict[str, SymbolLimits], BeforeValidator(_tables)] = Field(default_factory=dict)
     risk_per_trade_usd: Money = 2 * 100_000_000
     entry_notional_max_usd: Money = 400 * 100_000_000
 
@@ -119,6 +146,9 @@ LIMIT_OF: Final = {
     "position_notional_max_usd": "position_notional_max",
     "order_notional_max_usd": "order_notional_max",
     "leverage_max": "leverage_max",
+    "gross_exposure_max": "gross_exposure_max",
+    "net_exposure_max": "net_exposure_max",
+    "concentration_max_percent": "concentration_max",
     "daily_loss_max_usd": "daily_loss_max",
     "daily_loss_max_percent": "daily_loss_fraction_max",
     "daily_drawdown_max_percent": "daily_drawdown_max",
@@ -128,8 +158,13 @@ LIMIT_OF: Final = {
     "positions_max": "positions_max",
     "positions_per_symbol_max": "positions_per_symbol_max",
     "heat_max_percent": "heat_max",
+    "gap_allowance_percent": "gap_allowance",
+    "correlation_max": "correlation_max",
+    "correlation_window": "correlation_window",
     "reward_risk_min": "reward_risk_min",
     "orders_per_minute_max": "orders_per_minute_max",
+    "messages_per_minute_max": "messages_per_minute_max",
+    "duplicate_window": "duplicate_window_ns",
     "errors_max": "errors_max",
     "errors_per_hour_max": "errors_per_hour_max",
     "feed_outages_per_hour_max": "feed_outages_per_hour_max",
@@ -138,6 +173,7 @@ LIMIT_OF: Final = {
     "slippage_multiple_max": "slippage_multiple_max",
     "price_age_max": "price_age_ns_max",
     "price_collar_percent": "price_collar",
+    "balance_age_max": "balance_age_ns_max",
 }
 """Key of `RiskFile` to field of `Limits`: every limit has exactly one key."""
 

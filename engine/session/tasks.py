@@ -21,12 +21,15 @@ from engine.session.ports import Broker
 from engine.session.runner import BATCH_EVENTS_MAX
 from engine.session.shell import Shell
 from engine.session.volatility import BadIndex, VolatilityReader
+from engine.venues.errors import VenueError
 
 BEAT_NS: Final = 1_000_000_000
 GAUGE_WINDOW_BEATS: Final = 30  # figures on screen look back half a minute to a minute
 LAG_PROBE_SECONDS: Final = 0.1
 KILL_CHECK_SECONDS: Final = 0.25
 MEMORY_CHECK_PROBES: Final = 50
+BALANCE_EVERY_SECONDS: Final = 10  # of the desk's clock
+BALANCE_SECONDS_MIN: Final = 0.2
 FUNDING_RATE_DEFAULT: Final = 10_000  # 0.01 %
 FUNDING_EVERY_NS: Final = 8 * HOUR
 TIMER_CHECK_SECONDS: Final = 0.05
@@ -103,6 +106,7 @@ class Tasks:
         async with asyncio.TaskGroup() as group:
             if self._plan.broker is not None:
                 group.create_task(self._follow(self._plan.broker), name="broker-events")
+                group.create_task(self._poll_balance(self._plan.broker), name="broker-balance")
             while True:
                 durable, effects = await self._shell.outgoing.get()
                 await asyncio.wait([durable])
@@ -114,6 +118,16 @@ class Tasks:
         async for events in broker.events():
             for event in events:
                 self._shell.inbox.put_first(event)
+
+    async def _poll_balance(self, broker: Broker) -> None:
+        """Read the account again and again; while it cannot be read, the newest figure ages and at last denies."""
+        seconds = max(BALANCE_SECONDS_MIN, BALANCE_EVERY_SECONDS / _speed(self._plan.clock))
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                self._shell.inbox.put_first(await broker.balance())
+            except VenueError as problem:
+                log.warning("the account's balance could not be read: %s", problem)
 
     def _send(self, effects: Sequence[AnyEffect], group: asyncio.TaskGroup) -> None:
         broker = self._plan.broker

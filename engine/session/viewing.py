@@ -139,7 +139,7 @@ def _regime(engine: Engine) -> RegimeView:
 def _position(engine: Engine, holding: Holding) -> PositionView:
     desk = engine.desk
     position = desk.state.positions[holding.symbol]
-    risk = desk.holding_risk(holding) if holding.stop else 0
+    risk = desk.stakes.risk(holding)
     return PositionView(
         symbol=holding.symbol,
         side=holding.side,

@@ -106,9 +106,9 @@ def test_a_forced_exit_is_a_loss_in_the_books_and_not_in_the_run() -> None:
 
 
 def test_the_daily_loss_includes_open_positions_and_fees() -> None:
-    rig = Rig(limits=Limits(daily_loss_max=d(5)))
+    rig = Rig(limits=Limits(daily_loss_max=d(5)), sizing=Sizing(risk_per_trade=d(2), notional_max=d(400)))
     rig.enter()
-    rig.quote("99.6", "99.7")
+    rig.quote("97.4", "97.5")  # a gap through the stop: by the stops alone no day can lose so much
     assert tripped(rig) == [B.DAILY_LOSS]
     rig.propose()
     assert last(rig).reason_code is ReasonCode.DAILY_LOSS

@@ -126,7 +126,8 @@ def leveraged(**config: Any) -> Rig:
             "daily_drawdown_max": d(10),
             "total_drawdown_max": d(10),
             "loss_per_trade_max": d(10_000),
-            "heat_max": d(1),
+            "heat_max": d(5),
+            "concentration_max": d(1),
         }
     )
     listed = (instrument(maintenance=d("0.005")),)

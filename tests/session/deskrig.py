@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from engine.core.config import MINUTE, SECOND, CoreConfig, RegimeModel, Sizing
+from engine.core.config import MINUTE, SECOND, CoreConfig, Limits, RegimeModel, Sizing
 from engine.core.events import Bar, Quote
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import Side
@@ -59,7 +59,8 @@ class DeskRig:
 
     def config(self, **changes: Any) -> CoreConfig:
         market = ToyMarket(self.symbols)
-        config = CoreConfig("paper", 1, True, d(10_000), tuple(market.instruments), ())
+        alike = Limits(correlation_max=d(1))  # the toy market's symbols move together
+        config = CoreConfig("paper", 1, True, d(10_000), tuple(market.instruments), (), limits=alike)
         config = msgspec.structs.replace(config, sizing=Sizing(d(2), d(400)), regimes=RegimeModel(source=self.source))
         return msgspec.structs.replace(config, resting_stops=True, **changes)
 

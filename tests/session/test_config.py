@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from engine.core import money
 from engine.core.config import DAY, HOUR, MINUTE, SECOND, Instrument, Limits, QueueRule, RegimeModel, StrategySpec
-from engine.core.limits import HARD, looser_than_hard
+from engine.core.limits import COUNTS, FLOORS, HARD, looser_than_hard
 from engine.session.config import PLAIN_VARIABLES, SHIPPED, Config, load, to_core
 from engine.session.fields import duration_text, parse_duration
 from engine.session.layers import ConfigRefused, FileModel, Override, Problem, Section
@@ -223,19 +223,72 @@ def test_all_problems_are_reported_at_once_with_file_key_value_and_rule(tree: Pa
     assert 'sim.toml: rest_url = "ftp://x": must be an http' in text
 
 
+def just_looser(key: str, limit: str) -> str:
+    """A value for `key` a little beyond its hard limit, as a file would write it."""
+    step = -1 if limit in FLOORS else 1
+    if limit in COUNTS:
+        return str(getattr(HARD, limit) + step)
+    if limit.endswith("_ns") or limit.endswith("_ns_max"):
+        return f'"{getattr(HARD, limit) // SECOND + step}s"'
+    shown = RiskFile(env="paper").model_dump(mode="json")[key]
+    return f'"{money.text(money.parse(shown) + 100 * step)}"'
+
+
 @pytest.mark.parametrize("env", ["paper", "live"])
 @pytest.mark.parametrize(("key", "limit"), list(LIMIT_OF.items()))
 def test_no_limit_can_be_loosened_past_the_hard_one(tree: Path, env: str, key: str, limit: str) -> None:
     path = tree / env / "risk.toml"
-    written = RiskFile(env="paper").model_dump(mode="json")[key]
-    hard = int(written) if isinstance(written, int) else written
-    looser = {"reward_risk_min": '"0.99"', "price_age_max": '"16s"', "feed_outage_max": '"11m"'}.get(key)
-    if looser is None:
-        looser = str(hard + 1) if isinstance(hard, int) else f'"{money.text(money.parse(hard) + 100)}"'
+    looser = just_looser(key, limit)
     edit(path, key, looser)
-    assert f"{key} = {looser}" in (text := refusal(env=env, tree=tree))
+    assert f"{path}: {key} = {looser}: must be at" in (text := refusal(env=env, tree=tree))
     assert "a hard limit in the program" in text
     assert getattr(HARD, limit) == getattr(Limits(), limit)
+
+
+def test_larger_accounts_have_larger_hard_amounts_and_the_same_shares(tree: Path) -> None:
+    edit(tree / "paper" / "risk.toml", "daily_loss_max_usd", '"100"')
+    assert 'daily_loss_max_usd = "100": must be at most 50: a hard limit' in (text := refusal(tree=tree))
+    assert "it is that of an account of 10000" in text
+    edit(tree / "paper" / "desk.toml", "starting_capital_usd", '"24999.99"')
+    assert "must be at most 50" in refusal(tree=tree)
+    edit(tree / "paper" / "desk.toml", "starting_capital_usd", '"25000"')
+    assert read(tree=tree).limits.daily_loss_max == money.parse("100")
+    edit(tree / "paper" / "risk.toml", "daily_loss_max_usd", '"100.01"')
+    assert "must be at most 100:" in refusal(tree=tree)
+    edit(tree / "paper" / "desk.toml", "starting_capital_usd", '"100000"')
+    assert read(tree=tree).limits.daily_loss_max == money.parse("100.01")
+    edit(tree / "paper" / "risk.toml", "heat_max_percent", '"1.01"')
+    assert "heat_max_percent" in refusal(tree=tree)
+
+
+def test_a_symbol_may_be_held_to_smaller_sizes_than_the_venue_has(tree: Path) -> None:
+    sizes = '{ BTCUSDT = { order_qty_max = "0.5", order_notional_max_usd = "20000", position_qty_max = "1" } }'
+    edit(tree / "paper" / "risk.toml", "symbols", sizes)
+    listed = Instrument("BTCUSDT", tick=1, lot=1, min_qty=1, max_qty=money.parse("90"))
+    other = msgspec.structs.replace(listed, symbol="ETHUSDT")
+    held, free = to_core(read(tree=tree), (listed, other), ()).instruments
+    assert (held.max_qty, held.max_notional, held.max_position_qty) == (
+        money.parse("0.5"),
+        money.parse("20000"),
+        money.parse("1"),
+    )
+    assert (free.max_qty, free.max_notional, free.max_position_qty) == (money.parse("90"), 0, 0)
+    given = {"NIGHTDESK_RISK_SYMBOLS": '{"BTCUSDT": {"order_qty_max": "100"}}'}
+    assert to_core(read(variables=given), (listed,), ()).instruments[0].max_qty == money.parse("90"), "only tighter"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ('{ BTCUSD = { order_qty_max = "1" } }', "did you mean BTCUSDT?"),
+        ('{ BTCUSDT = { order_qty = "1" } }', "unknown key"),
+        ('{ BTCUSDT = { order_qty_max = "0" } }', "must be above zero"),
+        ('"x"', "must be like"),
+    ],
+)
+def test_wrong_sizes_of_a_symbol_are_refused(tree: Path, sizes: str, words: str) -> None:
+    edit(tree / "paper" / "risk.toml", "symbols", sizes)
+    assert words in refusal(tree=tree)
 
 
 def test_a_tighter_limit_is_taken(tree: Path) -> None:

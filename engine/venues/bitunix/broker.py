@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from engine.core.events import (
+    BalanceRead,
     BrokerEvent,
     CancelRefused,
     DataRejected,
@@ -228,6 +229,15 @@ class BitunixBroker:
         """The margin account. Raises `VenueError`."""
         row = await self._account_row()
         return VenueAccount(row.available, row.frozen, row.margin, row.cross_unrealized + row.isolated_unrealized)
+
+    async def balance(self) -> BalanceRead:
+        """The account for the core, as of when it was asked for. Raises `VenueError`.
+
+        `available` is what new orders may bind, open losses taken off already; open profits are in the equity alone.
+        """
+        at_ns, told = self._clock.now_ns(), await self.account()
+        equity = told.available + told.frozen + told.margin + max(0, told.unrealized)
+        return BalanceRead(at_ns, equity, told.available, "bitunix")
 
     async def positions(self) -> list[VenuePosition]:
         """All open positions. Raises `VenueError`."""

@@ -560,6 +560,8 @@ async def test_account_positions_and_working_orders_are_read(books: Books, broke
     books.put("run-1-1", side="SELL", tradeQty="0.1", status="PART_FILLED")
     books.fake.answers["/trade/get_pending_orders"] = lambda *_: {"orderList": list(books.orders.values()), "total": 1}
     assert await broker.account() == VenueAccount(parse("900.5"), parse("10"), parse("20"), parse("-1.25"))
+    told = await broker.balance()
+    assert (told.free_margin, told.equity, told.source) == (parse("900.5"), parse("930.5"), "bitunix")
     assert await broker.positions() == [
         VenuePosition("BTCUSDT", -parse("0.5"), parse("100.5")),
         VenuePosition("BTCUSDT", parse("0.5"), parse("100.5")),

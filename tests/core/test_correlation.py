@@ -1,0 +1,142 @@
+"""Correlation of returns: against a plain computation, after a restart, and what is unknown."""
+
+from fractions import Fraction
+from itertools import pairwise
+from math import isqrt
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.core import money
+from engine.core.config import MINUTE
+from engine.core.correlation import HOLE_MAX, Alike, Correlations, Returns
+from engine.core.draw import below
+from engine.core.events import Bar
+from tests.rig import d
+
+WINDOW = 20
+GROUPS = {"A": "crypto", "B": "crypto", "C": "shares"}
+
+
+def bar(symbol: str, minute: int, close: int) -> Bar:
+    start = (1_000_000 + minute) * MINUTE
+    return Bar(symbol, start + MINUTE, start, MINUTE, close, close, close, close, d(1))
+
+
+def walk(seed: int, length: int, start: str = "100") -> list[int]:
+    """A price path of its own for each seed."""
+    closes = [d(start)]
+    for step in range(length):
+        closes.append(closes[-1] + (below(2001, seed, "walk", step) - 1000) * closes[-1] // 100_000)
+    return closes
+
+
+def fed(paths: dict[str, list[int]], series: dict[str, Returns] | None = None) -> Correlations:
+    made = Correlations({} if series is None else series, GROUPS, WINDOW, MINUTE)
+    for minute in range(max(map(len, paths.values()))):
+        for symbol, closes in paths.items():
+            if minute < len(closes) and closes[minute]:
+                made.add(bar(symbol, minute, closes[minute]))
+    return made
+
+
+def returns(closes: list[int]) -> list[int]:
+    return [money.div(b - a, a) for a, b in pairwise(closes)][-WINDOW:]
+
+
+def pearson_squared(x: list[int], y: list[int]) -> Fraction:
+    """By the definition: covariance squared over the variances."""
+    n = len(x)
+    mean_x, mean_y = Fraction(sum(x), n), Fraction(sum(y), n)
+    covariance = Fraction(sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)))
+    variances = sum(((a - mean_x) * (a - mean_x) for a in x), Fraction(0))
+    return covariance * covariance / (variances * sum(((b - mean_y) * (b - mean_y) for b in y), Fraction(0)))
+
+
+def between(made: Correlations, one: str, other: str) -> int:
+    found = made.alike(one, 1, [(other, 1)])
+    assert found.twin == other, "it is known"
+    return found.rho
+
+
+def test_identical_series_correlate_fully_and_opposite_directions_turn_the_sign() -> None:
+    made = fed({"A": walk(1, 40), "B": walk(1, 40)})
+    assert made.alike("A", 1, [("B", 1)]) == Alike(money.SCALE, "B", WINDOW, "")
+    assert made.alike("A", -1, [("B", -1)]).rho == money.SCALE
+    assert made.alike("A", 1, [("B", -1)]).rho == -money.SCALE
+
+
+@given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(WINDOW + 1, 60))
+def test_the_coefficient_is_pearsons_over_the_window_rounded_away_from_zero(a: int, b: int, length: int) -> None:
+    paths = {"A": walk(a, length), "B": walk(b, length)}
+    squared = pearson_squared(returns(paths["A"]), returns(paths["B"])) * money.SCALE**2
+    found = abs(between(fed(paths), "A", "B"))
+    assert (found - 1) ** 2 < squared <= found**2 or found == squared == 0
+    assert found - isqrt(squared.numerator // squared.denominator) in (0, 1)
+
+
+def test_the_highest_of_several_counts() -> None:
+    made = fed({"A": walk(1, 40), "B": walk(1, 40), "C": walk(3, 40)})
+    low = between(made, "A", "C")
+    assert low < d("0.8")
+    assert made.alike("A", 1, [("C", 1), ("B", 1)]).twin == "B"
+    assert made.alike("A", 1, [("C", 1)]) == Alike(low, "C", WINDOW, "")
+
+
+@pytest.mark.parametrize("length", [0, 1, WINDOW - 1])
+def test_too_few_returns_are_unknown_within_the_group_and_nothing_across_groups(length: int) -> None:
+    path = walk(1, length)
+    made = fed({"A": path, "B": path, "C": path})
+    assert made.alike("A", 1, [("B", 1)]) == Alike(0, "", len(path) - 1, "B")
+    assert made.alike("A", 1, [("C", 1)]) == Alike(0, "", WINDOW, "")
+    assert fed({"A": walk(1, WINDOW), "B": walk(1, WINDOW)}).alike("A", 1, [("B", 1)]).stranger == ""
+
+
+def test_a_symbol_without_any_bar_is_unknown() -> None:
+    assert fed({"A": walk(1, 40)}).alike("A", 1, [("B", 1)]) == Alike(0, "", 0, "B")
+
+
+def test_prices_that_stand_still_say_nothing() -> None:
+    made = fed({"A": [d(100)] * 40, "B": walk(1, 40)})
+    assert made.alike("A", 1, [("B", 1)]) == Alike(0, "", 0, "B")
+
+
+def test_a_short_hole_counts_as_standing_still_and_a_long_one_begins_anew() -> None:
+    whole, holed = walk(1, 60), walk(1, 60)
+    still = list(holed)
+    holed[50 : 50 + HOLE_MAX] = [0] * HOLE_MAX
+    still[50 : 50 + HOLE_MAX] = [still[49]] * HOLE_MAX
+    squared = pearson_squared(returns(whole), returns(still)) * money.SCALE**2
+    found = between(fed({"A": whole, "B": holed}), "A", "B")
+    assert (found - 1) ** 2 < squared <= found**2
+    holed[50 : 50 + HOLE_MAX + 1] = [0] * (HOLE_MAX + 1)
+    assert fed({"A": whole, "B": holed}).alike("A", 1, [("B", 1)]).stranger == "B"
+
+
+def test_a_symbol_that_falls_silent_is_unknown_after_a_while() -> None:
+    path = walk(1, 40)
+    made = fed({"A": path + walk(2, HOLE_MAX - 1, "100"), "B": path})
+    assert between(made, "A", "B") == money.SCALE, "as of the newest bar both had"
+    made.add(bar("A", len(path) + HOLE_MAX, d(101)))
+    assert made.alike("A", 1, [("B", 1)]).stranger == "B"
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10_000), st.lists(st.sampled_from("ABAB-"), min_size=30, max_size=120))
+def test_a_restart_at_any_bar_changes_nothing(seed: int, arrivals: list[str]) -> None:
+    """`arrivals` says whose bar comes next; a dash lets a minute pass."""
+    series: dict[str, Returns] = {}
+    made, minutes, closes = Correlations(series, GROUPS, WINDOW, MINUTE), {"A": 0, "B": 0}, {"A": d(100), "B": d(50)}
+    for step, symbol in enumerate(["A", "B"] * WINDOW + arrivals):
+        if symbol == "-":
+            minutes["A"] += 1
+            continue
+        minutes[symbol] += 1
+        closes[symbol] += (below(2001, seed, symbol, step) - 1000) * closes[symbol] // 100_000
+        made.add(bar(symbol, minutes[symbol], closes[symbol]))
+        kept = msgspec.msgpack.decode(msgspec.msgpack.encode(series), type=dict[str, Returns])
+        again = Correlations(kept, GROUPS, WINDOW, MINUTE)
+        for one, other in (("A", "B"), ("B", "A")):
+            assert again.alike(one, 1, [(other, 1)]) == made.alike(one, 1, [(other, 1)])
