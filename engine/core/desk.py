@@ -21,7 +21,7 @@ from engine.core.state import EngineState, SymbolState
 from engine.core.words import Purpose
 
 CURVE_POINTS_MAX: Final = 120
-UNHASHED: Final = frozenset({"at_ns", "entry_at_ns", "order_to_fill_ns", "text", "actor"})
+UNHASHED: Final = frozenset({"at_ns", "of_ns", "entry_at_ns", "order_to_fill_ns", "text", "actor"})
 """Fields of a decision that carry a wall-clock time or words for people: not part of the decision hash."""
 
 

@@ -114,9 +114,9 @@ class Trading:
         holding = self._desk.state.holdings.get(symbol)
         if holding is None or holding.leaving is not None:
             return
-        levels = f"stop {money.text(holding.stop)}, target {money.text(holding.target)}"
+        stop, target = (money.text(level) if level else "none" for level in (holding.stop, holding.target))
         unrealized = money.text(self._desk.unrealized_of(symbol), 2)
-        self._decided(holding, Decision.HOLD, f"{levels}, unrealized {unrealized}")
+        self._decided(holding, Decision.HOLD, f"stop {stop}, target {target}, unrealized {unrealized}")
 
     def _decided(self, holding: Holding, decision: Decision, text: str) -> None:
         self._desk.emit(StrategyDecided(self._desk.at_ns, holding.strategy_id, holding.symbol, decision, text))

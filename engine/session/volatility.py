@@ -147,14 +147,14 @@ class FileIndex:
     def __init__(self, path: Path) -> None:
         self._path = path.expanduser().absolute()
         self.source = f"file:{clean(self._path.name, 60)}"
-        self._stamp = (0, 0)
+        self._stamp: tuple[int, int] | None = (0, 0)  # None: there is no such file
         self.refresh()
 
     def refresh(self) -> bool:
         stamp = _stamp(self._path)
         if stamp == self._stamp:
             return False
-        self._stamp = stamp  # a file that is bad is not read again before it changes
+        self._stamp = stamp  # what is wrong is told once, and looked at again when it changes
         self._readings = _read(self._path)
         self._times = [reading.of_ns for reading in self._readings]
         return True
@@ -179,12 +179,12 @@ def index_of(setting: str, seed: int, *, generated_market: bool) -> VolatilityIn
     return GeneratedIndex(seed) if setting in ("auto", GENERATED) else FileIndex(Path(setting))
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    """When a file was written, and its size: another file has another."""
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """When a file was written, and its size: another file has another, and none has none."""
     try:
         found = path.stat()
-    except OSError as broken:
-        raise BadIndex(f"{path}: cannot be read: {broken.strerror or broken}") from broken
+    except OSError:
+        return None
     return found.st_mtime_ns, found.st_size
 
 

@@ -17,8 +17,8 @@ from engine.core.regimes import by_level
 from engine.core.words import Regime
 from engine.session.volatility import BadIndex, FileIndex, GeneratedIndex, VolatilityReader, index_of
 
-SHARED = Path(os.environ.get("NIGHTDESK_SHARED", Path(__file__).parents[3] / "shared"))
-VIX = SHARED / "data" / "vix" / "vix_daily_1990-2019.csv.gz"
+SHARED = Path(os.environ.get("NIGHTDESK_SHARED", Path(__file__).parents[3] / "shared" / "data"))
+VIX = SHARED / "vix" / "vix_daily_1990-2019.csv.gz"
 
 
 def ns(text: str) -> int:
@@ -213,4 +213,5 @@ def test_a_file_that_becomes_bad_is_told_once_and_the_old_values_count_on(tmp_pa
     path.unlink()
     with pytest.raises(BadIndex, match="No such file"):
         reader.refresh()
+    reader.refresh()
     assert reader.read(now) == before
