@@ -27,6 +27,7 @@ from engine.session.clock import ScaledClock, VirtualClock, WallClock
 from engine.session.config import Config, to_core
 from engine.session.errors import SessionError
 from engine.session.home import kill_requested, write_kill_file
+from engine.session.hours import Hours
 from engine.session.lock import DeskLock, Holder
 from engine.session.plan import DeskStore, Plan, Policy, Source
 from engine.session.ports import Broker, Clock, Feed
@@ -62,6 +63,7 @@ class Market(msgspec.Struct):
     clock: Clock
     source_name: str
     symbols: tuple[str, ...]
+    hours: Hours
     feed: Feed | None = None
     broker: Broker | None = None
     source: Source | None = None
@@ -112,6 +114,8 @@ async def _headless(config: Config, options: RunOptions, lock: DeskLock, store: 
     if plan is None:
         say.aside(f"nightdesk: {heard[0]} came before the run had begun")
         return Exit.DONE
+    for warning in plan.warnings:
+        say.aside(f"nightdesk: {warning}")
     session = Session(plan)
     handle_signals(session, asyncio.get_running_loop())
     if heard:
@@ -262,7 +266,8 @@ async def _plan(
 
     def make_config(instruments: Sequence[Instrument]) -> CoreConfig:
         wanted = [i for i in instruments if i.symbol in market.symbols]
-        return to_core(config, wanted, strategies, volatility.source if volatility else "")
+        calendars = market.hours.learn(wanted, market.clock.now_ns())
+        return to_core(config, wanted, strategies, volatility.source if volatility else "", calendars)
 
     return Plan(
         home=options.home,
@@ -296,6 +301,8 @@ async def _plan(
         market_ended=market.venue.market_ended if market.venue else None,
         close_venue=market.venue.stop if market.venue else None,
         on_line=on_line,
+        paper_start_day=market.hours.paper_start_day,
+        warnings=market.hours.warnings(market.clock.now_ns()),
     )
 
 
@@ -341,13 +348,14 @@ async def _open_market(config: Config, options: RunOptions) -> Market:
         ns / SECOND for ns in (config.venue.request_timeout, config.venue.ping_interval, config.venue.reconnect_window)
     )
     patience = FeedSettings(timeout_s=timeout_s, ping_s=ping_s, window_s=window_s, replay=bool(options.data))
-    feed = BitunixFeed(venue.rest_url, venue.ws_url, symbols, clock, patience)
+    hours = Hours(config.desk.paper_start_date)
+    feed = BitunixFeed(venue.rest_url, venue.ws_url, symbols, clock, patience, hours.rest)
     broker = None
     if options.broker == "venue":
         keys = Credentials(SIM_KEY, SIM_SECRET)
         settings = BrokerSettings(timeout_s=timeout_s, ping_s=ping_s, window_s=window_s)
         broker = BitunixBroker(venue.rest_url, venue.ws_url, keys, clock, settings=settings)
-    return Market(clock, venue.source, symbols, feed=feed, broker=broker, venue=venue)
+    return Market(clock, venue.source, symbols, hours, feed=feed, broker=broker, venue=venue)
 
 
 async def _start_venue(options: VenueOptions) -> VenueProcess:
@@ -396,4 +404,5 @@ def _open_source(config: Config, options: RunOptions) -> Market:
     unknown = [s for s in options.symbols if s not in symbols]
     if unknown:
         raise Quit(Exit.USAGE, f"--symbols: {', '.join(unknown)} not in the data; there are {', '.join(symbols)}")
-    return Market(VirtualClock(source.start_ns), source.name, symbols, source=source)
+    hours = Hours(config.desk.paper_start_date)
+    return Market(VirtualClock(source.start_ns), source.name, symbols, hours, source=source)

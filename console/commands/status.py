@@ -79,7 +79,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("breakers", ", ".join(b["name"] for b in found["breakers"] if b["tripped"]) or "none tripped"),
         ("heartbeat", f"{heartbeat['count']} beats, longest gap {heartbeat['max_gap_seconds']:.2f} s"),
         ("feed age", "no data yet" if age is None else f"{age:.1f} s"),
-        *(("stale price", _stale(feed)) for feed in found["feeds"] if feed["health"] != "LIVE"),
+        *(("stale price", _stale(feed)) for feed in found["feeds"] if _is_stale(feed)),
+        ("paper period", _paper_period(found["paper_period"])),
         ("live gate", found["gate_level"]),
     ]
     return rows
@@ -95,6 +96,20 @@ def _band(net: str, band: dict[str, str | None]) -> str:
 def _block(block: dict[str, Any]) -> str:
     left = f", in {say.span(block['release_seconds'])}" if block.get("release_seconds") else ""
     return f"{block['reason']}: {block['text']} (lifted by: {block['lifts']}{left})"
+
+
+def _paper_period(period: dict[str, Any] | None) -> str:
+    if period is None:
+        return "no paper_start_date"
+    if period["days"] is None:
+        return f"since {period['start']}; its trading days cannot be told"
+    if not period["days"]:
+        return f"begins {period['start']}; no day counts yet"
+    return f"trading day {period['days']} since {period['start']}"
+
+
+def _is_stale(feed: dict[str, Any]) -> bool:
+    return feed["health"] != "LIVE" and not feed["market_closed"]
 
 
 def _stale(feed: dict[str, Any]) -> str:

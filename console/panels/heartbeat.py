@@ -54,6 +54,9 @@ def _feed(seen: Seen, width: int) -> Line:
     feeds = seen.view.feeds
     if not feeds:
         return _row("feed", "no symbol yet", width, Tone.WARN)
+    feeds = tuple(feed for feed in feeds if not feed.closed)
+    if not feeds:
+        return _row("feed", "market closed", width, Tone.GOOD)
     live = sum(feed.health is FeedHealth.LIVE for feed in feeds)
     worst = max(feeds, key=lambda feed: (feed.health is not FeedHealth.LIVE, _age(seen, feed), feed.symbol))
     tone = Tone.GOOD if live == len(feeds) else Tone.BAD if not live else Tone.WARN

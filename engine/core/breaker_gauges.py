@@ -127,8 +127,8 @@ class Gauges:
         return average, max(1, money.mul(expected, self._limits.slippage_multiple_max))
 
     def _unknown_phases(self) -> tuple[int, int]:
-        symbols = self._desk.state.symbols.values()
-        unknown = sum(known.phase is MarketPhase.UNKNOWN for known in symbols)
+        known, symbols = self._desk.state.symbols, self._desk.instruments
+        unknown = sum(known[symbol].phase is MarketPhase.UNKNOWN for symbol in symbols)
         return _counts(unknown, max(1, len(symbols)))
 
     def _within(self, times: Sequence[int], window_ns: int) -> int:

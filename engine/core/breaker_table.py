@@ -130,7 +130,6 @@ BREAKERS: Final = (
         counts="Symbols without a known market phase; the limit is all of them.",
         least=BreakerAction.BLOCK,
         general=False,
-        code=ReasonCode.PHASE_UNKNOWN,
     ),
     BreakerSpec(
         name=BreakerName.HEAT,
@@ -140,7 +139,6 @@ BREAKERS: Final = (
         limits=("heat_max",),
         least=BreakerAction.WATCH,
         general=False,
-        code=ReasonCode.HEAT,
     ),
 )
 

@@ -56,7 +56,7 @@ class Candidates:
             last=known.last,
             mid=(known.quote.bid + known.quote.ask) >> 1 if known.quote is not None else 0,
             last_age_ns=state.at_ns - known.last_ns,
-            is_open=instrument is None or _is_open(instrument, state.at_ns),
+            is_open=desk.is_open(symbol),
             halted=known.halted,
             conditions=answer,
             killed=state.killed,
@@ -88,7 +88,3 @@ class Candidates:
         if proposal.entry and instrument is not None:
             return on_tick(proposal.entry, instrument.tick, proposal.side.sign)
         return proposal.entry or self._desk.mark(proposal.symbol, -proposal.side.sign)
-
-
-def _is_open(instrument: Instrument, at_ns: int) -> bool:
-    return not instrument.sessions or any(begin <= at_ns < end for begin, end in instrument.sessions)

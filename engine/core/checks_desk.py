@@ -23,6 +23,7 @@ BLOCK_CODES: Final = {
     BlockReason.UNKNOWN_ORDER: R.UNKNOWN_ORDER,
     BlockReason.PHASE_UNKNOWN: R.PHASE_UNKNOWN,
     BlockReason.RESTORED: R.PAUSED,
+    BlockReason.MARKET_CLOSED: R.MARKET_CLOSED,
 }
 """What a block refuses with; the kill and the breakers have rules of their own."""
 
@@ -66,6 +67,12 @@ def block(c: Candidate) -> Measured:
     return stands(len(c.blocks))
 
 
+@rule(1, Unit.COUNT, R.MARKET_CLOSED, no="the market of {c.proposal.symbol} is closed")
+def market_open(c: Candidate) -> Measured:
+    """The symbol's market is open."""
+    return stands(not c.is_open)
+
+
 @rule(1, Unit.PRICE, R.NO_PRICE, no="no price of {c.proposal.symbol} is known yet")
 def price_known(c: Candidate) -> Measured:
     """A price of the symbol is known."""
@@ -83,12 +90,6 @@ def price_age(c: Candidate) -> Measured:
 def halt(c: Candidate) -> Measured:
     """Trading in the symbol is not halted."""
     return stands(c.halted)
-
-
-@rule(1, Unit.COUNT, R.MARKET_CLOSED, no="the market of {c.proposal.symbol} is closed")
-def market_open(c: Candidate) -> Measured:
-    """The symbol's market is open."""
-    return stands(not c.is_open)
 
 
 @rule(

@@ -9,12 +9,14 @@ from typing import Final
 
 import msgspec
 
+from engine.core import times
+from engine.core.calendar import CONTINUOUS, Calendar
 from engine.core.words import BreakerAction, BreakerName, Regime, Volatile
 
-SECOND: Final = 1_000_000_000
-MINUTE: Final = 60 * SECOND
-HOUR: Final = 3600 * SECOND
-DAY: Final = 24 * HOUR
+SECOND: Final = times.SECOND
+MINUTE: Final = times.MINUTE
+HOUR: Final = times.HOUR
+DAY: Final = times.DAY
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -40,7 +42,7 @@ class Instrument(Value, frozen=True):
     maintenance: int = 0  # equity below this fraction of the positions' value is liquidated; 0: never
     max_notional: int = 0  # of one order; 0: no limit of its own
     max_position_qty: int = 0  # of the whole position; 0: as much as one order
-    sessions: tuple[tuple[int, int], ...] = ()  # UTC ns, [open, close): when it may be entered; none: always
+    calendar: str = CONTINUOUS  # whose hours it trades in: 24/7, or the name of one of the run's calendars
 
 
 class Limits(Value, frozen=True):
@@ -209,4 +211,5 @@ class CoreConfig(Value, frozen=True):
     config_hash: str = ""
     shadows: bool = False  # whether orders are also filled under the pessimistic and the optimistic profile
     regimes: RegimeModel = RegimeModel()
+    calendars: tuple[Calendar, ...] = ()  # of the instruments that do not trade around the clock
     phases: PhaseModel = PhaseModel()

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from engine.core import money
+from engine.core.calendar import Calendar, shared
 from engine.core.config import DAY, CoreConfig, Instrument, StrategySpec
 from engine.core.correlation import Correlations
 from engine.core.events import FeedHealth
@@ -34,10 +35,23 @@ class UnsupportedMultiplier(Exception):
         self.multiplier = multiplier
 
 
+class UnknownCalendar(Exception):
+    """An instrument trades by a calendar the run was not given: nobody could say when its market is open."""
+
+    def __init__(self, symbol: str, name: str) -> None:
+        super().__init__(f"{symbol} trades by the calendar {name}, which this run does not have")
+        self.symbol = symbol
+        self.name = name
+
+
 class Desk:
     """One desk: state, instruments, and the list of facts and effects the current event leads to.
 
-    Raises UnsupportedMultiplier for an instrument whose multiplier is not 1.
+    Raises UnsupportedMultiplier for an instrument whose multiplier is not 1, UnknownCalendar for one of unknown hours.
+
+    Attributes:
+        calendars: Market hours by symbol of this run.
+        calendar: What rolls the trading day.
     """
 
     def __init__(self, state: EngineState) -> None:
@@ -45,6 +59,8 @@ class Desk:
         self.state = state
         self.config: CoreConfig = state.config
         self.instruments: dict[str, Instrument] = {i.symbol: i for i in state.config.instruments}
+        self.calendars = _calendars(state.config)
+        self.calendar = shared(self.calendars.values())
         self._strategies = {spec.strategy_id: spec for spec in state.config.strategies}
         for instrument in self.instruments.values():
             if instrument.multiplier != money.SCALE:
@@ -175,8 +191,13 @@ class Desk:
         peak = self.state.peak_equity
         return max(0, money.div(peak - self.equity, peak)) if peak > 0 else 0
 
+    def is_open(self, symbol: str) -> bool:
+        """Whether the symbol's market is open now; one that is none of the run's has no hours to keep it out."""
+        calendar = self.calendars.get(symbol)
+        return calendar is None or calendar.is_open(self.at_ns)
+
     def stale_symbols(self) -> list[str]:
-        return [s for s, known in self.state.symbols.items() if known.health is not FeedHealth.LIVE]
+        return [s for s in self.instruments if self.state.symbols[s].health is not FeedHealth.LIVE]
 
     def mark_equity(self) -> None:
         """Record the account as it stands."""
@@ -208,3 +229,12 @@ class Desk:
         for symbol, known in self.state.symbols.items():
             by_phase.setdefault(known.phase.value, []).append(symbol)
         return " ".join(f"{phase}:{','.join(symbols)}" for phase, symbols in sorted(by_phase.items()))
+
+
+def _calendars(config: CoreConfig) -> dict[str, Calendar]:
+    """The calendar of each symbol."""
+    given = {calendar.name: calendar for calendar in (Calendar(), *config.calendars)}
+    for instrument in config.instruments:
+        if instrument.calendar not in given:
+            raise UnknownCalendar(instrument.symbol, instrument.calendar)
+    return {instrument.symbol: given[instrument.calendar] for instrument in config.instruments}

@@ -15,7 +15,7 @@ from engine.core import money
 from engine.core.bars import BarBuilder
 from engine.core.breakers import Breakers
 from engine.core.conditions import MarketPhases
-from engine.core.config import DAY, HOUR, MINUTE, CoreConfig
+from engine.core.config import HOUR, MINUTE, CoreConfig
 from engine.core.desk import Desk
 from engine.core.events import (
     AnyEvent,
@@ -49,6 +49,7 @@ from engine.core.facts import (
     PhaseChanged,
     WakeAt,
 )
+from engine.core.market_hours import MarketHours
 from engine.core.operator import Operator
 from engine.core.paper import PaperBroker
 from engine.core.paper_state import PaperAccount, PaperState, opening_state
@@ -190,6 +191,8 @@ class Engine:
         self.market_phases = MarketPhases(self.desk, self.safety)
         self.breakers = Breakers(self.desk, self.safety)
         self.trading = Trading(self.desk, self.safety, self.breakers, self.paper)
+        self.hours = MarketHours(self.desk, self.safety, self.breakers, self.trading)
+        self._closed = self.hours.closed
         self.operator = Operator(self.desk, self.safety, self.breakers, self.trading)
         self.strategies = tuple(self._make_strategies(config))
         for strategy in self.strategies:
@@ -228,14 +231,15 @@ class Engine:
 
     def _plan(self) -> None:
         """Find the next time something is due, and ask to be woken then."""
-        state, day_end = self.state, (self.state.day + 1) * DAY
+        state = self.state
         times = [
             self.trading.next_due_ns() if state.phase in TRADES else 0,
             self.breakers.next_due_ns(),
             self.regimes.next_due_ns(),
             self.paper.next_due_ns if self.paper else 0,
             state.marked_ns + EQUITY_EVERY_NS if state.marked_ns else 0,
-            day_end if state.day >= 0 else 0,
+            self.desk.day_end_ns if state.day >= 0 else 0,
+            self.hours.next_due_ns,
         ]
         for symbol in state.positions:
             funding = state.symbols[symbol].funding
@@ -253,8 +257,9 @@ class Engine:
             for answer in self.paper.advance(state.at_ns):
                 self.trading.answer(answer)
         self._settle_funding()
-        if state.at_ns >= (state.day + 1) * DAY:
+        if state.at_ns >= desk.day_end_ns:
             self._roll_day()
+        self.hours.due()
         self.breakers.due()
         self.regimes.expire()
         if state.phase in TRADES:
@@ -265,9 +270,13 @@ class Engine:
         self._plan()
 
     def _roll_day(self) -> None:
+        """Begin the trading day this moment belongs to. After a change of calendar it may be the one that is on."""
         state, desk = self.state, self.desk
+        day, state.day_end_ns = desk.calendar.day_at(state.at_ns)
+        if day <= state.day:
+            return
         ended_pnl = desk.equity - state.day_opening_equity if state.day >= 0 else 0
-        ended, state.day = state.day, state.at_ns // DAY
+        ended, state.day = state.day, day
         state.day_opening_equity = state.day_base_equity = state.day_peak_equity = desk.equity
         state.errors_counted = 0
         sent, refused = state.day_orders, state.day_rejects
@@ -298,6 +307,9 @@ class Engine:
         known = self.state.symbols.get(quote.symbol)
         if known is None:
             return  # not one of this run's symbols
+        if quote.symbol in self._closed:
+            self._pass_by()
+            return
         known.quote = quote
         self._price(known, quote.symbol, (quote.bid + quote.ask) >> 1)
         known.last_ns = quote.at_ns
@@ -311,6 +323,9 @@ class Engine:
         known = self.state.symbols.get(book.symbol)
         if known is None:
             return
+        if book.symbol in self._closed:
+            self._pass_by()
+            return
         (bid, bid_qty), (ask, ask_qty) = book.bids[0], book.asks[0]
         quote = Quote(book.symbol, book.at_ns, book.venue_ns, bid, ask, bid_qty, ask_qty)
         known.quote = quote
@@ -321,6 +336,10 @@ class Engine:
             for answer in self.paper.on_book(book):
                 self.trading.answer(answer)
         self._touched(quote)
+
+    def _pass_by(self) -> None:
+        """A tick from outside the session of its market: counted, and nothing else."""
+        self.state.tally.market_events += 1
 
     def _price(self, known: SymbolState, symbol: str, price: int) -> None:
         """Take a symbol's newest price; a jump is traded on like any price, but told."""
@@ -345,6 +364,9 @@ class Engine:
     def _on_trade(self, trade: Trade) -> None:
         known = self.state.symbols.get(trade.symbol)
         if known is None:
+            return
+        if trade.symbol in self._closed:
+            self._pass_by()
             return
         known.last_ns = trade.at_ns
         if known.quote is None:
@@ -376,7 +398,8 @@ class Engine:
             self._learn(known, bar)
         if not bar.backfilled:
             self.state.tally.market_events += 1
-            self._price_from_bar(known, bar)
+            if not self._closed or self.hours.was_open(bar.symbol, bar.start_ns):
+                self._price_from_bar(known, bar)
         if not self._own_bars:
             self._on_closed_bar(bar)
 
@@ -452,21 +475,18 @@ class Engine:
     # --- the feed's health ---
 
     def _on_feed_changed(self, event: FeedChanged) -> None:
-        symbols = [event.symbol] if event.symbol else list(self.state.symbols)
+        symbols = [event.symbol] if event.symbol else list(self.desk.instruments)
         for symbol in symbols:
             if symbol in self.state.symbols:
                 self.state.symbols[symbol].health = event.health
         if event.health is not FeedHealth.LIVE:
+            if all(symbol in self._closed for symbol in symbols):
+                return  # a closed market owes no data
             self.state.tally.stale += 1
         kind = "FEED_LIVE" if event.health is FeedHealth.LIVE else "ORDER_BOOK_STALE"
         text = event.detail or f"{event.symbol or 'the feed'} is {event.health.value}"
         self.desk.emit(FeedNoted(event.at_ns, event.symbol, kind, text, event.age_ns))
-        stale = self.desk.stale_symbols()
-        if stale and len(stale) == len(self.state.symbols):
-            self.safety.block(BlockReason.STALE_DATA, f"no fresh market data: {text}")
-        else:
-            self.safety.unblock(BlockReason.STALE_DATA, "market data is fresh again")
-        self.breakers.outage(BlockReason.STALE_DATA in self.state.blocks)
+        self.hours.judge_feed(text)
 
     def _on_halted(self, event: TradingHalted) -> None:
         known = self.state.symbols.get(event.symbol)
@@ -479,6 +499,8 @@ class Engine:
         self.desk.emit(FeedNoted(event.at_ns, event.symbol, kind, event.text))
 
     def _on_gap(self, gap: GapDetected) -> None:
+        if self.hours.was_closed(gap.symbol, gap.prev_ns + MINUTE, gap.curr_ns):
+            return  # a closed market makes no bars
         self.state.tally.gaps += 1
         text = f"{gap.missing} bars missing"
         self.desk.emit(FeedNoted(gap.at_ns, gap.symbol, "GAP_DETECTED", text, gap.missing, gap.prev_ns, gap.curr_ns))
@@ -530,8 +552,8 @@ class Engine:
         state.blocks.pop(BlockReason.STALE_DATA, None)
         state.recent.outage_since_ns = 0
         self.safety.block(BlockReason.STARTING, "the session is starting")
-        if state.at_ns >= (state.day + 1) * DAY or state.day < 0:
-            self._roll_day()
+        self._roll_day()
+        self.hours.follow()
         state.day_base_equity = state.day_base_equity or state.day_opening_equity
         state.peak_equity = max(state.peak_equity, self.desk.equity)
         self.market_phases.begin()

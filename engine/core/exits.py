@@ -19,6 +19,7 @@ from engine.core.events import Fill, Liquidation, SessionPhase
 from engine.core.facts import Alert
 from engine.core.orders import Order, Terms, on_tick
 from engine.core.state import Holding
+from engine.core.times import stretch
 from engine.core.words import ExitReason, OrderKind, OrderState, Purpose, Severity, Side, TimeInForce
 
 EXIT_RETRY_NS: Final = SECOND
@@ -97,7 +98,9 @@ class Exits:
                 times.append(holding.close_at_ns)
                 times.append(holding.stop_passed_ns and holding.stop_passed_ns + STOP_GRACE_NS)
             elif not holding.exit_order_id:
-                times.append(holding.exit_tried_ns + EXIT_RETRY_NS)
+                open_now, calendar = self._desk.is_open(holding.symbol), self._desk.calendars[holding.symbol]
+                retry_ns = holding.exit_tried_ns + EXIT_RETRY_NS
+                times.append(retry_ns if open_now else calendar.next_open_ns(self._desk.at_ns))
         return min((at for at in times if at), default=0)
 
     # --- out at market ---
@@ -115,12 +118,25 @@ class Exits:
         holding.leaving = holding.leaving or reason
         if holding.exit_order_id:
             return
+        if not self._desk.is_open(symbol):
+            self._wait(holding)
+            return
         if holding.exit_tried_ns and state.at_ns - holding.exit_tried_ns < EXIT_RETRY_NS:
             return
         self._blotter.cancel_symbol(symbol, f"the position is being closed ({reason.value})")
         purpose = Purpose.STOP if reason is ExitReason.SL else Purpose.CLOSE
-        holding.exit_tried_ns = state.at_ns
+        holding.exit_tried_ns, holding.waits = state.at_ns, False
         holding.exit_order_id = self._send(holding, purpose, OrderKind.MARKET, Terms(-position.qty, 0, 0), reason)
+
+    def _wait(self, holding: Holding) -> None:
+        """Nothing can be closed in a closed market: say, once, when it will be."""
+        if holding.waits:
+            return
+        holding.waits = True
+        left_ns = self._desk.calendars[holding.symbol].next_open_ns(self._desk.at_ns) - self._desk.at_ns
+        when = f"in {stretch(left_ns)}" if left_ns > 0 else "at a time that is not known"
+        text = f"{holding.symbol}: its exit ({holding.leaving}) waits for the market to open, {when}"
+        self._desk.emit(Alert(Severity.WARNING, "exit waits", text))
 
     def exit_all(self, reason: ExitReason) -> None:
         """Close every position."""
@@ -135,7 +151,7 @@ class Exits:
         holding, position = state.holdings.get(symbol), state.positions.get(symbol)
         if holding is None or position is None or not position.qty or holding.leaving is not None or not holding.rests:
             return
-        if state.phase is not SessionPhase.RUNNING:
+        if state.phase is not SessionPhase.RUNNING or not self._desk.is_open(symbol):
             return  # nothing is sent before history is seeded, nor while the session ends
         if self._desk.config.resting_stops:
             self._rest_stop(holding)

@@ -79,16 +79,16 @@ class Operator:
 
     def _kill(self, command: Command) -> tuple[bool, str]:
         fresh = self._safety.kill(command.source, command.actor, command.reason)
-        closing, why = 0, f"kill by {command.actor}"
+        why, closing = f"kill by {command.actor}", "positions stay"
         if self._desk.config.kill_closes:
-            orders, closing = len(self._desk.state.orders), len(self._desk.state.holdings)
+            orders, closing = len(self._desk.state.orders), self._closing()
             self._trading.blotter.cancel_all_open_orders(why)
             self._trading.exits.exit_all(ExitReason.KILL)
         else:
             orders = len(self._desk.entries())
             self._trading.blotter.cancel_entries(why)
         self._desk.emit(StopSession("kill_switch", 0))
-        words = f"{orders} orders being cancelled, {closing} positions being closed"
+        words = f"{orders} orders being cancelled, {closing}"
         return True, f"killed: {words}" if fresh else f"already killed: {words}"
 
     def _rearm(self, command: Command) -> tuple[bool, str]:
@@ -101,9 +101,9 @@ class Operator:
     def _flatten(self, command: Command) -> tuple[bool, str]:
         self._safety.block(BlockReason.OPERATOR, f"flattened by {command.actor}", command.actor)
         self._trading.blotter.cancel_all_open_orders(f"flatten by {command.actor}")
-        count = len(self._desk.state.holdings)
+        closing = self._closing()
         self._trading.exits.exit_all(ExitReason.FORCE_CLOSE)
-        return True, f"{count} positions being closed; entries paused"
+        return True, f"{closing}; entries paused"
 
     def _reset_breaker(self, command: Command) -> tuple[bool, str]:
         if not command.reason:
@@ -130,12 +130,20 @@ class Operator:
         return True, f"{count} orders being cancelled"
 
     def _close_all(self, command: Command) -> tuple[bool, str]:
-        count = len(self._desk.state.holdings)
+        closing = self._closing()
         self._trading.exits.exit_all(ExitReason.SHUTDOWN)
         if command.subject == AT_LAST_PRICE:
+            count = len(self._desk.state.holdings)
             self._trading.close_at_last()
             return True, f"{count - len(self._desk.state.holdings)} positions closed at the last known price"
-        return True, f"{count} positions being closed"
+        return True, closing
+
+    def _closing(self) -> str:
+        """How many positions are closed now, and how many cannot be before their market opens."""
+        symbols = self._desk.state.holdings
+        waiting = sum(not self._desk.is_open(symbol) for symbol in symbols)
+        words = f"{len(symbols) - waiting} positions being closed"
+        return f"{words}, {waiting} waiting for their market to open" if waiting else words
 
     def _block(self, command: Command) -> tuple[bool, str]:
         self._safety.block(BlockReason(command.subject), command.reason, command.actor)

@@ -22,6 +22,7 @@ LIFTS: Final = {
     BlockReason.JOURNAL: "a writable journal",
     BlockReason.UNKNOWN_ORDER: "the venue's evidence",
     BlockReason.PHASE_UNKNOWN: "enough bars",
+    BlockReason.MARKET_CLOSED: "its opening",
     BlockReason.RESTORED: "resume (r)",
 }
 
@@ -39,13 +40,13 @@ class Safety:
 
     # --- blocks ---
 
-    def block(self, reason: BlockReason, text: str, actor: str = "", lifts: str = "") -> None:
+    def block(self, reason: BlockReason, text: str, actor: str = "", lifts: str = "", release_ns: int = 0) -> None:
         """Put a block in force and take back what was to enter; says nothing new if it already stands."""
         state = self._desk.state
         if reason in state.blocks:
             return
         lifts = lifts or LIFTS[reason]
-        state.blocks[reason] = Block(text, lifts, state.at_ns)
+        state.blocks[reason] = Block(text, lifts, state.at_ns, release_ns)
         self._desk.emit(BlockChanged(state.at_ns, reason, True, text, lifts, actor))
         self.cancel_entries(text)
 

@@ -43,6 +43,7 @@ class Holding(msgspec.Struct):
     refusals: int = 0  # of its stop and target in a row
     stop_passed_ns: int = 0  # when the price passed a stop that rests; 0: it has not
     leaving: ExitReason | None = None  # set once the desk means to be out
+    waits: bool = False  # to be out, and told that the market is closed
     exit_reason: ExitReason | None = None
 
 
@@ -61,6 +62,7 @@ class Block(msgspec.Struct):
     text: str
     lifts: str
     since_ns: int
+    release_ns: int = 0  # 0: no time is known
 
 
 class Breaker(msgspec.Struct):

@@ -1,8 +1,11 @@
-"""Lengths of time in words."""
+"""Lengths of time: their units in nanoseconds, and how people read them."""
 
 from typing import Final
 
 SECOND: Final = 1_000_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 3600 * SECOND
+DAY: Final = 24 * HOUR
 
 
 def stretch(ns: int) -> str:

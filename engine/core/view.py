@@ -110,6 +110,14 @@ class FeedView(View, frozen=True):
     bid: int  # 0: none in this run
     ask: int
     last: int = 0  # newest price of any kind, from an earlier run while the feed is silent; 0: none
+    closed: bool = False  # its market is: no data is owed
+
+
+class PaperPeriodView(View, frozen=True):
+    """The paper period: its first day (since 1970), and the trading days so far; None where they cannot be told."""
+
+    start_day: int
+    days: int | None
 
 
 class NoteView(View, frozen=True):
@@ -197,6 +205,7 @@ class DeskView(View, frozen=True):
     day_rejects: int = 0  # of them, refused by the broker
     net_pnl_pessimistic: int | None = None  # of the run, under that execution profile; None: no shadow books
     net_pnl_optimistic: int | None = None
+    paper_period: PaperPeriodView | None = None  # None: no first day was set
     kill_closes: bool = True  # what a kill does with open positions: close them or keep them
 
 

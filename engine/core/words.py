@@ -51,11 +51,11 @@ class ReasonCode(StrEnum):
     PHASE_FORBIDS = "phase_forbids"
     PHASE_UNKNOWN = "phase_unknown"
     STRATEGY_DISABLED = "strategy_disabled"
+    MARKET_CLOSED = "market_closed"
     GATE_DENIED = "gate_denied"
     JOURNAL = "journal"
     UNKNOWN_ORDER = "unknown_order"
     SESSION_ENDED = "session_ended"
-    MARKET_CLOSED = "market_closed"
     NO_PRICE = "no_price"
     ZERO_SIZE = "zero_size"
     BELOW_MIN_QTY = "below_min_qty"
@@ -186,6 +186,7 @@ class BlockReason(StrEnum):
     JOURNAL = "journal"
     UNKNOWN_ORDER = "unknown_order"
     PHASE_UNKNOWN = "phase_unknown"
+    MARKET_CLOSED = "market_closed"
     RESTORED = "restored"
 
 

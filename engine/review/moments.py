@@ -1,6 +1,6 @@
 """Moments as text, one way everywhere: UTC, ISO 8601, microseconds."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -19,3 +19,8 @@ def instant(ns: int) -> str | None:
 def _second(seconds: int) -> str:
     """Events come many to a second, and calendar arithmetic costs more than all the rest of writing one."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def date_text(day: int) -> str:
+    """Days since 1970 as a date, 2026-01-31."""
+    return (date(1970, 1, 1) + timedelta(day)).isoformat()

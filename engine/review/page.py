@@ -91,8 +91,15 @@ def _header(report: Mapping[str, Any]) -> str:
         f"after {_span(report['duration_seconds'])}.</p>"
         f'<p class="quiet">{times} · {_e(report["venue"])} ({_e(report["source"])}), {_e(report["broker"])} broker, '
         f"{_e(report['clock'])} clock, seed {report['seed']}</p>"
-        f'<p class="quiet">{_worth(report)}</p>'
+        f'<p class="quiet">{_paper_period(report.get("paper_period"))}{_worth(report)}</p>'
     )
+
+
+def _paper_period(period: Mapping[str, Any] | None) -> str:
+    if period is None:
+        return ""
+    days = "of unknown length" if period["days"] is None else f"trading day {period['days']}"
+    return f"Paper period since {_e(period['start'])}, {days}. "
 
 
 def _worth(report: Mapping[str, Any]) -> str:

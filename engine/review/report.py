@@ -18,7 +18,7 @@ from engine.core.words import TerminalState
 from engine.review import dealing
 from engine.review.conditions import ConditionFigures, strategies_told, told
 from engine.review.dealing import DealingFigures, reject_rate
-from engine.review.moments import instant
+from engine.review.moments import date_text, instant
 
 SCHEMA: Final = 1
 """Version of the report's shape; raised when a key changes its meaning."""
@@ -70,6 +70,8 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
         net_pnl_pessimistic: Net profit under the pessimistic execution profile; None while there is none, and then the
             band in the report is null: a missing band is never replaced by the plain figure.
         net_pnl_optimistic: The same under the optimistic profile.
+        paper_start_day: First day of the paper period, since 1970; None: none was set.
+        paper_days: Trading days from it to the end of the run, both included; None: they cannot be told.
         lost_lines: Log and event lines that could not be written.
         problems: What went wrong while the run was being ended, for people.
     """
@@ -130,6 +132,8 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     ledger_difference: str = ""
     net_pnl_pessimistic: int | None = None
     net_pnl_optimistic: int | None = None
+    paper_start_day: int | None = None
+    paper_days: int | None = None
     lost_lines: int = 0
     problems: tuple[str, ...] = ()
 
@@ -267,7 +271,15 @@ def _origin(f: RunFigures) -> dict[str, Any]:
         "seed": f.seed,
         "version": f.version,
         "config_hash": f.config_hash,
+        "paper_period": _paper_period(f),
     }
+
+
+def _paper_period(f: RunFigures) -> dict[str, Any] | None:
+    """The first day of the paper period and the trading days from it to this run's last; None where none was set."""
+    if f.paper_start_day is None:
+        return None
+    return {"start": date_text(f.paper_start_day), "days": f.paper_days}
 
 
 def _ending(f: RunFigures) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.core.calendar import Calendar
 from engine.core.config import (
     MINUTE,
     CoreConfig,
@@ -213,12 +214,17 @@ def load(
 
 
 def to_core(
-    config: Config, instruments: Sequence[Instrument], strategies: Sequence[StrategySpec], volatility: str = ""
+    config: Config,
+    instruments: Sequence[Instrument],
+    strategies: Sequence[StrategySpec],
+    volatility: str = "",
+    calendars: Sequence[Calendar] = (),
 ) -> CoreConfig:
     """All the core needs of `config`, for a run on `instruments` with `strategies` (their parameters validated).
 
-    `volatility` names the index the run reads; empty: none. Fees the venue gave stay; where it gave none, those
-    written in its file take the place of the assumed ones.
+    `volatility` names the index the run reads; empty: none. `calendars` are those of instruments that do not trade
+    around the clock. Fees the venue gave stay; where it gave none, those written in its file take the place of the
+    assumed ones.
     """
     desk, risk = config.desk, config.risk
     fees = {
@@ -258,6 +264,7 @@ def to_core(
         kill_closes=desk.on_kill == "close",
         bar_ns=desk.bar,
         config_hash=config.content_hash,
+        calendars=tuple(calendars),
         phases=PhaseModel(
             window=config.regime.phase_window,
             trend_min=config.regime.phase_trend_min,

@@ -206,6 +206,8 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int) -> RunFigures:
         ledger=engine.state.ledger.accounts,
         ledger_equity=engine.trading.bookkeeping.equity(),
         ledger_difference=engine.state.ledger_difference,
+        paper_start_day=view.paper_period.start_day if view.paper_period else None,
+        paper_days=view.paper_period.days if view.paper_period else None,
         strategies=engine.desk.config.strategies,
     )
 

@@ -97,4 +97,6 @@ class Plan(msgspec.Struct, frozen=True):
     market_ended: asyncio.Event | None = None  # set when recorded data has been played out
     close_venue: Callable[[], Awaitable[None]] | None = None
     secrets: Sequence[Secret] = ()
+    paper_start_day: int | None = None  # first day of the paper period, since 1970; None: none was set
+    warnings: tuple[str, ...] = ()  # what an operator should know of at the start
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

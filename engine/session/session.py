@@ -113,6 +113,8 @@ class Session:
     async def _run(self) -> int:
         plan = self._plan
         self._outputs = Outputs(plan)
+        for warning in plan.warnings:
+            log.warning("%s", warning)
         engine = Engine(plan.make_strategies, plan.store.recovered.snapshot)
         for event in plan.store.recovered.tail:
             engine.handle(event)  # the effects of the past are not performed again
@@ -154,6 +156,7 @@ class Session:
             seed=plan.seed,
             pid=os.getpid(),
             duration_ns=plan.policy.duration_ns,
+            paper_start_day=plan.paper_start_day,
         )
         shell = Shell(runner, run, plan.clock, self._outputs.written, self._latched, recovered.rows, recovered.head)
         if self._early_stop is not None:
@@ -456,13 +459,16 @@ class Session:
             return
         shell.act(Act.CLOSE_ALL, reason)
         shell.step()
-        await self._until(lambda shell: not shell.open_positions(), CLOSE_SECONDS)
-        if shell.open_positions() and self._plan.broker is None:
+        await self._until(lambda shell: not shell.closable_positions(), CLOSE_SECONDS)
+        if shell.closable_positions() and self._plan.broker is None:
             shell.act(Act.CLOSE_ALL, reason, AT_LAST_PRICE)
             shell.step()
-        if shell.open_positions():
-            shell.error("shutdown", f"{shell.open_positions()} positions could not be closed and stay open")
+        if shell.closable_positions():
+            shell.error("shutdown", f"{shell.closable_positions()} positions could not be closed and stay open")
             shell.step()
+        waiting = shell.open_positions() - shell.closable_positions()
+        if waiting:
+            log.warning("%d positions stay open because their market is closed; the next run closes them", waiting)
 
     async def _until(self, done: Callable[[Shell], bool], seconds: float) -> None:
         """Let time pass, waking the core when it asks, until `done` or `seconds` of the clock are over."""

@@ -376,3 +376,8 @@ class Shell:
 
     def open_positions(self) -> int:
         return len(self.runner.engine.state.holdings)
+
+    def closable_positions(self) -> int:
+        """Open positions whose market is open."""
+        engine = self.runner.engine
+        return sum(engine.desk.is_open(symbol) for symbol in engine.state.holdings)

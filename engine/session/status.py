@@ -5,8 +5,18 @@ from typing import Any, Final
 
 from engine.core import money
 from engine.core.times import stretch
-from engine.core.view import BlockView, BreakerView, DeskView, FeedView, OrderView, PositionView, RegimeView
+from engine.core.view import (
+    BlockView,
+    BreakerView,
+    DeskView,
+    FeedView,
+    OrderView,
+    PaperPeriodView,
+    PositionView,
+    RegimeView,
+)
 from engine.core.words import BlockReason
+from engine.review.moments import date_text
 
 STOPPED: Final = "STOPPED"
 GATE_LEVEL: Final = "DENIED"
@@ -63,6 +73,7 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "breakers": [_breaker(breaker) for breaker in view.breakers],
         "signals": {"total": view.signals_total, "in_flight": view.signals_in_flight, **view.signals},
         "trades": view.trades,
+        "paper_period": _paper_period(view.paper_period),
         "market_events": view.market_events,
         "heartbeat": _heartbeat(view),
         "feed_age_seconds": _feed_age(view),
@@ -158,6 +169,10 @@ def _order(order: OrderView) -> dict[str, Any]:
     }
 
 
+def _paper_period(period: PaperPeriodView | None) -> dict[str, Any] | None:
+    return None if period is None else {"start": date_text(period.start_day), "days": period.days}
+
+
 def _block(view: DeskView, block: BlockView) -> dict[str, Any]:
     return {
         "reason": block.reason,
@@ -225,6 +240,7 @@ def _feed(view: DeskView, feed: FeedView) -> dict[str, Any]:
         "health": feed.health.value,
         "age_seconds": _age(view, feed.last_ns),
         "last_price": money.text(feed.last) if feed.last else None,
+        "market_closed": feed.closed,
     }
 
 

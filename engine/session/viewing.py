@@ -7,6 +7,7 @@ import msgspec
 from engine.core import money
 from engine.core.breaker_gauges import Gauge
 from engine.core.breaker_table import SPECS
+from engine.core.calendar import UnknownDays
 from engine.core.engine import Engine
 from engine.core.events import FeedHealth
 from engine.core.orders import Order
@@ -20,6 +21,7 @@ from engine.core.view import (
     HeartbeatView,
     NoteView,
     OrderView,
+    PaperPeriodView,
     PositionView,
     RegimeView,
     SignalView,
@@ -39,6 +41,7 @@ class RunFacts(msgspec.Struct, frozen=True):
     seed: int
     pid: int
     duration_ns: int
+    paper_start_day: int | None = None  # since 1970
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -93,7 +96,10 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         breakers=tuple(_breaker(engine, gauge) for gauge in engine.breakers.gauges.all()),
         blocks=_blocks(engine),
         kill_latched=state.killed,
-        feeds=tuple(_feed(symbol, known, state.run_started_ns) for symbol, known in state.symbols.items()),
+        feeds=tuple(
+            _feed(symbol, state.symbols[symbol], state.run_started_ns, symbol in engine.hours.closed)
+            for symbol in desk.instruments
+        ),
         notes=tuple(progress.notes),
         equity_curve=tuple(state.equity_curve),
         heartbeat=progress.heartbeat,
@@ -110,16 +116,29 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         day_rejects=state.day_rejects,
         kill_closes=desk.config.kill_closes,
         regime=_regime(engine),
+        paper_period=_paper_period(engine, run.paper_start_day),
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
     )
 
 
-def _feed(symbol: str, known: SymbolState, run_started_ns: int) -> FeedView:
+def _paper_period(engine: Engine, start_day: int | None) -> PaperPeriodView | None:
+    """The trading days since the paper period began, today's included."""
+    if start_day is None:
+        return None
+    try:
+        return PaperPeriodView(start_day, len(engine.desk.calendar.scheduled(start_day, engine.state.day)))
+    except UnknownDays:
+        return PaperPeriodView(start_day, None)
+
+
+def _feed(symbol: str, known: SymbolState, run_started_ns: int, closed: bool) -> FeedView:
     """A price from before this run is shown for what it is: the last known one, and stale."""
     quote, health = known.quote, known.health
     if known.last_ns and known.last_ns < run_started_ns and health is FeedHealth.LIVE:
         health = FeedHealth.STALE
-    return FeedView(symbol, health, known.last_ns, quote.bid if quote else 0, quote.ask if quote else 0, known.last)
+    return FeedView(
+        symbol, health, known.last_ns, quote.bid if quote else 0, quote.ask if quote else 0, known.last, closed
+    )
 
 
 def _regime(engine: Engine) -> RegimeView:
@@ -196,7 +215,7 @@ def _blocks(engine: Engine) -> tuple[BlockView, ...]:
     views: list[BlockView] = []
     for reason, block in engine.state.blocks.items():
         if reason != BlockReason.BREAKER:
-            views.append(BlockView(reason, block.text, block.lifts, block.since_ns))
+            views.append(BlockView(reason, block.text, block.lifts, block.since_ns, block.release_ns))
             continue
         for name, breaker in engine.breakers.check_breakers().items():
             text = f"{SPECS[name].label} {breaker.text}"

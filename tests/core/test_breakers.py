@@ -240,7 +240,7 @@ def test_heat_trips_where_it_is_told_to() -> None:
     pass_time(rig, MINUTE)
     assert tripped(rig) == [B.HEAT]
     rig.propose()
-    assert last(rig).reason_code is ReasonCode.HEAT
+    assert last(rig).reason_code is ReasonCode.BREAKER
 
 
 # --- what a trip does ---

@@ -55,6 +55,7 @@ class DeskRig:
         self.home.create()
         self.symbols = symbols
         self.volatility: VolatilityIndex | None = None
+        self.paper_start_day: int | None = None
         self.begins_ns = START_NS  # of the next run's market: books go forward in time
 
     def config(self, **changes: Any) -> CoreConfig:
@@ -124,6 +125,7 @@ class DeskRig:
             make_strategies=lambda core: (Eager(tuple(i.symbol for i in core.instruments)),),
             source=market,
             volatility=self.volatility,
+            paper_start_day=self.paper_start_day,
         )
 
 

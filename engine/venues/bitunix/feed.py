@@ -6,7 +6,7 @@ come from the clock given, which may be the venue's own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,11 +61,19 @@ class BitunixFeed:
     Args:
         rest_url: Scheme, host and port of the HTTP side.
         ws_url: The same of the socket side, without the path.
+        rests: Whether every market is closed at a time (UTC ns), so that silence means nothing.
     """
 
     def __init__(
-        self, rest_url: str, ws_url: str, symbols: Sequence[str], clock: Clock, settings: FeedSettings | None = None
+        self,
+        rest_url: str,
+        ws_url: str,
+        symbols: Sequence[str],
+        clock: Clock,
+        settings: FeedSettings | None = None,
+        rests: Callable[[int], bool] = lambda _: False,
     ) -> None:
+        self._rests = rests
         self._settings = settings = settings or FeedSettings()
         self._symbols = tuple(dict.fromkeys(symbols))
         if not self._symbols or not 0 < len(settings.channels) <= STREAMS_PER_SOCKET:
@@ -178,6 +186,8 @@ class BitunixFeed:
             for symbol, candles in self._candles.items():
                 self._outbox.put(candles.tick(now_ns, mono_s, settings.grace_s, self._watch.heard_ns(symbol)))
             self._report_rejected()
+            if self._rests(now_ns):
+                continue  # a closed market is mute, and its connection none the worse
             for streams in self._streams:
                 silent_s = min(self._watch.silence_s(symbol, mono_s) for symbol in streams.symbols)
                 await streams.drop_if_mute(silent_s, 2 * settings.stale_s)

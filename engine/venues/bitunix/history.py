@@ -152,4 +152,5 @@ def _instrument(pair: PairRow, maker_fee: int, taker_fee: int) -> Instrument:
         maker_fee=maker_fee,
         taker_fee=taker_fee,
         fee_source=fee_source,
+        calendar=pair.calendar,
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from typing_extensions import TypedDict
 
 from engine.core import money
+from engine.core.calendar import CONTINUOUS
 from engine.core.clean import clean
 from engine.venues.errors import UnknownOutcome
 
@@ -215,6 +216,7 @@ class PairRow(Row):
     is_api_supported: bool = Field(alias="isApiSupported", default=True)
     maker_fee: FeeRate | None = Field(alias="makerFeeRate", default=None)
     taker_fee: FeeRate | None = Field(alias="takerFeeRate", default=None)
+    calendar: str = CONTINUOUS  # said by the built-in venue alone, of shares it plays
 
 
 class KlineRow(Row):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from engine.core import money
+from engine.core.calendar import CONTINUOUS
 from engine.core.config import DAY, HOUR, Instrument
 from engine.core.events import Bar
 from engine.venues.sim import wire
@@ -194,6 +195,7 @@ def _pair(instrument: Instrument) -> Record:
         "isApiSupported": True,
         "maxFundingRate": "0.3",
         "minFundingRate": "-0.3",
+        **({} if instrument.calendar == CONTINUOUS else {"calendar": instrument.calendar}),  # not the venue's own
     }
 
 

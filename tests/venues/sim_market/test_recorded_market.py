@@ -212,7 +212,7 @@ def test_steps_of_price_and_quantity_come_from_the_data(tmp_path: Path) -> None:
     market = RecordedMarket([wrote(tmp_path, "X.csv", BAR_HEADER, f"{T0},86.35,86.4,86.33,86.39,1179.774")])
     [instrument] = market.instruments
     assert (instrument.tick, instrument.lot, instrument.min_qty) == (parse("0.01"), parse("0.001"), parse("0.001"))
-    assert (instrument.group, instrument.funding_interval_ns) == ("equity", 0)
+    assert (instrument.group, instrument.funding_interval_ns, instrument.calendar) == ("equity", 0, "NYSE")
 
 
 def test_the_fingerprint_tells_the_contents_and_not_the_names(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from typing import Final
 
 import msgspec
 
+from engine.core.calendar import CONTINUOUS
 from engine.core.config import HOUR, Instrument
 from engine.core.events import Book, Quote, Trade
 from engine.core.money import SCALE
+from engine.venues.calendars import NYSE
 from engine.venues.sim.recorded import wire
 from engine.venues.sim.recorded.files import BadData, Survey
 from engine.venues.sim.recorded.layouts import QUOTE_ASSETS, ROLES, Kind, Layout
@@ -107,7 +109,8 @@ def known_of_wire(captures: Sequence[Path], held: wire.Streams) -> dict[str, Kno
 
 
 def instrument_of(known: Known, has_funding: bool) -> Instrument:
-    """How the symbol can be traded, as far as its data tells."""
+    """How the symbol can be traded, as far as its data tells. What is quoted in no currency is a share, of New York."""
+    crypto = known.symbol.endswith(QUOTE_ASSETS)
     return Instrument(
         symbol=known.symbol,
         tick=known.tick,
@@ -115,7 +118,8 @@ def instrument_of(known: Known, has_funding: bool) -> Instrument:
         min_qty=known.lot,
         max_qty=min(max(known.qty_max * ORDER_QTY_SHARE, known.lot), LARGEST),
         funding_interval_ns=8 * HOUR if has_funding else 0,
-        group="crypto" if known.symbol.endswith(QUOTE_ASSETS) else "equity",
+        group="crypto" if crypto else "equity",
+        calendar=CONTINUOUS if crypto else NYSE,
     )
 
 
