@@ -7,6 +7,7 @@ midnight UTC. `VolatilityReader` brings the values to the core as the desk's mar
 import csv
 import gzip
 import io
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -229,8 +230,8 @@ def _text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as broken:
         raise BadIndex(f"{path}: is not UTF-8 text") from broken
-    except EOFError as broken:
-        raise BadIndex(f"{path}: its compressed data ends too early") from broken
+    except (EOFError, zlib.error) as broken:
+        raise BadIndex(f"{path}: its compressed data is damaged: {broken}") from broken
     except OSError as broken:  # also what gzip says of a file that is none
         raise BadIndex(f"{path}: cannot be read: {broken.strerror or broken}") from broken
 

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from engine.core.config import DAY, HOUR, SECOND, RegimeModel, StrategySpec
 from engine.core.engine import Engine
-from engine.core.events import PhaseEntered, RunStarted, SessionPhase, VolatilityRead, Wake
+from engine.core.events import AnyEvent, PhaseEntered, RunStarted, SessionPhase, VolatilityRead, Wake
 from engine.core.facts import (
     Alert,
     EquityMarked,
     ExposureSpiked,
+    Fact,
     FeedNoted,
     MarketPhaseChanged,
     RegimeChanged,
@@ -293,6 +294,22 @@ def test_the_regime_is_in_the_snapshot_and_survives_a_restart() -> None:
     assert again.state.regime == rig.engine.state.regime
     assert again.snapshot() == rig.engine.snapshot()
     assert restarted(rig).state.regime.regime is Regime.ELEVATED
+
+
+def test_a_core_made_from_a_snapshot_decides_as_the_one_it_was_taken_from() -> None:
+    rig = Rig(strategies=(spec(Regime.NORMAL),), regimes=RegimeModel(source=INDEX, spike_rise=d("0.05")))
+    rig.volatility("25")  # the strategy is switched off and exposure is watched
+    twin = Engine(lambda _: (Rig(running=False).strategy,), rig.engine.snapshot())
+    events: list[AnyEvent] = []
+    for seconds, level in ((10, "19.8"), (20, "19.4"), (4000, "31")):
+        at_ns = rig.now_ns + seconds * SECOND
+        events.append(VolatilityRead(at_ns, d(level), at_ns, INDEX, False))
+    events += [Wake(rig.now_ns + 2 * HOUR), Wake(rig.now_ns + 6 * DAY)]
+    for event in events:
+        mine, theirs = ([out for out in core.handle(event) if isinstance(out, Fact)] for core in (rig.engine, twin))
+        assert mine == theirs
+    assert twin.state_hash() == rig.engine.state_hash()
+    assert rig.engine.state.regime.regime is Regime.UNKNOWN
 
 
 def test_a_run_that_reads_another_index_knows_nothing_of_the_old_one() -> None:

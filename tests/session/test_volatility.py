@@ -87,7 +87,8 @@ def test_what_is_wrong_is_named_with_file_line_and_column(tmp_path: Path, text: 
     [
         ("vix.csv", b"date,close\n\xff\xfe", "not UTF-8"),
         ("vix.csv.gz", b"date,close\n", "cannot be read"),
-        ("vix.csv.gz", gzip.compress(DAILY.encode(), mtime=0)[:40], "ends too early"),
+        ("vix.csv.gz", gzip.compress(DAILY.encode(), mtime=0)[:40], "is damaged"),
+        ("vix.csv.gz", gzip.compress(DAILY.encode(), mtime=0)[:12] + b"\xff" * 60, "is damaged"),
     ],
 )
 def test_damaged_files_are_refused_by_name(tmp_path: Path, name: str, content: bytes, words: str) -> None:
