@@ -46,7 +46,7 @@ def _ticks(hour: int, prices: list[int], builders: list[BarBuilder]) -> list[Any
 def _config() -> CoreConfig:
     instruments = tuple(Instrument(s, tick=1_000_000, lot=100_000, min_qty=100_000, max_qty=10**14) for s in SYMBOLS)
     strategies = (spec("trend", "trend", {}, SYMBOLS),)
-    return CoreConfig("paper", 1, True, 10_000 * money.SCALE, instruments, strategies, shadows=True)
+    return CoreConfig("paper", 1, True, 10_000 * money.SCALE, instruments, strategies, shadows=True, resting_stops=True)
 
 
 def _seed() -> Iterator[Bar]:

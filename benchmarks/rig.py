@@ -94,7 +94,11 @@ def core_config(instruments: Sequence[Instrument], *, paper: bool = True, limits
     strategies = tuple(spec(name, name, {}, [i.symbol for i in instruments]) for name in ("trend", "reversion"))
     sizing = Sizing(2 * money.SCALE, 400 * money.SCALE)
     equity = 10_000 * money.SCALE
-    return CoreConfig("paper", SEED, paper, equity, tuple(instruments), strategies, limits or Limits(), sizing=sizing)
+    return CoreConfig(
+        *("paper", SEED, paper, equity, tuple(instruments), strategies, limits or Limits()),
+        sizing=sizing,
+        resting_stops=paper,
+    )
 
 
 class Place:

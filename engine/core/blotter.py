@@ -27,7 +27,6 @@ from engine.core.facts import (
     AmendRequested,
     Cancel,
     ErrorCounted,
-    OrderChanged,
     OrderStuck,
     Query,
     Submit,
@@ -286,7 +285,7 @@ class Blotter:
         if order.state is not previous:
             order.since_ns, order.stuck = state.at_ns, False
         self._desk.stakes.follow(order)
-        self._desk.emit(_changed(order, previous, state.at_ns, code, text))
+        self._desk.emit(order.changed(previous, state.at_ns, code, text))
         if order.ended and state.orders.pop(order.order_id, None) is not None:
             state.ended_orders[order.order_id] = order
             _trim(state.ended_orders, ENDED_ORDERS_KEPT)
@@ -298,30 +297,6 @@ class Blotter:
 
     def _in_doubt(self) -> bool:
         return any(order.state is OrderState.UNKNOWN for order in self._desk.state.orders.values())
-
-
-def _changed(order: Order, previous: OrderState, at_ns: int, code: str, text: str) -> OrderChanged:
-    return OrderChanged(
-        at_ns=at_ns,
-        order_id=order.order_id,
-        signal_id=order.signal_id,
-        strategy_id=order.strategy_id,
-        symbol=order.symbol,
-        purpose=order.purpose,
-        kind=order.kind,
-        tif=order.tif,
-        qty=order.qty,
-        price=order.price,
-        reduce_only=order.reduce_only,
-        previous=previous,
-        state=order.state,
-        filled_qty=order.filled_qty,
-        average_price=order.average_price,
-        reason_code=code,
-        text=text,
-        venue_order_id=order.venue_order_id,
-        stop_price=order.stop_price,
-    )
 
 
 def _trim(entries: dict[str, Any], kept: int) -> None:

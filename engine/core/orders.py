@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from engine.core import money
+from engine.core.facts import OrderChanged
 from engine.core.words import ExitReason, OrderKind, OrderState, Purpose, TimeInForce
 
 S = OrderState
@@ -215,6 +216,30 @@ class Order(msgspec.Struct):
             after = WITH_FILLS.get(after, after)
         self.state = after
         return before
+
+    def changed(self, previous: OrderState, at_ns: int, code: str, text: str) -> OrderChanged:
+        """The record of a transition from `previous`, with the broker's code and text."""
+        return OrderChanged(
+            at_ns=at_ns,
+            order_id=self.order_id,
+            signal_id=self.signal_id,
+            strategy_id=self.strategy_id,
+            symbol=self.symbol,
+            purpose=self.purpose,
+            kind=self.kind,
+            tif=self.tif,
+            qty=self.qty,
+            price=self.price,
+            reduce_only=self.reduce_only,
+            previous=previous,
+            state=self.state,
+            filled_qty=self.filled_qty,
+            average_price=self.average_price,
+            reason_code=code,
+            text=text,
+            venue_order_id=self.venue_order_id,
+            stop_price=self.stop_price,
+        )
 
 
 def slippage(expected: int, qty: int, price: int) -> int | None:

@@ -19,6 +19,7 @@ import msgspec
 from engine.core.events import Act, AnyEvent, Command, ErrorNoted, SessionPhase
 from engine.core.facts import (
     Alert,
+    Amend,
     AnyEffect,
     Cancel,
     OperatorActed,
@@ -44,7 +45,7 @@ VIEW_EVERY_NS: Final = 200_000_000
 NOTES_KEPT: Final = 200
 CONFIRM_NS: Final = 180_000_000  # an operator who has no answer after 250 ms takes another way
 CONFIRM_STEP_SECONDS: Final = 0.01
-OUTGOING: Final = (Submit, Cancel, Query)
+OUTGOING: Final = (Submit, Cancel, Amend, Query)
 
 log = logging.getLogger("session")
 

@@ -13,7 +13,7 @@ import msgspec
 
 from engine.core.config import HOUR
 from engine.core.events import Act, AnyEvent, BrokerEvent, Command, FundingRate, OrderRefused
-from engine.core.facts import AnyEffect, Cancel, Query, Submit
+from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
 from engine.core.words import BlockReason, ReasonCode
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
@@ -133,6 +133,7 @@ class Tasks:
         broker = self._plan.broker
         assert broker is not None, "orders leave only through a venue's broker"
         for effect in effects:
+            assert not isinstance(effect, Amend), "no venue's broker takes amends: resting_stops is off with one"
             if isinstance(effect, Submit) and not self._shell.gate.passes(effect):
                 text = "the gate was closed before it left"
                 refused = OrderRefused(effect.order_id, self._plan.clock.now_ns(), ReasonCode.KILLED.value, text)

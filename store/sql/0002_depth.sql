@@ -89,38 +89,6 @@ CREATE TABLE evaluations (
     PRIMARY KEY (signal_id, position)
 ) STRICT, WITHOUT ROWID;
 
--- Everything that followed from a signal, one row a step: its rules' measurements, its orders, fills, the position after
--- each, and what it brought. `part` orders the steps of one journal row.
-DROP VIEW signal_trace;
-CREATE VIEW signal_trace AS
-SELECT signal_id, row, 0 AS part, raised_ns AS at_ns, 'signal' AS what, signal_id AS id, '' AS parent_id, symbol,
-       side AS state, '' AS qty, entry AS price, '' AS value, '' AS limit_value, '' AS fee, '' AS amount,
-       text || '; stop ' || stop || ', target ' || target || ', phase ' || phase || ', regime ' || regime AS text
-FROM signals
-UNION ALL
-SELECT e.signal_id, e.row, e.position, s.raised_ns, 'check', e.rule, e.signal_id, s.symbol,
-       iif(e.ok, 'passed', 'refused'), '', '', e.value, e.limit_value, '', '', 'layer ' || e.layer
-FROM evaluations AS e JOIN signals AS s ON s.signal_id = e.signal_id
-UNION ALL
-SELECT signal_id, row, 0, placed_ns, 'order', order_id, signal_id, symbol, state, qty, price, '', '', '', '', purpose
-FROM orders
-UNION ALL
-SELECT signal_id, row, 0, filled_ns, 'fill', fill_id, order_id, symbol, role, qty, price, '', '', fee, realized, purpose
-FROM fills
-UNION ALL
-SELECT signal_id, row, 1, filled_ns, 'position', symbol, fill_id, symbol,
-       CASE WHEN position_qty = '0' THEN 'FLAT' WHEN position_qty LIKE '-%' THEN 'SHORT' ELSE 'LONG' END,
-       position_qty, '', '', '', '', '', ''
-FROM fills
-UNION ALL
-SELECT signal_id, row, 0, ended_ns, 'outcome', signal_id, signal_id, '', state, filled_qty, '', value, limit_value, '', '',
-       text
-FROM outcomes
-UNION ALL
-SELECT signal_id, row, 0, exit_ns, 'trade', trade_id, signal_id, symbol, side, qty, exit_price, '', '', fees, pnl,
-       exit_reason || iif(funding = '0', '', ', funding ' || funding)
-FROM trades;
-
 -- Orders as they stand after amends, and what was asked of the broker on the way.
 ALTER TABLE orders ADD COLUMN stop_price TEXT NOT NULL DEFAULT '0';
 
@@ -137,7 +105,44 @@ CREATE TABLE amends (
     stop_price TEXT NOT NULL,
     text       TEXT NOT NULL
 ) STRICT;
-CREATE INDEX amends_by_order ON amends (order_id, row);
+CREATE INDEX amends_by_signal ON amends (signal_id, row);
+
+-- Everything that followed from a signal, one row a step: its rules' measurements, its orders, fills, the position after
+-- each, and what it brought. `part` orders the steps of one journal row.
+DROP VIEW signal_trace;
+CREATE VIEW signal_trace AS
+SELECT signal_id, row, 0 AS part, raised_ns AS at_ns, 'signal' AS what, signal_id AS id, '' AS parent_id, symbol,
+       side AS state, '' AS qty, entry AS price, '' AS value, '' AS limit_value, '' AS fee, '' AS amount,
+       text || '; stop ' || stop || ', target ' || target || ', phase ' || phase || ', regime ' || regime AS text
+FROM signals
+UNION ALL
+SELECT e.signal_id, e.row, e.position, s.raised_ns, 'check', e.rule, e.signal_id, s.symbol,
+       iif(e.ok, 'passed', 'refused'), '', '', e.value, e.limit_value, '', '', 'layer ' || e.layer
+FROM evaluations AS e JOIN signals AS s ON s.signal_id = e.signal_id
+UNION ALL
+SELECT signal_id, row, 0, placed_ns, 'order', order_id, signal_id, symbol, state, qty,
+       iif(price = '0', stop_price, price), '', '', '', '', purpose || ' ' || kind
+FROM orders
+UNION ALL
+SELECT signal_id, row, 0, at_ns, 'amend', order_id, order_id, symbol, 'asked', qty, iif(price = '0', stop_price, price),
+       '', '', '', '', text
+FROM amends
+UNION ALL
+SELECT signal_id, row, 0, filled_ns, 'fill', fill_id, order_id, symbol, role, qty, price, '', '', fee, realized, purpose
+FROM fills
+UNION ALL
+SELECT signal_id, row, 1, filled_ns, 'position', symbol, fill_id, symbol,
+       CASE WHEN position_qty = '0' THEN 'FLAT' WHEN position_qty LIKE '-%' THEN 'SHORT' ELSE 'LONG' END,
+       position_qty, '', '', '', '', '', ''
+FROM fills
+UNION ALL
+SELECT signal_id, row, 0, ended_ns, 'outcome', signal_id, signal_id, '', state, filled_qty, '', value, limit_value, '', '',
+       text
+FROM outcomes
+UNION ALL
+SELECT signal_id, row, 0, exit_ns, 'trade', trade_id, signal_id, symbol, side, qty, exit_price, '', '', fees, pnl,
+       exit_reason || iif(funding = '0', '', ', funding ' || funding)
+FROM trades;
 
 -- Orders that waited for their broker's answer longer than the limit, since `since_ns`.
 CREATE TABLE stuck_orders (

@@ -45,7 +45,7 @@ def live(seed: int, span_ns: int) -> Lived:
     market = GeneratedMarket(seed, T0, quote_interval_ns=QUOTE_INTERVAL_NS, depth=5)
     symbols = tuple(instrument.symbol for instrument in market.instruments)
     strategies = tuple(spec(info.kind, info.kind, {}, symbols) for info in describe())
-    config = CoreConfig("paper", seed, True, EQUITY, market.instruments, strategies)
+    config = CoreConfig("paper", seed, True, EQUITY, market.instruments, strategies, resting_stops=True)
     lived = Lived(Engine(make_all))
     lived.take(RunStarted(T0, "day", config))
     lived.take(PhaseEntered(T0, SessionPhase.INITIALIZING, SessionPhase.SEEDING_HISTORY))
