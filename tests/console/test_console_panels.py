@@ -55,6 +55,13 @@ def test_a_partly_filled_order_shows_its_share() -> None:
     assert "42 %" in text(orders.rows(Seen(sample.BUSY), 90))
 
 
+def test_a_stop_order_shows_where_it_fires_and_a_stuck_one_says_so_in_words() -> None:
+    waiting = msgspec.structs.replace(sample.ORDERS[0], state="SUBMITTED", stuck=True)
+    shown = text(orders.rows(Seen(sample.changed(sample.BUSY, orders=(waiting,))), 90))
+    assert "60310" in shown or "60,310" in shown
+    assert "stuck SUBMITTED" in shown
+
+
 # --- heat ---
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from engine.core.events import Act
-from engine.core.view import CommandReceipt
+from engine.core.money import SCALE
+from engine.core.view import CommandReceipt, OrderView
 from engine.session import control, remote
 from engine.session.control import CONNECTIONS_MAX, REQUEST_BYTES_MAX, Refusal
 from engine.session.home import Home
@@ -74,6 +75,16 @@ def test_a_status_says_what_the_run_would_have_made_of_worse_and_better_fills() 
     assert status_json(a_view())["net_pnl_band"] == {"pessimistic": None, "optimistic": None}
     told = status_json(a_view(net_pnl_pessimistic=-150_000_000, net_pnl_optimistic=400_000_000))
     assert told["net_pnl_band"] == {"pessimistic": "-1.5", "optimistic": "4"}
+
+
+def test_a_status_names_stuck_orders_and_the_days_reject_rate() -> None:
+    quiet = status_json(a_view(orders=(), day_orders=0))
+    assert (quiet["stuck_orders"], quiet["orders_today"]["reject_rate"]) == ([], None)
+    order = OrderView("r-1-1", "BTCUSDT", "STOP", "SUBMITTED", -5, 0, 0, 1, stop_price=SCALE, stuck=True)
+    status = status_json(a_view(orders=(order,), day_orders=8, day_rejects=1))
+    assert status["stuck_orders"] == ["r-1-1"]
+    assert (status["orders"][0]["stop_price"], status["orders"][0]["price"]) == ("1", None)
+    assert status["orders_today"] == {"sent": 8, "rejected": 1, "reject_rate": "0.125"}
 
 
 def test_the_status_of_a_stopped_desk_has_the_same_promised_keys() -> None:

@@ -157,6 +157,20 @@ def test_kill_in_the_middle_ends_the_run_flat_and_latches_over_the_next_start(tm
     assert report["signals"]["REJECTED_BY_CIRCUIT_BREAKER"] == report["signals"]["total"] > 0
 
 
+def test_a_kill_that_keeps_positions_leaves_their_stops_and_waits_for_nothing(tmp_path: Path) -> None:
+    async def kill_soon(session: Session) -> None:
+        await until_positions(session)
+        await asyncio.wrap_future(session.command(CommandRequest(Act.KILL, "cli", "tester", "enough")))
+
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(1_000_000, meddle=kill_soon, kill_closes=False)
+    assert (code, report["reason"]) == (0, "kill_switch")
+    held = {position["symbol"] for position in report["positions_open"]}
+    working = rows(rig, "SELECT symbol, purpose FROM orders WHERE state = 'ACCEPTED'")
+    assert held and {symbol for symbol, purpose in working if purpose == "STOP"} == held
+    assert not [purpose for _, purpose in working if purpose == "ENTRY"]
+
+
 def test_an_operators_stop_ends_the_run_in_order(tmp_path: Path) -> None:
     async def stop(session: Session) -> None:
         await until_positions(session)
