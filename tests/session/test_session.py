@@ -163,6 +163,7 @@ def test_a_kill_that_keeps_positions_leaves_their_stops_and_waits_for_nothing(tm
         await asyncio.wrap_future(session.command(CommandRequest(Act.KILL, "cli", "tester", "enough")))
 
     rig = DeskRig(tmp_path)
+    rig.run(390, policy=Policy(duration_ns=390 * 10**9, keep_positions=True))
     code, report = rig.run(1_000_000, meddle=kill_soon, kill_closes=False)
     assert (code, report["reason"]) == (0, "kill_switch")
     held = {position["symbol"] for position in report["positions_open"]}
