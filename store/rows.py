@@ -16,7 +16,9 @@ from engine.core.facts import (
     FeedNoted,
     FillBooked,
     FundingPaid,
+    HeatNoted,
     KillChanged,
+    LossExceeded,
     MarketPhaseChanged,
     OperatorActed,
     OrderChanged,
@@ -337,6 +339,23 @@ def _market_phase(f: MarketPhaseChanged) -> Columns:
     return {"at_ns": f.at_ns, "symbol": f.symbol, "previous": f.previous, "phase": f.phase}
 
 
+def _heat(f: HeatNoted) -> Columns:
+    return {"at_ns": f.at_ns, "above": int(f.above), "heat": text(f.heat), "limit_value": text(f.limit)}
+
+
+def _excess(f: LossExceeded) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "trade_id": f.trade_id,
+        "signal_id": f.signal_id,
+        "strategy_id": f.strategy_id,
+        "symbol": f.symbol,
+        "exit_reason": f.exit_reason.value,
+        "loss": text(f.loss),
+        "limit_value": text(f.limit),
+    }
+
+
 def _day(f: DayRolled) -> Columns:
     return {
         "at_ns": f.at_ns,
@@ -388,6 +407,8 @@ _TABLES: Final[dict[type, tuple[str, Callable[..., Columns | list[Columns]]]]] =
     StrategySwitched: ("strategy_switches", _switch),
     ExposureSpiked: ("exposure_spikes", _spike),
     MarketPhaseChanged: ("market_phase_changes", _market_phase),
+    HeatNoted: ("heat_notes", _heat),
+    LossExceeded: ("loss_incidents", _excess),
     DayRolled: ("days", _day),
     FeedNoted: ("feed_notes", _note),
     ErrorCounted: ("errors", _error),

@@ -13,13 +13,13 @@ from engine.core.calendar import Calendar, shared
 from engine.core.config import DAY, CoreConfig, Instrument, StrategySpec
 from engine.core.correlation import Correlations
 from engine.core.events import FeedHealth
-from engine.core.facts import DECISIONS, AnyEffect, AnyFact, EquityMarked, Fact
+from engine.core.facts import DECISIONS, Alert, AnyEffect, AnyFact, EquityMarked, Fact, HeatNoted
 from engine.core.orders import Order
 from engine.core.profiles import OPTIMISTIC, PESSIMISTIC
 from engine.core.shadows import Shadows
 from engine.core.standing import Stakes
 from engine.core.state import EngineState, SymbolState
-from engine.core.words import Purpose
+from engine.core.words import Purpose, Severity, Unit
 
 CURVE_POINTS_MAX: Final = 120
 UNHASHED: Final = frozenset({"at_ns", "of_ns", "entry_at_ns", "order_to_fill_ns", "text", "actor"})
@@ -195,6 +195,19 @@ class Desk:
         """Whether the symbol's market is open now; one that is none of the run's has no hours to keep it out."""
         calendar = self.calendars.get(symbol)
         return calendar is None or calendar.is_open(self.at_ns)
+
+    def watch_heat(self) -> None:
+        """Tell when heat has gone above its limit, and when it has come back. No position is closed for it."""
+        heat, limit = self.heat(), self.heat_limit()
+        if (heat > limit) is self.state.heat_above:
+            return
+        self.state.heat_above = heat > limit
+        self.emit(HeatNoted(self.at_ns, self.state.heat_above, heat, limit))
+        if self.state.heat_above:
+            text = (
+                f"{Unit.FRACTION.text(heat)} of equity, above {Unit.FRACTION.text(limit)}; no entry until it is below"
+            )
+            self.emit(Alert(Severity.WARNING, "heat above its limit", text))
 
     def stale_symbols(self) -> list[str]:
         return [s for s in self.instruments if self.state.symbols[s].health is not FeedHealth.LIVE]

@@ -266,6 +266,7 @@ class Engine:
             self.trading.due()
         if state.at_ns >= state.marked_ns + EQUITY_EVERY_NS:
             desk.mark_equity()
+            desk.watch_heat()
             self.breakers.check(BreakerName.HEAT)
         self._plan()
 

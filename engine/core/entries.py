@@ -8,10 +8,20 @@ from typing import Final
 
 from engine.core.account import Account
 from engine.core.blotter import Blotter
+from engine.core.breakers import Breakers
 from engine.core.candidate import Candidate
 from engine.core.candidates import Candidates
+from engine.core.clean import clean
 from engine.core.desk import Desk
-from engine.core.facts import SignalEnded, SignalJudged, SignalRaised, StrategyDecided
+from engine.core.facts import (
+    Alert,
+    Check,
+    ErrorCounted,
+    SignalEnded,
+    SignalJudged,
+    SignalRaised,
+    StrategyDecided,
+)
 from engine.core.orders import Order, Plan
 from engine.core.pace import Sent
 from engine.core.risk import judge
@@ -19,17 +29,30 @@ from engine.core.rule import Refusal
 from engine.core.state import LiveSignal
 from engine.core.strategy import Proposal
 from engine.core.view import SignalView
-from engine.core.words import TERMINAL_STATE, Decision, OrderKind, OrderState, Purpose, ReasonCode, TimeInForce
+from engine.core.words import (
+    TERMINAL_STATE,
+    Decision,
+    OrderKind,
+    OrderState,
+    Purpose,
+    ReasonCode,
+    Severity,
+    TimeInForce,
+)
 
 RECENT_SIGNALS_KEPT: Final = 100
+BUG_CHARS_MAX: Final = 200
 REASON_CODES: Final = frozenset(code.value for code in ReasonCode)
 
 
 class Entries:
     """The signals of one desk and what becomes of them."""
 
-    def __init__(self, desk: Desk, candidates: Candidates, account: Account, blotter: Blotter) -> None:
+    def __init__(
+        self, desk: Desk, breakers: Breakers, candidates: Candidates, account: Account, blotter: Blotter
+    ) -> None:
         self._desk = desk
+        self._breakers = breakers
         self._candidates = candidates
         self._account = account
         self._blotter = blotter
@@ -50,12 +73,10 @@ class Entries:
         known = state.symbols.get(proposal.symbol)
         phase = known.phase.value if known else "UNKNOWN"
         signal = LiveSignal(desk.new_id(), strategy_id, proposal, phase, state.regime.regime.value)
-        candidate = self._candidates.make(strategy_id, proposal)
+        candidate, seen, no = self._judged(strategy_id, proposal)
         state.live_signals[signal.signal_id] = signal
         state.tally.signals += 1
-        half = candidate.conditions.text if candidate.conditions.code is None else ""
-        why = "; ".join(text for text in (f"{proposal.side}: {proposal.text}", half) if text)
-        desk.emit(StrategyDecided(state.at_ns, strategy_id, proposal.symbol, Decision.ENTRY, why))
+        desk.emit(StrategyDecided(state.at_ns, strategy_id, proposal.symbol, Decision.ENTRY, _why(proposal, candidate)))
         desk.emit(
             SignalRaised(
                 at_ns=state.at_ns,
@@ -71,12 +92,35 @@ class Entries:
                 text=proposal.text,
             )
         )
-        seen, no = judge(candidate)
         desk.emit(SignalJudged(state.at_ns, signal.signal_id, seen))
-        if no is not None:
-            self._end_signal(signal, no)
+        if no is None:
+            assert candidate is not None  # what was not refused was judged
+            self._enter(signal, candidate)
             return
-        self._enter(signal, candidate)
+        self._end_signal(signal, no)
+        if no.code is ReasonCode.INTERNAL_ERROR:
+            self._tell_failure(no.text)
+
+    def _judged(
+        self, strategy_id: str, proposal: Proposal
+    ) -> tuple[Candidate | None, tuple[Check, ...], Refusal | None]:
+        """The candidate (None: the safety layers themselves failed), what was measured of it, and the refusal if any.
+
+        Judging changes nothing but what is forgotten anyway, so a bug in it need not stop the desk: what cannot be
+        judged is refused, counted as an error and told. A bug anywhere else stops it.
+        """
+        try:
+            candidate = self._candidates.make(strategy_id, proposal)
+            return candidate, *judge(candidate)
+        except Exception as bug:
+            text = clean(f"the safety layers failed: {type(bug).__name__}: {bug}", BUG_CHARS_MAX)
+            return None, (), Refusal(ReasonCode.INTERNAL_ERROR, text)
+
+    def _tell_failure(self, text: str) -> None:
+        self._desk.state.tally.errors += 1
+        self._desk.emit(ErrorCounted(self._desk.at_ns, "safety layers", text, "safety-layers"))
+        self._desk.emit(Alert(Severity.CRITICAL, "an entry could not be judged", text))
+        self._breakers.failed()
 
     def _enter(self, signal: LiveSignal, candidate: Candidate) -> None:
         desk, proposal = self._desk, signal.proposal
@@ -158,6 +202,12 @@ class Entries:
     def _raised_in_this_run(self, signal: LiveSignal) -> bool:
         """A signal that outlived the run that raised it belongs to that run's figures."""
         return signal.signal_id.startswith(f"{self._desk.state.run_id}-")
+
+
+def _why(proposal: Proposal, candidate: Candidate | None) -> str:
+    """The strategy's own reason, and why the entry is smaller than a full one."""
+    smaller = candidate.conditions.text if candidate is not None and candidate.conditions.code is None else ""
+    return "; ".join(text for text in (f"{proposal.side}: {proposal.text}", smaller) if text)
 
 
 def _verdict(order: Order, code: str, text: str) -> Refusal:

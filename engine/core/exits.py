@@ -12,6 +12,7 @@ tried again until it is flat.
 
 from typing import Final
 
+from engine.core import money
 from engine.core.blotter import Blotter
 from engine.core.config import SECOND
 from engine.core.desk import Desk
@@ -51,12 +52,18 @@ class Exits:
         long = holding.side is Side.LONG
         if holding.stop and (low <= holding.stop if long else high >= holding.stop):
             self._stop_passed(holding)
-        elif -self._desk.unrealized_of(symbol) >= self._desk.config.limits.loss_per_trade_max:
+        elif self._loss(holding) >= self._desk.config.limits.loss_per_trade_max:
             self.exit(symbol, ExitReason.LOSS_LIMIT)
         elif holding.close_at_ns and state.at_ns >= holding.close_at_ns:
             self.exit(symbol, ExitReason.TIME)
         elif not holding.target_order_id and _reached(holding, low, high):
             self._target_reached(holding)
+
+    def _loss(self, holding: Holding) -> int:
+        """What the trade would have lost if it were closed now, with all it has cost and the fee to get out."""
+        desk, symbol = self._desk, holding.symbol
+        fee = abs(desk.stakes.value(symbol)) * desk.instruments[symbol].taker_fee // money.SCALE
+        return holding.fees + holding.funding + fee - holding.realized - desk.unrealized_of(symbol)
 
     def _stop_passed(self, holding: Holding) -> None:
         """The price is at the stop: out, unless a stop order rests there and its grace is not over."""

@@ -327,6 +327,26 @@ class MarketPhaseChanged(Fact, frozen=True, tag="market_phase_changed"):
     phase: str
 
 
+class HeatNoted(Fact, frozen=True, tag="heat_noted"):
+    """Heat went above its limit without an entry, or came back: prices move, and so does the limit with the regime."""
+
+    above: bool
+    heat: int
+    limit: int
+
+
+class LossExceeded(Fact, frozen=True, tag="loss_exceeded"):
+    """An incident: a trade lost more than one may, costs included. A price that jumps knows no stop."""
+
+    trade_id: str
+    signal_id: str
+    strategy_id: str
+    symbol: str
+    exit_reason: ExitReason
+    loss: int
+    limit: int
+
+
 class DayRolled(Fact, frozen=True, tag="day_rolled"):
     """A UTC day began. `day` is days since 1970; the figures are those the ended day closed with."""
 
@@ -378,6 +398,8 @@ AnyFact = (
     | StrategySwitched
     | ExposureSpiked
     | MarketPhaseChanged
+    | HeatNoted
+    | LossExceeded
     | DayRolled
     | FeedNoted
     | ErrorCounted

@@ -12,11 +12,11 @@ from engine.core.bookkeeping import Bookkeeping
 from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.events import Fill
-from engine.core.facts import FillBooked, TradeClosed
+from engine.core.facts import Alert, FillBooked, LossExceeded, TradeClosed
 from engine.core.orders import Order, Plan, slippage
 from engine.core.positions import Position
 from engine.core.state import Holding
-from engine.core.words import ExitReason, Side
+from engine.core.words import ExitReason, Severity, Side
 
 IN_STREAK: Final = frozenset({ExitReason.SL, ExitReason.TP, ExitReason.TIME, ExitReason.STRATEGY})
 """Exits that count for the run of losses; forced ones count in the P&L only."""
@@ -86,10 +86,32 @@ class Holdings:
         reason = holding.exit_reason or ExitReason.STRATEGY
         state.tally.trades += 1
         state.tally.wins += pnl > 0
-        self._desk.emit(_trade(holding, self._desk.new_id(), state.at_ns, pnl, reason))
+        trade_id = self._desk.new_id()
+        self._desk.emit(_trade(holding, trade_id, state.at_ns, pnl, reason))
+        self._tell_excess(holding, trade_id, -pnl, reason)
         if reason in IN_STREAK:
             self._breakers.traded(pnl)
         self._desk.mark_equity()
+
+    def _tell_excess(self, holding: Holding, trade_id: str, loss: int, reason: ExitReason) -> None:
+        """An incident, and no error: the desk got out as soon as it could, and lost more than a trade may."""
+        limit = self._desk.config.limits.loss_per_trade_max
+        if loss <= limit:
+            return
+        self._desk.emit(
+            LossExceeded(
+                at_ns=self._desk.at_ns,
+                trade_id=trade_id,
+                signal_id=holding.signal_id,
+                strategy_id=holding.strategy_id,
+                symbol=holding.symbol,
+                exit_reason=reason,
+                loss=loss,
+                limit=limit,
+            )
+        )
+        text = f"{holding.symbol} lost {money.text(loss, 2)} by {reason}, above {money.text(limit, 2)} a trade"
+        self._desk.emit(Alert(Severity.WARNING, "loss above the limit of a trade", text))
 
 
 def _count(holding: Holding, order: Order, qty: int, price: int) -> None:

@@ -198,7 +198,7 @@ class EngineState(msgspec.Struct):
     day_rejects: int = 0
     peak_equity: int = 0
     pace: Pace = msgspec.field(default_factory=Pace)
-    heat_above: bool = False  # heat is beyond its limit, and was told so
+    heat_above: bool = False  # heat is above its limit, and that was told
     balance: Balance | None = None  # by a venue's own broker
     # the market
     symbols: dict[str, SymbolState] = {}

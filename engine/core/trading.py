@@ -44,7 +44,8 @@ class Trading:
         self._paper = paper
         self.blotter = Blotter(desk, safety, paper)
         self.account = Account(desk, paper)
-        self.entries = Entries(desk, Candidates(desk, safety, breakers, self.account), self.account, self.blotter)
+        candidates = Candidates(desk, safety, breakers, self.account)
+        self.entries = Entries(desk, breakers, candidates, self.account, self.blotter)
         self.bookkeeping = Bookkeeping(desk, safety)
         self.holdings = Holdings(desk, breakers, self.blotter, self.bookkeeping)
         self.exits = Exits(desk, self.blotter)
@@ -85,6 +86,7 @@ class Trading:
         self.holdings.close_if_flat(fill.symbol)
         self.exits.protect(fill.symbol)
         self._breakers.watch_equity()
+        self._desk.watch_heat()
         self._breakers.filled(order, fill)
 
     def _liquidation(self, event: Liquidation) -> None:

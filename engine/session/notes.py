@@ -11,7 +11,9 @@ from engine.core.facts import (
     ExposureSpiked,
     FeedNoted,
     FillBooked,
+    HeatNoted,
     KillChanged,
+    LossExceeded,
     MarketPhaseChanged,
     OperatorActed,
     OrderChanged,
@@ -83,6 +85,13 @@ def _tell_safety(fact: AnyFact) -> tuple[str, str, str] | None:
         case OperatorActed():
             word = "" if fact.accepted else " refused"
             return "warning", "operator", f"{fact.act}{word} by {fact.actor} ({fact.source}): {fact.text}"
+        case HeatNoted():
+            word = "above its limit" if fact.above else "below its limit again"
+            level = "warning" if fact.above else "info"
+            return level, "heat", f"{word}: {_percent(fact.heat)} of {_percent(fact.limit)}"
+        case LossExceeded():
+            loss, limit = money.text(fact.loss, 2), money.text(fact.limit, 2)
+            return "warning", "loss", f"{fact.symbol} lost {loss} by {fact.exit_reason}, above {limit} a trade"
         case PhaseChanged():
             return "info", "session", f"{fact.previous} -> {fact.phase} {fact.text}"
         case RegimeChanged() | StrategySwitched() | ExposureSpiked() | MarketPhaseChanged():

@@ -205,3 +205,31 @@ CREATE TABLE liquidations (
 -- Equity of the shadow books beside the desk's own; empty where there are none.
 ALTER TABLE equity_marks ADD COLUMN equity_pessimistic TEXT NOT NULL DEFAULT '';
 ALTER TABLE equity_marks ADD COLUMN equity_optimistic TEXT NOT NULL DEFAULT '';
+
+-- Heat went above its limit without an entry, or came back.
+CREATE TABLE heat_notes (
+    row         INTEGER PRIMARY KEY,
+    run         INTEGER NOT NULL,
+    mode        TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns       INTEGER NOT NULL,
+    above       INTEGER NOT NULL CHECK (above IN (0, 1)),
+    heat        TEXT NOT NULL,
+    limit_value TEXT NOT NULL
+) STRICT;
+CREATE INDEX heat_notes_by_run ON heat_notes (run, row);
+
+-- Trades that lost more than one may, costs included.
+CREATE TABLE loss_incidents (
+    row         INTEGER PRIMARY KEY,
+    run         INTEGER NOT NULL,
+    mode        TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns       INTEGER NOT NULL,
+    trade_id    TEXT NOT NULL CHECK (trade_id <> ''),
+    signal_id   TEXT NOT NULL,
+    strategy_id TEXT NOT NULL,
+    symbol      TEXT NOT NULL,
+    exit_reason TEXT NOT NULL,
+    loss        TEXT NOT NULL,
+    limit_value TEXT NOT NULL
+) STRICT;
+CREATE INDEX loss_incidents_by_run ON loss_incidents (run, row);

@@ -255,9 +255,9 @@ def test_the_loss_limit_closes_before_the_stop_where_the_entry_was_filled_badly(
     rig.propose()
     (entry,) = rig.of(Submit)
     rig.send(Fill("f1", entry.order_id, SYMBOL, rig.now_ns, rig.now_ns, entry.qty, d(102), 0, Role.TAKER))
-    rig.quote("100.4", "100.5")
+    rig.quote("100.5", "100.6")
     assert len(rig.of(Submit)) == 3
-    rig.quote("100.3", "100.4")  # 1.7 for 9.09 units
+    rig.quote("100.4", "100.5")  # 1.6 for 9.09 units, and the fee to get out
     close = rig.of(Submit)[-1]
     assert (close.kind, close.qty) == (OrderKind.MARKET, -entry.qty)
     assert len(rig.of(Cancel)) == 2
