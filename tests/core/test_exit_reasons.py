@@ -120,9 +120,9 @@ def test_each_way_out_ends_the_trade_for_its_reason(kind: type[Ticks], reason: E
     check_books(desk.rig)
 
 
-@pytest.mark.parametrize(("close", "leaves"), [("99.1", False), ("99.09", True)])
+@pytest.mark.parametrize(("close", "leaves"), [("99.29", False), ("99.28", True)])
 def test_the_loss_limit_is_a_way_out_before_the_stop_where_the_entry_slipped(close: str, leaves: bool) -> None:
-    desk = holding(Bars, limits=Limits(loss_per_trade_max=d("12.1")))  # ten units at 100.3 instead of 100
+    desk = holding(Bars, limits=Limits(loss_per_trade_max=d("12.1")))  # ten units at 100.3, and both fees
     for _ in range(2):
         desk.show(close)
     assert [trade.exit_reason for trade in desk.rig.of(TradeClosed)] == [ExitReason.LOSS_LIMIT] * leaves
