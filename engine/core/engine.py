@@ -15,7 +15,7 @@ from engine.core import money
 from engine.core.bars import BarBuilder
 from engine.core.breakers import Breakers
 from engine.core.conditions import MarketPhases
-from engine.core.config import HOUR, MINUTE, CoreConfig
+from engine.core.config import MINUTE, CoreConfig
 from engine.core.desk import Desk
 from engine.core.events import (
     AnyEvent,
@@ -45,10 +45,10 @@ from engine.core.facts import (
     DayRolled,
     ErrorCounted,
     FeedNoted,
-    FundingPaid,
     PhaseChanged,
     WakeAt,
 )
+from engine.core.funding import Settlements
 from engine.core.market_hours import MarketHours
 from engine.core.operator import Operator
 from engine.core.paper import PaperBroker
@@ -57,7 +57,7 @@ from engine.core.profiles import PROFILES, models
 from engine.core.regimes import Regimes
 from engine.core.safety import Safety
 from engine.core.shadows import Shadows
-from engine.core.state import EngineState, Funding, Snapshot, SymbolState, Tally
+from engine.core.state import EngineState, Snapshot, SymbolState, Tally
 from engine.core.strategy import ExitWish, Proposal, Strategy
 from engine.core.trading import Trading
 from engine.core.words import BlockReason, BreakerName
@@ -67,7 +67,6 @@ EQUITY_EVERY_NS: Final = MINUTE
 TRADES: Final = frozenset({SessionPhase.RUNNING, SessionPhase.SHUTTING_DOWN})
 """Phases in which orders may be sent: none leaves before history is seeded, not even one that closes."""
 JUMP_INVERSE: Final = 5  # a fifth, 20 %, from one price to the next is a jump
-FUNDING_EVERY_NS: Final = 8 * HOUR
 OWN_BARS: Final = ""
 """Where the builders of bars made from ticks are kept, beside those of the strategies."""
 
@@ -191,6 +190,7 @@ class Engine:
         self.market_phases = MarketPhases(self.desk, self.safety)
         self.breakers = Breakers(self.desk, self.safety)
         self.trading = Trading(self.desk, self.safety, self.breakers, self.paper)
+        self.funding = Settlements(self.desk, self.trading.bookkeeping, self.paper)
         self.hours = MarketHours(self.desk, self.safety, self.breakers, self.trading)
         self._closed = self.hours.closed
         self.operator = Operator(self.desk, self.safety, self.breakers, self.trading)
@@ -238,13 +238,10 @@ class Engine:
             self.regimes.next_due_ns(),
             self.paper.next_due_ns if self.paper else 0,
             state.marked_ns + EQUITY_EVERY_NS if state.marked_ns else 0,
+            self.funding.next_due_ns(),
             self.desk.day_end_ns if state.day >= 0 else 0,
             self.hours.next_due_ns,
         ]
-        for symbol in state.positions:
-            funding = state.symbols[symbol].funding
-            if funding is not None:
-                times.append(funding.due_ns)
         self._due_ns = max(min((at for at in times if at), default=0), state.at_ns + 1)
         if self._due_ns and self._due_ns != self._announced_ns:
             self._announced_ns = self._due_ns
@@ -256,7 +253,7 @@ class Engine:
         if self.paper is not None and 0 < self.paper.next_due_ns <= state.at_ns:
             for answer in self.paper.advance(state.at_ns):
                 self.trading.answer(answer)
-        self._settle_funding()
+        self.funding.settle()
         if state.at_ns >= desk.day_end_ns:
             self._roll_day()
         self.hours.due()
@@ -283,24 +280,6 @@ class Engine:
         sent, refused = state.day_orders, state.day_rejects
         desk.emit(DayRolled(state.at_ns, state.day, desk.equity, ended_pnl, ended, sent, refused))
         state.day_orders = state.day_rejects = 0
-
-    def _settle_funding(self) -> None:
-        """Pay or receive funding on every position whose settlement time has come, once."""
-        state = self.state
-        for symbol, position in state.positions.items():
-            known = state.symbols[symbol]
-            if known.funding is None or state.at_ns < known.funding.due_ns or not position.qty:
-                continue
-            mark = self.desk.mark(symbol, position.qty)
-            amount = money.mul(money.mul(mark, position.qty), known.funding.rate)
-            state.cash -= amount
-            state.tally.funding += amount
-            state.holdings[symbol].funding += amount
-            if self.paper is not None:
-                self.paper.on_funding(symbol, known.funding.rate, mark)
-            self.desk.emit(FundingPaid(state.at_ns, symbol, position.qty, mark, known.funding.rate, amount))
-            self.trading.bookkeeping.funding(amount)
-            known.funding = Funding(known.funding.rate, _next_settlement(state.at_ns))
 
     # --- market data ---
 
@@ -450,13 +429,9 @@ class Engine:
                 self.trading.entries.propose(strategy.strategy_id, wish)
 
     def _on_funding_rate(self, rate: FundingRate) -> None:
-        known = self.state.symbols.get(rate.symbol)
-        if known is not None:
-            # the earlier settlement stays due: a newer rate must not push an unpaid settlement away
-            due = rate.due_ns if known.funding is None else min(rate.due_ns, known.funding.due_ns)
-            known.funding = Funding(rate.rate, due if due > self.state.at_ns else rate.due_ns)
-            if rate.symbol in self.state.positions:
-                self._plan()
+        self.funding.told(rate)
+        if rate.symbol in self.state.positions:
+            self._plan()
 
     def _on_volatility(self, read: VolatilityRead) -> None:
         self.regimes.read(read)
@@ -593,8 +568,3 @@ class Engine:
         self.state.tally.errors += 1
         self.desk.emit(ErrorCounted(event.at_ns, event.where, event.text, event.fingerprint))
         self.breakers.failed()
-
-
-def _next_settlement(at_ns: int) -> int:
-    """The next funding time after `at_ns`: 00, 08 or 16 UTC."""
-    return (at_ns // FUNDING_EVERY_NS + 1) * FUNDING_EVERY_NS

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.core.config import HOUR
 from engine.core.events import Act, AnyEvent, BrokerEvent, Command, FundingRate, OrderRefused
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
 from engine.core.words import BlockReason, ReasonCode
@@ -31,7 +30,6 @@ MEMORY_CHECK_PROBES: Final = 50
 BALANCE_EVERY_SECONDS: Final = 10  # of the desk's clock
 BALANCE_SECONDS_MIN: Final = 0.2
 FUNDING_RATE_DEFAULT: Final = 10_000  # 0.01 %
-FUNDING_EVERY_NS: Final = 8 * HOUR
 TIMER_CHECK_SECONDS: Final = 0.05
 VOLATILITY_REFRESH_NS: Final = 60_000_000_000
 LIMIT_TEXT: Final = "CRITICAL: Memory Limit Exceeded"
@@ -292,7 +290,7 @@ class Tasks:
                 instrument = shell.runner.engine.desk.instruments[symbol]
                 if known.funding is None and instrument.funding_interval_ns:
                     now_ns = clock.now_ns()
-                    due_ns = (now_ns // FUNDING_EVERY_NS + 1) * FUNDING_EVERY_NS
+                    due_ns = (now_ns // instrument.funding_interval_ns + 1) * instrument.funding_interval_ns
                     shell.inbox.put([FundingRate(symbol, now_ns, FUNDING_RATE_DEFAULT, due_ns)])
             await asyncio.sleep(60)
 
