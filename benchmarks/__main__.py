@@ -12,6 +12,7 @@ BENCHES: dict[str, str] = {
     "paced": "benchmarks.decision:decide",
     "intent": "benchmarks.decision:intend",
     "kill": "benchmarks.decision:kill",
+    "bars": "benchmarks.bars:run",
     "wire": "benchmarks.wire:run",
     "start": "benchmarks.session:starting",
     "live": "benchmarks.session:living",

@@ -526,6 +526,19 @@ def test_closing_a_part_leaves_the_average_price_of_the_rest() -> None:
     assert (position.qty, position.cost) == (D("2"), D("204"))
 
 
+@pytest.mark.parametrize("source", ["config", "venue"])
+def test_both_roles_pay_the_fee_of_their_role_and_every_fill_says_whose_fees_these_are(source: str) -> None:
+    coin = msgspec.structs.replace(COIN, maker_fee=D("0.0002"), taker_fee=D("0.0006"), fee_source=source)
+    desk = PaperBroker({"COIN": coin}, MODEL, 1, opening_state(D("10000")))
+    desk.on_market(quote(T0))
+    (_, taker) = placed(desk, market("2"))
+    placed(desk, limit("2", "100", "rest"), T0 + 1)
+    (maker,) = desk.on_market(trade(T0 + SECOND, "99.5", "9", -1))
+    assert isinstance(taker, Fill) and isinstance(maker, Fill)
+    assert (taker.fee, maker.fee) == (D("0.1212"), D("0.04"))  # 0.06 % of 202, 0.02 % of 200
+    assert (taker.fee_source, maker.fee_source) == (source, source)
+
+
 def test_a_multiplier_counts_in_notional_fee_and_result() -> None:
     desk = broker()
     desk.on_market(Quote("NOTE", T0, T0, D("2"), D("2"), D("9"), D("9")))

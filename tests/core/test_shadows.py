@@ -13,6 +13,7 @@ from engine.core.config import MINUTE, SECOND, PaperModel
 from engine.core.engine import Engine
 from engine.core.events import FundingRate, Quote, RunStarted
 from engine.core.facts import Alert, Cancel, EquityMarked, Fact, OrderChanged, ShadowFilled
+from engine.core.margin import NOWHERE
 from engine.core.paper import PaperBroker
 from engine.core.paper_ledger import PaperLedger, PaperPosition
 from engine.core.paper_state import PaperAccount, PaperState, opening_state
@@ -241,14 +242,21 @@ def test_what_a_shadow_holds_of_a_symbol_no_longer_traded_is_closed_at_its_last_
 # --- what must hold for any history ---
 
 
-def shadowed(seed: int = 5, state: PaperState | None = None) -> tuple[PaperBroker, list[ShadowFilled | Alert]]:
+CARRIED = {name: msgspec.structs.replace(coin, maintenance=D("0.05")) for name, coin in INSTRUMENTS.items()}
+"""Liquidation begins well before everything is lost, so that it happens in some histories."""
+
+
+def shadowed(
+    seed: int = 5, state: PaperState | None = None, kind: type[PaperBroker] = PaperBroker, carried: bool = False
+) -> tuple[PaperBroker, list[ShadowFilled | Alert]]:
     state = state or opening_state(CASH)
     for profile in PROFILES:
         state.shadows.setdefault(profile, PaperAccount(state.ledger.copy()))
     told: list[ShadowFilled | Alert] = []
     model = PaperModel(displayed_max=money.SCALE // 5, slow_share=money.SCALE // 10, latency_ns_slow=300 * MS)
-    shadows = Shadows(INSTRUMENTS, models(model), seed, state.shadows, state.market, TIMEOUT, told.append)
-    return PaperBroker(INSTRUMENTS, PaperModel(), seed, state, shadows), told
+    instruments = CARRIED if carried else INSTRUMENTS
+    shadows = Shadows(instruments, models(model), seed, state.shadows, state.market, TIMEOUT, told.append)
+    return kind(instruments, PaperModel(), seed, state, shadows), told
 
 
 @given(histories())
@@ -256,6 +264,25 @@ def shadowed(seed: int = 5, state: PaperState | None = None) -> tuple[PaperBroke
 def test_the_base_is_filled_as_if_there_were_no_shadows(steps: list[Step]) -> None:
     broker, _ = shadowed()
     assert run(broker, steps) == run(new_broker(), steps)
+
+
+class Watchful(PaperBroker):
+    """Looks at every event of every symbol, whatever its price."""
+
+    def _look(self) -> None:
+        super()._look()
+        self._bands = dict.fromkeys(INSTRUMENTS, NOWHERE)
+
+
+@given(histories())
+@settings(max_examples=200, deadline=None)
+def test_looking_only_where_something_can_happen_misses_nothing(steps: list[Step]) -> None:
+    cash = CASH // 8  # orders of a few thousand are many times this, and falls of some per cent liquidate
+    heard = []
+    for kind in (PaperBroker, Watchful):
+        broker, told = shadowed(state=opening_state(cash), kind=kind, carried=True)
+        heard.append((run(broker, steps), told))
+    assert heard[0] == heard[1]
 
 
 @given(histories())
