@@ -28,7 +28,7 @@ from engine.core.events import (
 from engine.core.execution import Execution
 from engine.core.facts import Amend, Cancel, Submit
 from engine.core.latency import latency_ns
-from engine.core.liquidity import NEVER_NS, UNKNOWN_QUEUE, MarketMemory
+from engine.core.liquidity import LATE_NS, NEVER_NS, UNKNOWN_QUEUE, MarketMemory
 from engine.core.margin import NOWHERE, Band, bound, maintenance, safe_bands
 from engine.core.paper_checks import amend_refusal, amended, refusal
 from engine.core.paper_state import KNOWN_KEPT, Arrival, PaperAccount
@@ -120,8 +120,10 @@ class AccountBroker:
     def meet(self, event: Quote | Trade | Book | Bar) -> list[BrokerEvent]:
         """The fills `event` causes; to be called once the market's memory holds it, where `bands` ask for it."""
         symbol, answers = event.symbol, list[BrokerEvent]()
-        begun_ns = event.at_ns - event.span_ns if isinstance(event, Bar) else event.at_ns
-        if self._market.is_shut(symbol, begun_ns):
+        begun_ns, over_ns = event.at_ns, event.at_ns
+        if isinstance(event, Bar):
+            begun_ns, over_ns = event.at_ns - event.span_ns, event.at_ns - LATE_NS
+        if self._market.is_halted(symbol, begun_ns, over_ns):
             return answers
         if isinstance(event, Quote | Book):
             if symbol in self.account.taken.of:

@@ -191,7 +191,7 @@ class Engine:
         self.breakers = Breakers(self.desk, self.safety)
         self.trading = Trading(self.desk, self.safety, self.breakers, self.paper)
         self.funding = Settlements(self.desk, self.trading.bookkeeping, self.paper)
-        self.hours = MarketHours(self.desk, self.safety, self.breakers, self.trading)
+        self.hours = MarketHours(self.desk, self.safety, self.breakers, self.trading, self._shut)
         self._closed = self.hours.closed
         self.operator = Operator(self.desk, self.safety, self.breakers, self.trading)
         self.strategies = tuple(self._make_strategies(config))
@@ -469,10 +469,15 @@ class Engine:
         if known is None or known.halted is event.halted:
             return
         known.halted = event.halted
-        if self.paper is not None:
-            self.paper.on_halt(event)
+        self._shut(event.symbol, event.symbol in self._closed)
         kind = "TRADING_HALTED" if event.halted else "TRADING_RESUMED"
         self.desk.emit(FeedNoted(event.at_ns, event.symbol, kind, event.text))
+
+    def _shut(self, symbol: str, closed: bool) -> None:
+        """A market closes or opens, or is halted or goes on: nothing fills in between, nor on what was shown before."""
+        if self.paper is not None:
+            halted = closed or self.state.symbols[symbol].halted
+            self.paper.on_halt(TradingHalted(symbol, self.state.at_ns, halted))
 
     def _on_gap(self, gap: GapDetected) -> None:
         if self.hours.was_closed(gap.symbol, gap.prev_ns + MINUTE, gap.curr_ns):
@@ -530,6 +535,7 @@ class Engine:
         self.safety.block(BlockReason.STARTING, "the session is starting")
         self._roll_day()
         self.hours.follow()
+        self.hours.tell_all()
         state.day_base_equity = state.day_base_equity or state.day_opening_equity
         state.peak_equity = max(state.peak_equity, self.desk.equity)
         self.market_phases.begin()

@@ -23,31 +23,35 @@ UNKNOWN_QUEUE: Final = -1
 """The price lies deeper than the visible levels: nobody knows how much waits there."""
 
 NEVER_NS: Final = 2**62
+NO_HALT: Final = (-1, -1)
+LATE_NS: Final = SECOND
+"""A bar may arrive this long after its end: what happened in between is not in it."""
 
 
 class MarketMemory(msgspec.Struct):
-    """The newest market data by symbol. `shut_ns`: data stamped at or before it cannot be traded on (see `halt`)."""
+    """The newest market data by symbol. `halts`: from when to when it last was not to be traded (see `halt`)."""
 
     quotes: dict[str, Quote] = {}
     books: dict[str, Book] = {}
     trades: dict[str, Trade] = {}
     bars: dict[str, Bar] = {}
-    shut_ns: dict[str, int] = {}
+    halts: dict[str, tuple[int, int]] = {}
 
     def halt(self, symbol: str, halted: bool, at_ns: int) -> None:
         """Trading in `symbol` stops, or goes on: nothing seen before it goes on can be traded with then."""
-        self.shut_ns[symbol] = NEVER_NS if halted else at_ns
+        self.halts[symbol] = (at_ns, NEVER_NS) if halted else (self.halts.get(symbol, NO_HALT)[0], at_ns)
 
-    def is_shut(self, symbol: str, at_ns: int) -> bool:
-        """Whether something that began at `at_ns` fell into a halt."""
-        return at_ns <= self.shut_ns.get(symbol, -1)
+    def is_halted(self, symbol: str, from_ns: int, until_ns: int) -> bool:
+        """Whether a span of time touches the last halt."""
+        began_ns, ended_ns = self.halts.get(symbol, NO_HALT)
+        return until_ns > began_ns and from_ns <= ended_ns
 
     def shown(self, symbol: str, sign: int, at_ns: int) -> list[Level] | None:
         """What is displayed to a taker (`sign` 1 buys, -1 sells) at `at_ns`, best first; None: no fresh quote or book.
 
         A quote newer than the book replaces every level up to its touch: what the book shows there is no longer true.
         """
-        after_ns = max(at_ns - FRESH_NS_MAX - 1, self.shut_ns.get(symbol, -1))
+        after_ns = max(at_ns - FRESH_NS_MAX - 1, self.halts.get(symbol, NO_HALT)[1])
         quote, book = self.quotes.get(symbol), self.books.get(symbol)
         if quote is not None and quote.at_ns <= after_ns:
             quote = None

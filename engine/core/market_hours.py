@@ -4,6 +4,8 @@ A closed market's ticks are counted and pass by: they are no price, fill no orde
 indicators. What is to be closed waits for the opening.
 """
 
+from collections.abc import Callable
+
 from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.safety import Safety
@@ -12,18 +14,26 @@ from engine.core.words import BlockReason
 
 
 class MarketHours:
-    """The opening and closing of one desk's markets.
+    """The opening and closing of one desk's markets. `shut` is told of every one that closes or opens.
 
     Attributes:
         closed: The symbols whose market is closed; empty on a desk that trades around the clock.
         next_due_ns: When the next market opens or closes; 0 if none does.
     """
 
-    def __init__(self, desk: Desk, safety: Safety, breakers: Breakers, trading: Trading) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        safety: Safety,
+        breakers: Breakers,
+        trading: Trading,
+        shut: Callable[[str, bool], None],
+    ) -> None:
         self._desk = desk
         self._safety = safety
         self._breakers = breakers
         self._trading = trading
+        self._shut = shut
         self._timed = [symbol for symbol, calendar in desk.calendars.items() if not calendar.is_continuous]
         self.closed: dict[str, None] = {}
         self._look()
@@ -51,6 +61,9 @@ class MarketHours:
         for order in self._desk.entries():
             if order.symbol in self.closed:
                 self._trading.blotter.cancel(order, "the market has closed")
+        for symbol in self._timed:
+            if (symbol in before) is not (symbol in self.closed):
+                self._shut(symbol, symbol in self.closed)
         for symbol in before:
             if symbol not in self.closed:
                 self._trading.exits.protect(symbol)
@@ -59,6 +72,11 @@ class MarketHours:
         else:
             self._safety.unblock(BlockReason.MARKET_CLOSED, "the market is open")
         self.judge_feed()
+
+    def tell_all(self) -> None:
+        """A run begins: say of every market with hours whether it is closed."""
+        for symbol in self._timed:
+            self._shut(symbol, symbol in self.closed)
 
     def judge_feed(self, said: str = "") -> None:
         """Block entries while no open market has fresh data; a closed one owes none. `said`: the feed's own words."""

@@ -1,6 +1,8 @@
 """Nothing fills while a symbol is halted, and what goes on meets the first new price."""
 
-from engine.core.config import SECOND
+import msgspec
+
+from engine.core.config import MINUTE, SECOND
 from engine.core.events import OrderAccepted, TradingHalted
 from engine.core.facts import FeedNoted, SignalEnded
 from engine.core.paper import PaperBroker
@@ -77,6 +79,25 @@ def test_a_bar_that_began_before_trading_went_on_fills_nothing() -> None:
     resumed(desk, T0 + 20 * SECOND)
     assert desk.on_market(bar(0, "100", "101", "99", "100")) == []
     assert len(fills(desk.on_market(bar(1, "90", "91", "89", "90")))) == 1
+
+
+def test_the_last_bar_before_a_halt_still_fills_what_waited_for_it() -> None:
+    desk = broker()
+    desk.on_market(bar(-1, "100", "100", "100", "100"))
+    placed(desk, limit("1", "99"), T0)
+    halted(desk, T0 + MINUTE)
+    late = msgspec.structs.replace(bar(0, "100", "101", "98", "100"), at_ns=T0 + MINUTE + SECOND // 2)
+    assert fills(desk.on_market(late)) == [made("1", "99")]
+
+
+def test_a_bar_with_a_halt_in_it_fills_nothing() -> None:
+    desk = broker()
+    desk.on_market(bar(-1, "100", "100", "100", "100"))
+    placed(desk, limit("1", "99"), T0)
+    halted(desk, T0 + 10 * SECOND)
+    resumed(desk, T0 + 20 * SECOND)
+    assert fills(desk.on_market(bar(0, "100", "101", "98", "100"))) == []
+    assert fills(desk.on_market(bar(1, "100", "101", "98", "100"))) == [made("1", "99")]
 
 
 def test_other_symbols_trade_on() -> None:

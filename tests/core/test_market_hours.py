@@ -166,6 +166,20 @@ def test_an_exit_waits_for_the_opening_and_says_so_once(friday: int) -> None:
     assert [trade.exit_reason for trade in rig.of(TradeClosed)] == [ExitReason.FORCE_CLOSE]
 
 
+def test_an_exit_that_reaches_the_broker_after_the_close_fills_at_the_opening() -> None:
+    rig = desk(CLOSE - MINUTE)
+    rig.enter()
+    rig.now_ns = CLOSE - SECOND
+    rig.quote("100", "100.1", seconds=0.98)
+    rig.command(Act.FLATTEN)  # a few milliseconds before the close, and some sixty on its way
+    pass_to(rig, CLOSE)
+    pass_to(rig, CLOSE + SECOND)
+    assert rig.engine.state.positions  # the last quote is fresh, and nobody trades on it any more
+    pass_to(rig, SESSIONS[1][0])
+    rig.quote("95", "95.1")
+    assert [fill.price for fill in rig.of(FillBooked)][-1] == d("95")
+
+
 def test_a_time_exit_that_comes_due_over_night_waits_as_well() -> None:
     rig = desk(CLOSE - 10 * MINUTE)
     rig.enter(hold_ns=HOUR)
