@@ -3,8 +3,9 @@
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from benchmarks.figures import Figure, percentile
 from engine.core import money
@@ -43,7 +44,15 @@ def _ticks(hour: int, prices: list[int], builders: list[BarBuilder]) -> list[Any
     return events
 
 
-def _config() -> CoreConfig:
+def hours_of_ticks(hours: int) -> Iterator[list[AnyEvent]]:
+    """The quotes and bars of the replay's first `hours` hours, one list an hour."""
+    prices, builders = [100 * money.SCALE] * len(SYMBOLS), [BarBuilder(s, MINUTE) for s in SYMBOLS]
+    for hour in range(hours):
+        yield _ticks(hour, prices, builders)
+
+
+def standard_config() -> CoreConfig:
+    """Ten symbols, the shipped limits, the shipped trend strategy."""
     instruments = tuple(Instrument(s, tick=1_000_000, lot=100_000, min_qty=100_000, max_qty=10**14) for s in SYMBOLS)
     strategies = (spec("trend", "trend", {}, SYMBOLS),)
     return CoreConfig("paper", 1, True, 10_000 * money.SCALE, instruments, strategies, shadows=True, resting_stops=True)
@@ -57,40 +66,57 @@ def _seed() -> Iterator[Bar]:
             yield Bar(symbol, START_NS, at, MINUTE, price, price + 2_000_000, price - 2_000_000, price, 0, True)
 
 
+class Driven(NamedTuple):
+    """A finished replay: `seconds` of the core, the journal and the disk; `size` of the journal in bytes."""
+
+    engine: Engine
+    seconds: float
+    size: int
+
+
+Item = TypeVar("Item")
+
+
+def drive(
+    folder: Path, config: CoreConfig, hours: Iterable[list[Item]], prepare: Callable[[list[Item]], list[AnyEvent]]
+) -> Driven:
+    """Replay `hours` into a new `desk.db` in `folder`. Getting an hour is not counted; `prepare` and the rest is."""
+    clock = VirtualClock(START_NS)
+    store = open_store(folder / "desk.db", "paper", clock)
+    engine = Engine(make_all)
+    runner = Runner(engine, store.journal, "bench", store.recovered.next_seq, clock.now_ns)
+    runner.take(RunStarted(START_NS, "bench", config))
+    for bar in _seed():
+        runner.take(bar)
+    runner.take(PhaseEntered(START_NS, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+    spent, promise = 0.0, None
+    for hour in hours:
+        begun = time.perf_counter()
+        events = prepare(hour)
+        for first in range(0, len(events), 4096):
+            runner.drive(events[first : first + 4096])
+            closed = runner.close()
+            promise = closed.committed if closed else promise
+        spent += time.perf_counter() - begun
+    begun = time.perf_counter()
+    if promise is not None:
+        promise.result()
+    spent += time.perf_counter() - begun
+    store.close()
+    return Driven(engine, spent, (folder / "desk.db").stat().st_size)
+
+
 def run() -> list[Figure]:
     """Drive the whole replay once; its rate counts the core, the journal and the disk, not the making of ticks."""
     with tempfile.TemporaryDirectory() as folder:
-        clock = VirtualClock(START_NS)
-        store = open_store(Path(folder) / "desk.db", "paper", clock)
-        engine = Engine(make_all)
-        runner = Runner(engine, store.journal, "bench", store.recovered.next_seq, clock.now_ns)
-        runner.take(RunStarted(START_NS, "bench", _config()))
-        for bar in _seed():
-            runner.take(bar)
-        runner.take(PhaseEntered(START_NS, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
-        prices, builders = [100 * money.SCALE] * len(SYMBOLS), [BarBuilder(s, MINUTE) for s in SYMBOLS]
-        ticks, spent, promise = 0, 0.0, None
-        for hour in range(HOURS):
-            events = _ticks(hour, prices, builders)
-            ticks += 3600 * len(SYMBOLS)
-            begun = time.perf_counter()
-            for first in range(0, len(events), 4096):
-                runner.drive(events[first : first + 4096])
-                closed = runner.close()
-                promise = closed.committed if closed else promise
-            spent += time.perf_counter() - begun
-        begun = time.perf_counter()
-        if promise is not None:
-            promise.result()
-        spent += time.perf_counter() - begun
-        store.close()
-        size = (Path(folder) / "desk.db").stat().st_size
-        tally = engine.state.tally
-        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        driven = drive(Path(folder), standard_config(), hours_of_ticks(HOURS), lambda events: events)
+    ticks = HOURS * 3600 * len(SYMBOLS)
+    tally = driven.engine.state.tally
+    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [
-        Figure("replay", ticks / spent, "ticks/s", "at least", 200_000),
+        Figure("replay", ticks / driven.seconds, "ticks/s", "at least", 200_000),
         Figure("replay peak RSS", rss, "MB", "at most", 250),
-        Figure("replay journal", size / ticks, "bytes/tick", "at most", 25),
+        Figure("replay journal", driven.size / ticks, "bytes/tick", "at most", 25),
         Figure("replay trades", tally.trades, "trades"),
         Figure("replay signals", tally.signals, "signals"),
     ]
@@ -99,11 +125,11 @@ def run() -> list[Figure]:
 def decide() -> list[Figure]:
     """Tick to decision in process, event by event, as at a thousand messages a second."""
     engine = Engine(make_all)
-    engine.handle(RunStarted(START_NS, "bench", _config()))
+    engine.handle(RunStarted(START_NS, "bench", standard_config()))
     for bar in _seed():
         engine.handle(bar)
     engine.handle(PhaseEntered(START_NS, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
-    events = _ticks(0, [100 * money.SCALE] * len(SYMBOLS), [BarBuilder(s, MINUTE) for s in SYMBOLS])
+    events = next(hours_of_ticks(1))
     samples = []
     for event in events:
         begun = time.perf_counter_ns()
