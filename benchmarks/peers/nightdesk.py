@@ -1,4 +1,8 @@
-"""Nightdesk's part: core, risk, paper broker, full journal on disk. Variant `shipped` takes the shipped limits."""
+"""Nightdesk's part: core, risk, paper broker, full journal on disk.
+
+Variant `once` fills every order under one execution profile, as the others do, not under three as shipped; `shipped`
+takes the shipped limits.
+"""
 
 import sqlite3
 import tempfile
@@ -17,19 +21,29 @@ from engine.core import money
 from engine.core.bars import BarBuilder
 from engine.core.config import MINUTE, CoreConfig, Limits
 from engine.core.events import AnyEvent, Quote
+from engine.core.limits import FLOORS, HARD
 from engine.strategies import spec
 
-WIDE = 1 << 60
-REFUSES_NOTHING = Limits(**dict.fromkeys(Limits.__struct_fields__, WIDE) | {"reward_risk_min": 1})
+WIDENED = 1000
+REFUSES_NOTHING = Limits(
+    **{field: getattr(HARD, field) * (field in FLOORS or WIDENED) for field in Limits.__struct_fields__}
+)
+"""A thousand times as wide as the strictest hard limits, except where more is stricter: out of the job's reach."""
 
 
-def config(limits: Limits) -> CoreConfig:
+def config(variant: str) -> CoreConfig:
     """The replay's configuration with the strategy of the comparison; `QTY` follows from the largest quantity."""
+    limits = Limits() if variant == "shipped" else REFUSES_NOTHING
     base = standard_config()
     instruments = tuple(msgspec.structs.replace(each, max_qty=money.parse(QTY)) for each in base.instruments)
     strategies = (spec("crossing", "benchmarks.peers.crossing:Crossing", {}, NAMES),)
     return msgspec.structs.replace(
-        base, starting_equity=EQUITY * money.SCALE, instruments=instruments, strategies=strategies, limits=limits
+        base,
+        starting_equity=EQUITY * money.SCALE,
+        instruments=instruments,
+        strategies=strategies,
+        limits=limits,
+        shadows=variant != "once",
     )
 
 
@@ -55,9 +69,8 @@ def run(task: Task) -> Outcome:
             events.append(quote)
         return events
 
-    limits = Limits() if task.variant == "shipped" else REFUSES_NOTHING
     with tempfile.TemporaryDirectory() as folder:
-        driven = drive(Path(folder), config(limits), hours(), with_bars)
+        driven = drive(Path(folder), config(task.variant), hours(), with_bars)
         worked = time.process_time() - worked - reading
         with closing(sqlite3.connect(Path(folder) / "desk.db")) as database:
             by_symbol = dict(database.execute("SELECT symbol, count(*) FROM trades GROUP BY symbol"))
