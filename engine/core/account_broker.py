@@ -127,7 +127,7 @@ class AccountBroker:
             return answers
         if isinstance(event, Quote | Book):
             if symbol in self.account.taken.of:
-                self.account.taken.renew(event)
+                self.account.taken.renew(event, symbol in self._market.books)
             if symbol in self._working:
                 answers = self._touch.on_touch(event)
         elif symbol in self._working:

@@ -151,10 +151,13 @@ class Taken(msgspec.Struct):
         taken = self.of.setdefault(symbol, {})
         taken[sign * price] = taken.get(sign * price, 0) + qty
 
-    def renew(self, event: Quote | Book) -> None:
-        """`event` shows liquidity anew: a book all of it, a quote whatever is not deeper than its touch."""
+    def renew(self, event: Quote | Book, has_book: bool) -> None:
+        """`event` shows liquidity anew: a book all of it, a quote whatever is not deeper than its touch.
+
+        Without a book (`has_book`) nothing deeper is to be seen, and before it can be it is shown anew.
+        """
         taken = self.of.pop(event.symbol, None)
-        if taken is None or isinstance(event, Book):
+        if taken is None or not has_book or isinstance(event, Book):
             return
         deeper = {key: qty for key, qty in taken.items() if (key > event.ask if key > 0 else -key < event.bid)}
         if deeper:

@@ -211,6 +211,15 @@ def test_a_quote_renews_the_touch_and_nothing_deeper() -> None:
     assert fills(placed(desk, market("2", "b"), T0 + SECOND)) == [taken("1", "101")]
 
 
+def test_without_a_book_what_was_taken_is_forgotten_with_the_next_quote() -> None:
+    desk = broker()
+    desk.on_market(quote(T0, ask="101", ask_qty="2"))
+    placed(desk, market("2", "a"))
+    assert desk.state.taken.of
+    desk.on_market(quote(T0 + SECOND, bid="98", ask="99", ask_qty="2"))
+    assert desk.state.taken.of == {}
+
+
 def test_a_market_order_without_a_fresh_price_waits_for_one() -> None:
     desk = broker()
     desk.on_market(quote(T0))
