@@ -9,6 +9,7 @@ from benchmarks.figures import Figure
 BENCHES: dict[str, str] = {
     "replay": "benchmarks.replay:run",
     "decide": "benchmarks.replay:decide",
+    "layers": "benchmarks.layers:run",
     "paced": "benchmarks.decision:decide",
     "intent": "benchmarks.decision:intend",
     "kill": "benchmarks.decision:kill",

@@ -29,7 +29,7 @@ from engine.core.execution import Execution
 from engine.core.facts import Amend, Cancel, Submit
 from engine.core.latency import latency_ns
 from engine.core.liquidity import LATE_NS, NEVER_NS, UNKNOWN_QUEUE, MarketMemory
-from engine.core.margin import NOWHERE, Band, bound, maintenance, safe_bands
+from engine.core.margin import NOWHERE, Band, free, maintenance, safe_bands
 from engine.core.paper_checks import amend_refusal, amended, refusal
 from engine.core.paper_state import KNOWN_KEPT, Arrival, PaperAccount
 from engine.core.touch_matching import TouchMatching
@@ -168,7 +168,7 @@ class AccountBroker:
 
     def free_margin(self) -> int:
         """What equity leaves beside what positions bind, and working orders that could add to them."""
-        return self.equity() - bound(self._instruments, self.account.ledger, self.account.working, self._market.mark)
+        return free(self._instruments, self.account.ledger, self.account.working, self._market.mark)
 
     def is_in(self, symbol: str) -> bool:
         """Whether the account holds `symbol`, or an order that could make it hold some works or is on its way."""

@@ -67,6 +67,12 @@ class Calendar(msgspec.Struct, frozen=True):
             return 0
         return found[0] if found[0] > at_ns else found[1]
 
+    def traded_ns(self, at_ns: int) -> int:
+        """How long the market had traded by then since its first session listed; the time itself if it never closes."""
+        if self.is_continuous:
+            return at_ns
+        return sum(min(close_ns, at_ns) - open_ns for open_ns, close_ns in self.sessions if open_ns < at_ns)
+
     def day_at(self, at_ns: int) -> TradingDay:
         """The trading day this moment belongs to."""
         found = self._at(at_ns)

@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.core.breaker_table import BREAKERS
 from engine.core.candidate import Candidate
-from engine.core.rule import ONE, Measured, rule, stands
+from engine.core.rule import ONE, Measured, over, rule, stands
 from engine.core.words import BlockReason, ReasonCode, Unit
 
 R = ReasonCode
@@ -192,7 +192,7 @@ def concentration(c: Candidate) -> Measured:
 )
 def heat(c: Candidate) -> Measured:
     """The sum of risk to stops, with costs and gaps, stays within the heat limit the regime leaves."""
-    value = -(-c.risk * ONE // c.equity) if c.equity > 0 else ONE
+    value = over(c.risk, c.equity) if c.equity > 0 else ONE
     return value, c.heat_limit, value <= c.heat_limit
 
 

@@ -1,9 +1,8 @@
 """Layer 5: whether the order itself is one the desk sends. See `engine.core.checks_desk`."""
 
-from engine.core import money
 from engine.core.candidate import Candidate
-from engine.core.rule import ONE, Measured, rule
-from engine.core.words import ReasonCode, Unit
+from engine.core.rule import ONE, Measured, over, rule
+from engine.core.words import ReasonCode, Side, Unit
 
 R = ReasonCode
 
@@ -11,9 +10,9 @@ R = ReasonCode
 @rule(5, Unit.PRICE, R.INVALID_LEVELS, no="stop, entry and target are not in order")
 def levels(c: Candidate) -> Measured:
     """Stop, entry and target are above zero and in order."""
-    sign, stop, target = c.proposal.side.sign, c.proposal.stop, c.proposal.target
-    in_order = sign * (c.price - stop) > 0 and sign * (target - c.price) > 0
-    return c.price, stop, stop > 0 and target > 0 and in_order
+    stop, target = c.proposal.stop, c.proposal.target
+    low, high = (stop, target) if c.proposal.side is Side.LONG else (target, stop)
+    return c.price, stop, 0 < low < c.price < high
 
 
 @rule(
@@ -22,7 +21,7 @@ def levels(c: Candidate) -> Measured:
 def reward_risk(c: Candidate) -> Measured:
     """The target is worth the risk, before costs."""
     limit = c.limits.reward_risk_min
-    ratio = money.div(abs(c.proposal.target - c.price), abs(c.price - c.proposal.stop))
+    ratio = abs(c.proposal.target - c.price) * ONE // abs(c.price - c.proposal.stop)
     return ratio, limit, ratio >= limit
 
 
@@ -110,10 +109,9 @@ def position_notional(c: Candidate) -> Measured:
 )
 def collar(c: Candidate) -> Measured:
     """The order price is near the last price, and near the middle of bid and ask."""
-    away = money.div(abs(c.price - c.last), c.last)
+    away, limit = over(abs(c.price - c.last), c.last), c.limits.price_collar
     if c.mid:
-        away = max(away, money.div(abs(c.price - c.mid), c.mid))
-    limit = c.limits.price_collar
+        away = max(away, over(abs(c.price - c.mid), c.mid))
     return away, limit, away <= limit
 
 

@@ -4,7 +4,8 @@ Pearson's coefficient over the newest returns both have, one a span. Integers on
 zero to 1e-8, so that comparing it with a limit is exact, as if cov^2 were compared with limit^2 var var.
 
 A span without a bar counts as one in which the price stood still, up to `HOLE_MAX` of them; a longer hole begins the
-series anew. What a bar changes is worked out when it closes: a signal only looks it up.
+series anew. Time is counted while the market is open, so that a night is no hole; only symbols of one calendar are
+compared. What a bar changes is worked out when it closes: a signal looks it up.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ from typing import Final
 import msgspec
 
 from engine.core import money
+from engine.core.calendar import Calendar
 from engine.core.events import Bar
 
 HOLE_MAX: Final = 5
@@ -24,7 +26,7 @@ HOLE_MAX: Final = 5
 class Returns(msgspec.Struct):
     """The returns of one symbol as scaled fractions of the close before, one a span, newest last."""
 
-    start_ns: int = 0  # of the newest bar; 0: none yet
+    at_ns: int = 0  # when the newest bar began, in trading time; 0: none yet
     close: int = 0
     values: list[int] = []
 
@@ -46,25 +48,44 @@ class Alike(msgspec.Struct, frozen=True):
 
 
 class _Pair:
-    """Two symbols as of the span that starts at `at_ns`: the sum of their products, and `rho` if it is known."""
+    """Two symbols as of the span that began at `at_ns`: the sums of either and of their products, if all are known."""
 
-    __slots__ = ("at_ns", "products", "rho")
+    __slots__ = ("at_ns", "is_known", "products", "rho", "x", "y")
 
     def __init__(self) -> None:
         self.at_ns = 0
+        self.is_known = False
         self.products = 0
-        self.rho: int | None = None
+        self.x = self.y = (0, 0)
+        self.rho: int | None = None  # worked out when it is first asked for
+
+    def take(self, at_ns: int, products: int, x: tuple[int, int], y: tuple[int, int]) -> None:
+        self.at_ns, self.is_known, self.products, self.x, self.y, self.rho = at_ns, True, products, x, y, None
+
+    def correlation(self, count: int) -> int | None:
+        """The coefficient of `count` returns; None where it is not known, or one of the two never moved."""
+        if self.rho is None and self.is_known:
+            self.rho = _rho(count, self.products, self.x, self.y)
+        return self.rho
 
 
 class Correlations:
     """The correlations of a run's symbols. It remembers `series`, by symbol; all else here follows from that.
 
-    `groups` names the group of each symbol, `window` how many returns are compared, `span_ns` the length of a bar.
+    `groups` and `calendars` are by symbol, `window` is how many returns are compared, `span_ns` how long a bar is.
     """
 
-    def __init__(self, series: dict[str, Returns], groups: dict[str, str], window: int, span_ns: int) -> None:
+    def __init__(
+        self,
+        series: dict[str, Returns],
+        groups: dict[str, str],
+        calendars: dict[str, Calendar],
+        window: int,
+        span_ns: int,
+    ) -> None:
         self._series = series
         self._groups = groups
+        self._calendars = calendars
         self._window = window
         self._span_ns = span_ns
         self._sums: dict[str, tuple[int, int]] = {}  # of the newest `window` returns, and of their squares
@@ -72,31 +93,45 @@ class Correlations:
         symbols = [symbol for symbol in groups if symbol in series]
         for number, symbol in enumerate(symbols):
             self._sums[symbol] = _sums(series[symbol].values[-window:])
-            for other in symbols[:number]:
-                self._compare(symbol, other)
+            for other in self._comparable(symbol, symbols[:number]):
+                self._compare(self._pair(symbol, other), symbol, other)
 
     # --- bars in ---
 
     def add(self, bar: Bar) -> None:
-        """Take a closed bar, newer than the symbol's one before."""
-        own = self._series.setdefault(bar.symbol, Returns())
-        skipped = (bar.start_ns - own.start_ns) // self._span_ns - 1
+        """Take a closed bar, newer than the symbol's one before; one from outside the market's hours says nothing."""
+        symbol, window, calendar = bar.symbol, self._window, self._calendars[bar.symbol]
+        if not calendar.is_open(bar.start_ns):
+            return
+        own, at_ns = self._series.setdefault(symbol, Returns()), calendar.traded_ns(bar.start_ns)
+        skipped = (at_ns - own.at_ns) // self._span_ns - 1
         if own.close <= 0 or skipped > HOLE_MAX:
             own.values.clear()
         else:
             own.values += [0] * skipped
             own.values.append(money.div(bar.close - own.close, own.close))
-            del own.values[: -self._window - HOLE_MAX - 1]
-        own.start_ns, own.close = bar.start_ns, bar.close
-        self._sums[bar.symbol] = _sums(own.values[-self._window :])
-        for symbol, other in self._series.items():
-            if symbol == bar.symbol:
-                continue
-            pair = self._pair(bar.symbol, symbol)
-            if not own.values or own.start_ns - other.start_ns > HOLE_MAX * self._span_ns:
-                pair.rho = None
-            elif pair.at_ns < min(own.start_ns, other.start_ns):
-                self._compare(bar.symbol, symbol)
+            del own.values[: -window - HOLE_MAX - 1]
+        own.at_ns, own.close = at_ns, bar.close
+        rolls = not skipped and len(own.values) > window
+        new, left = (own.values[-1], own.values[-1 - window]) if rolls else (0, 0)
+        total, squares = self._sums.get(symbol, (0, 0))
+        sums = (total + new - left, squares + new * new - left * left) if rolls else _sums(own.values[-window:])
+        self._sums[symbol] = sums
+        before_ns = at_ns - self._span_ns
+        for name in self._comparable(symbol, self._series):
+            other, pair = self._series[name], self._pair(symbol, name)
+            if rolls and other.at_ns == at_ns and pair.is_known and pair.at_ns == before_ns:
+                products = pair.products + new * other.values[-1] - left * other.values[-1 - window]
+                pair.take(at_ns, products, sums, self._sums[name])
+            elif not own.values or at_ns - other.at_ns > HOLE_MAX * self._span_ns:
+                pair.is_known, pair.rho = False, None
+            elif pair.at_ns < min(at_ns, other.at_ns):
+                self._compare(pair, symbol, name)
+
+    def _comparable(self, symbol: str, others: Iterable[str]) -> list[str]:
+        """Those of the symbol's own calendar: the spans of others are not the same."""
+        calendar = self._calendars[symbol]
+        return [other for other in others if other != symbol and self._calendars[other] is calendar]
 
     def _pair(self, one: str, other: str) -> _Pair:
         pair = self._pairs[one].get(other)
@@ -104,23 +139,15 @@ class Correlations:
             pair = self._pairs[one][other] = self._pairs[other][one] = _Pair()
         return pair
 
-    def _compare(self, one: str, other: str) -> None:
-        """Bring a pair up to the newest span both have a return for."""
-        (x, x_ns), (y, y_ns) = ((s.values, s.start_ns) for s in (self._series[one], self._series[other]))
-        pair, window, at_ns, span = self._pair(one, other), self._window, min(x_ns, y_ns), self._span_ns
-        x_end, y_end = len(x) - (x_ns - at_ns) // span, len(y) - (y_ns - at_ns) // span
-        if abs(x_ns - y_ns) > HOLE_MAX * span or min(x_end, y_end) < window:
-            pair.rho = None
-            return
-        if pair.rho is not None and pair.at_ns + span == at_ns and min(x_end, y_end) > window:
-            left = x[x_end - 1 - window] * y[y_end - 1 - window]
-            pair.products += x[x_end - 1] * y[y_end - 1] - left
+    def _compare(self, pair: _Pair, one: str, other: str) -> None:
+        """Bring a pair up to the newest span both have a return for, from their series."""
+        (x, x_ns), (y, y_ns) = ((s.values, s.at_ns) for s in (self._series[one], self._series[other]))
+        window, at_ns, span = self._window, min(x_ns, y_ns), self._span_ns
+        x, y = x[: len(x) - (x_ns - at_ns) // span][-window:], y[: len(y) - (y_ns - at_ns) // span][-window:]
+        if abs(x_ns - y_ns) > HOLE_MAX * span or min(len(x), len(y)) < window:
+            pair.is_known, pair.rho = False, None
         else:
-            pair.products = sum(map(mul, x[x_end - window : x_end], y[y_end - window : y_end]))
-        pair.at_ns = at_ns
-        x_sums = self._sums[one] if x_end == len(x) else _sums(x[x_end - window : x_end])
-        y_sums = self._sums[other] if y_end == len(y) else _sums(y[y_end - window : y_end])
-        pair.rho = _rho(window, pair.products, x_sums, y_sums)
+            pair.take(at_ns, sum(map(mul, x, y)), _sums(x), _sums(y))
 
     # --- signals ---
 
@@ -130,18 +157,18 @@ class Correlations:
         highest, twin, known, stranger = 0, "", self._window, ""
         for other, direction in beside:
             pair = pairs.get(other)
-            rho = pair.rho if pair is not None else None
+            rho = pair.correlation(self._window) if pair is not None else None
             if rho is not None:
                 rho *= sign * direction
                 if rho > highest or not twin:
                     highest, twin = rho, other
             elif other != symbol and group == self._groups.get(other):
-                count = self._comparable(symbol, other)
+                count = self._counted(symbol, other)
                 if count < known or not stranger:
                     known, stranger = count, other
         return Alike(highest, twin, known, stranger)
 
-    def _comparable(self, one: str, other: str) -> int:
+    def _counted(self, one: str, other: str) -> int:
         """How many returns of the two can be compared; none where one of them stood still all the time."""
         if not all(self._sums.get(symbol, (0, 0))[1] for symbol in (one, other)):
             return 0

@@ -70,7 +70,7 @@ class Desk:
         self.stakes = Stakes(state, self.config.limits)
         groups = {symbol: instrument.group for symbol, instrument in self.instruments.items()}
         window = self.config.limits.correlation_window
-        self.correlations = Correlations(state.returns, groups, window, self.config.bar_ns)
+        self.correlations = Correlations(state.returns, groups, self.calendars, window, self.config.bar_ns)
         self.out: list[AnyFact | AnyEffect] = []
         self.shadows: Shadows | None = None
         self._ids = 0

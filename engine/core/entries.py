@@ -24,7 +24,7 @@ from engine.core.facts import (
 )
 from engine.core.orders import Order, Plan
 from engine.core.pace import Sent
-from engine.core.risk import judge
+from engine.core.risk import checks, judge
 from engine.core.rule import Refusal
 from engine.core.state import LiveSignal
 from engine.core.strategy import Proposal
@@ -111,7 +111,8 @@ class Entries:
         """
         try:
             candidate = self._candidates.make(strategy_id, proposal)
-            return candidate, *judge(candidate)
+            seen, no = judge(candidate)
+            return candidate, checks(seen), no
         except Exception as bug:
             text = clean(f"the safety layers failed: {type(bug).__name__}: {bug}", BUG_CHARS_MAX)
             return None, (), Refusal(ReasonCode.INTERNAL_ERROR, text)

@@ -43,7 +43,7 @@ class SignalRaised(Fact, frozen=True, tag="signal_raised"):
     text: str  # the strategy's own reason, for people
 
 
-class Check(msgspec.Struct, frozen=True, array_like=True):
+class Check(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one rule of the safety layers measured: `value` beside its `limit`, in the rule's unit."""
 
     layer: int

@@ -38,6 +38,22 @@ def bound(
     return total
 
 
+def free(instruments: Mapping[str, Instrument], ledger: PaperLedger, working: WorkingOrders, mark: Mark) -> int:
+    """What equity leaves beside `bound`, each price asked for once; a position without a mark stands at its cost."""
+    left = ledger.cash
+    for symbol, position in ledger.positions.items():
+        instrument, price = instruments[symbol], mark(symbol)
+        value = notional(instrument, position.qty, price) if price else position.cost
+        left += value - money.div(abs(value), instrument.leverage_max)
+    for symbol, orders in working.items():
+        for each in orders.values():
+            if not each.order.reduce_only:
+                left -= initial(
+                    instruments[symbol], each.rest, each.order.price or each.order.stop_price or mark(symbol)
+                )
+    return left
+
+
 def initial(instrument: Instrument, qty: int, price: int) -> int:
     """What opening `qty` units at `price` binds."""
     return money.div(abs(notional(instrument, qty, price)), instrument.leverage_max)

@@ -10,7 +10,7 @@ from engine.core import checks_desk as desk
 from engine.core import checks_order as order
 from engine.core.candidate import Candidate
 from engine.core.facts import Check
-from engine.core.rule import Refusal, Rule
+from engine.core.rule import Measured, Refusal, Rule
 
 RULES: Final[tuple[Rule, ...]] = (
     desk.kill,
@@ -52,12 +52,17 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 
 
-def judge(candidate: Candidate) -> tuple[tuple[Check, ...], Refusal | None]:
-    """What every rule measured, up to and with the first that refuses; and that refusal, None if the entry may go."""
+def judge(candidate: Candidate) -> tuple[list[Measured], Refusal | None]:
+    """What the rules measured, in their order, up to and with the first that refuses; and that refusal, if any."""
     seen = []
     for rule in RULES:
-        value, limit, ok = rule.measure(candidate)
-        seen.append(Check(rule.layer, rule.name, value, limit, ok))
-        if not ok:
-            return tuple(seen), rule.refuse(candidate, value, limit)
-    return tuple(seen), None
+        measured = rule.measure(candidate)
+        seen.append(measured)
+        if not measured[2]:
+            return seen, rule.refuse(candidate, measured[0], measured[1])
+    return seen, None
+
+
+def checks(seen: list[Measured]) -> tuple[Check, ...]:
+    """What was measured, as it is put on record."""
+    return tuple(Check(rule.layer, rule.name, *measured) for rule, measured in zip(RULES, seen, strict=False))

@@ -68,6 +68,11 @@ def rule(
     return lambda measure: Rule(layer, measure.__name__, measure.__doc__ or "", key, unit, codes, measure, no, chooses)
 
 
+def over(part: int, whole: int) -> int:
+    """`part` as a fraction of `whole`, both above zero, rounded up: what is beyond a limit is never rounded onto it."""
+    return -(-part * ONE // whole)
+
+
 def stands(hindrance: int | bool) -> Measured:
     """The answer of a rule that asks yes or no: passes while nothing stands in the way."""
     return hindrance * ONE, 0, not hindrance

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core import money
-from engine.core.config import MINUTE
+from engine.core.calendar import Calendar
+from engine.core.config import HOUR, MINUTE
 from engine.core.correlation import HOLE_MAX, Alike, Correlations, Returns
 from engine.core.draw import below
 from engine.core.events import Bar
@@ -18,6 +19,7 @@ from tests.rig import d
 
 WINDOW = 20
 GROUPS = {"A": "crypto", "B": "crypto", "C": "shares"}
+CALENDARS = dict.fromkeys(GROUPS, Calendar())
 
 
 def bar(symbol: str, minute: int, close: int) -> Bar:
@@ -34,7 +36,7 @@ def walk(seed: int, length: int, start: str = "100") -> list[int]:
 
 
 def fed(paths: dict[str, list[int]], series: dict[str, Returns] | None = None) -> Correlations:
-    made = Correlations({} if series is None else series, GROUPS, WINDOW, MINUTE)
+    made = Correlations({} if series is None else series, GROUPS, CALENDARS, WINDOW, MINUTE)
     for minute in range(max(map(len, paths.values()))):
         for symbol, closes in paths.items():
             if minute < len(closes) and closes[minute]:
@@ -128,7 +130,11 @@ def test_a_symbol_that_falls_silent_is_unknown_after_a_while() -> None:
 def test_a_restart_at_any_bar_changes_nothing(seed: int, arrivals: list[str]) -> None:
     """`arrivals` says whose bar comes next; a dash lets a minute pass."""
     series: dict[str, Returns] = {}
-    made, minutes, closes = Correlations(series, GROUPS, WINDOW, MINUTE), {"A": 0, "B": 0}, {"A": d(100), "B": d(50)}
+    made, minutes, closes = (
+        Correlations(series, GROUPS, CALENDARS, WINDOW, MINUTE),
+        {"A": 0, "B": 0},
+        {"A": d(100), "B": d(50)},
+    )
     for step, symbol in enumerate(["A", "B"] * WINDOW + arrivals):
         if symbol == "-":
             minutes["A"] += 1
@@ -137,6 +143,50 @@ def test_a_restart_at_any_bar_changes_nothing(seed: int, arrivals: list[str]) ->
         closes[symbol] += (below(2001, seed, symbol, step) - 1000) * closes[symbol] // 100_000
         made.add(bar(symbol, minutes[symbol], closes[symbol]))
         kept = msgspec.msgpack.decode(msgspec.msgpack.encode(series), type=dict[str, Returns])
-        again = Correlations(kept, GROUPS, WINDOW, MINUTE)
+        again = Correlations(kept, GROUPS, CALENDARS, WINDOW, MINUTE)
         for one, other in (("A", "B"), ("B", "A")):
             assert again.alike(one, 1, [(other, 1)]) == made.alike(one, 1, [(other, 1)])
+
+
+# --- markets that close ---
+
+BEGIN = 1_000_000 * MINUTE
+EXCHANGE = Calendar("exchange", tuple((BEGIN + n * 24 * HOUR, BEGIN + n * 24 * HOUR + 15 * MINUTE) for n in range(5)))
+
+
+def session_bars(symbol: str, closes: list[int]) -> list[Bar]:
+    """A bar a minute, fifteen a session, one session a day."""
+    starts = [opens + k * MINUTE for opens, _ in EXCHANGE.sessions for k in range(15)]
+    return [Bar(symbol, at + MINUTE, at, MINUTE, c, c, c, c, d(1)) for at, c in zip(starts, closes, strict=False)]
+
+
+def test_a_night_is_no_hole_and_its_return_is_one_like_any_other() -> None:
+    calendars = {"A": EXCHANGE, "B": EXCHANGE, "C": Calendar()}
+    made = Correlations({}, GROUPS, calendars, WINDOW, MINUTE)
+    paths = {"A": walk(1, 40), "B": walk(2, 40)}
+    for bars in zip(*(session_bars(symbol, closes) for symbol, closes in paths.items()), strict=True):
+        for one in bars:
+            made.add(one)
+    squared = pearson_squared(returns(paths["A"]), returns(paths["B"])) * money.SCALE**2
+    found = abs(between(made, "A", "B"))
+    assert (found - 1) ** 2 < squared <= found**2
+
+
+def test_symbols_of_different_hours_are_not_compared() -> None:
+    calendars = {"A": EXCHANGE, "B": Calendar(), "C": EXCHANGE}
+    made = Correlations({}, GROUPS, calendars, WINDOW, MINUTE)
+    for symbol in ("A", "B"):
+        for one in session_bars(symbol, walk(1, 60)):
+            made.add(one)
+    assert made.alike("A", 1, [("B", 1)]).stranger == "B"
+
+
+def test_a_bar_from_outside_the_hours_says_nothing() -> None:
+    made = Correlations({}, GROUPS, dict.fromkeys(GROUPS, EXCHANGE), WINDOW, MINUTE)
+    for symbol, wild in (("A", d(5)), ("B", d(500))):
+        for number, one in enumerate(session_bars(symbol, walk(1, 45)), start=1):
+            made.add(one)
+            if number % 15 == 0:  # the session is over
+                later = one.start_ns + HOUR
+                made.add(Bar(symbol, later, later, MINUTE, wild, wild, wild, wild, d(1)))
+    assert between(made, "A", "B") == money.SCALE

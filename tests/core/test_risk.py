@@ -11,8 +11,9 @@ from engine.core.checks_desk import BLOCK_CODES
 from engine.core.conditions import Answer
 from engine.core.config import MINUTE, SECOND, CoreConfig, Limits
 from engine.core.correlation import Alike
+from engine.core.facts import Check
 from engine.core.limits import AMOUNTS, FLOORS, HARD, TIERS, hard_limits, looser_than_hard
-from engine.core.risk import RULES, judge
+from engine.core.risk import RULES, checks, judge
 from engine.core.rule import Refusal
 from engine.core.strategy import Proposal
 from engine.core.words import TERMINAL_STATE, BlockReason, ReasonCode, Side, TerminalState
@@ -68,6 +69,11 @@ def candidate(**changes: Any) -> Candidate:
         "margin": money.div(notional, d(20)),
     }
     return Candidate(**(derived | fields))
+
+
+def seen_and_said(made: Candidate) -> tuple[tuple[Check, ...], Refusal | None]:
+    seen, no = judge(made)
+    return checks(seen), no
 
 
 def refusal(made: Candidate) -> Refusal | None:
@@ -192,7 +198,7 @@ def test_just_inside_passes_and_just_outside_is_refused_with_its_code(
     name: str, code: ReasonCode, inside: dict[str, Any], outside: dict[str, Any]
 ) -> None:
     assert refusal(made_of(inside)) is None
-    seen, no = judge(made_of(outside))
+    seen, no = seen_and_said(made_of(outside))
     assert no is not None
     assert (seen[-1].rule, no.code) == (name, code)
     assert len(no.text) > 10 or name in ("breaker", "block"), "a sentence"
@@ -204,7 +210,7 @@ def test_every_rule_has_its_boundary_tested() -> None:
 
 @pytest.mark.parametrize("first", range(len(BOUNDARIES)), ids=[row[0] for row in BOUNDARIES])
 def test_of_all_rules_broken_from_one_on_that_one_refuses(first: int) -> None:
-    seen, no = judge(made_of(merged([row[3] for row in BOUNDARIES[first:]])))
+    seen, no = seen_and_said(made_of(merged([row[3] for row in BOUNDARIES[first:]])))
     assert no is not None
     assert seen[-1].rule == BOUNDARIES[first][0]
 
@@ -265,14 +271,14 @@ def test_a_symbol_without_a_quantity_of_its_own_holds_as_much_as_one_order() -> 
 
 
 def test_every_rule_leaves_its_value_and_its_limit_up_to_the_first_refusal() -> None:
-    seen, no = judge(candidate())
+    seen, no = seen_and_said(candidate())
     assert no is None
     assert [(check.layer, check.rule) for check in seen] == [(rule.layer, rule.name) for rule in RULES]
     assert all(check.ok for check in seen)
     (heat,) = (check for check in seen if check.rule == "heat")
     assert (heat.value, heat.limit) == (d("0.00024"), d("0.01"))
 
-    seen, no = judge(candidate(risk=d("100.01")))
+    seen, no = seen_and_said(candidate(risk=d("100.01")))
     assert no is not None
     assert [check.ok for check in seen] == [True] * (len(seen) - 1) + [False]
     assert (seen[-1].rule, seen[-1].value, seen[-1].limit) == ("heat", no.value, no.limit)
