@@ -6,9 +6,7 @@ orders, so it keeps for each symbol the prices within which nothing can happen; 
 
 from bisect import insort
 from collections.abc import Mapping
-from typing import Final
 
-from engine.core import money
 from engine.core.bar_matching import BarMatching
 from engine.core.config import Instrument, PaperModel
 from engine.core.events import (
@@ -17,7 +15,6 @@ from engine.core.events import (
     Book,
     BrokerEvent,
     CancelRefused,
-    Liquidation,
     OrderAccepted,
     OrderAmended,
     OrderRefused,
@@ -28,17 +25,15 @@ from engine.core.events import (
 from engine.core.execution import Execution
 from engine.core.facts import Amend, Cancel, Submit
 from engine.core.latency import latency_ns
+from engine.core.liquidation import Liquidator
 from engine.core.liquidity import LATE_NS, NEVER_NS, UNKNOWN_QUEUE, MarketMemory
-from engine.core.margin import NOWHERE, Band, free, maintenance, safe_bands
+from engine.core.margin import NOWHERE, Band, free, safe_bands
 from engine.core.paper_checks import amend_refusal, amended, refusal
 from engine.core.paper_state import KNOWN_KEPT, Arrival, PaperAccount
 from engine.core.touch_matching import TouchMatching
 from engine.core.trade_matching import TradeMatching
-from engine.core.words import OrderKind, ReasonCode, TimeInForce
+from engine.core.words import OrderKind, ReasonCode
 from engine.core.working import WorkingOrder
-
-LIQUIDATION: Final = "liquidation-"
-"""How the broker's own orders are called."""
 
 
 class AccountBroker:
@@ -71,6 +66,7 @@ class AccountBroker:
         self._touch = TouchMatching(self._execution)
         self._trades = TradeMatching(self._execution)
         self._bars = BarMatching(self._execution)
+        self._liquidation = Liquidator(self._execution, self._touch)
         self._margins: dict[str, Band] = {}
         self._guard_all()
 
@@ -132,10 +128,11 @@ class AccountBroker:
                 answers = self._touch.on_touch(event)
         elif symbol in self._working:
             answers = self._trades.on_trade(event) if isinstance(event, Trade) else self._bars.on_bar(event)
-        if symbol in self._margins or answers:
-            answers += self._guard(event)
-        if answers:
-            self._guard_all()
+        margin = self._margins.get(symbol)
+        if margin is not None:
+            answers += self._liquidation.guard(event)
+        if answers or (margin is not None and not margin[0] < self._market.mark(symbol) < margin[1]):
+            self._guard_all()  # something was booked, or the share of what may be lost here is used up
         else:
             self._watch(symbol)
         return answers
@@ -241,7 +238,7 @@ class AccountBroker:
         answers: list[BrokerEvent] = [OrderAccepted(order.order_id, at_ns, f"paper-{number}")]
         execution = self._execution
         self._working.setdefault(order.symbol, {})[order.order_id] = working
-        if order.reduce_only and not execution.reducible(working) and not execution.waits_for_position(working):
+        if execution.is_idle(working):
             return answers + execution.end(working, at_ns, "reduce_only")
         return answers + self._touch.arrive(working, at_ns, at_ns)
 
@@ -267,57 +264,6 @@ class AccountBroker:
         orders[amend.order_id] = orders.pop(amend.order_id)  # behind the own orders that came before the amend
         working.arrived_ns, working.met, working.ahead = at_ns, False, UNKNOWN_QUEUE
         return answers + self._touch.arrive(working, at_ns, at_ns)
-
-    # --- liquidation ---
-
-    def _guard(self, event: Quote | Trade | Book | Bar) -> list[BrokerEvent]:
-        """Liquidate the account if the price of `event` leaves it less than its positions need."""
-        if event.symbol not in self._margins or (isinstance(event, Bar) and self._market.ticked_within(event)):
-            return []
-        ledger = self.account.ledger
-        at_worst = {}
-        if isinstance(event, Bar):
-            at_worst[event.symbol] = event.low if ledger.qty(event.symbol) > 0 else event.high
-
-        def mark(symbol: str) -> int:
-            return at_worst.get(symbol) or self._market.mark(symbol)
-
-        equity, needed = ledger.equity(self._instruments, mark), maintenance(self._instruments, ledger, mark)
-        return self._liquidate(event, equity, needed) if equity < needed else []
-
-    def _liquidate(self, event: Quote | Trade | Book | Bar, equity: int, needed: int) -> list[BrokerEvent]:
-        """Take off every order and close every position at market, at once and without latency."""
-        answers: list[BrokerEvent] = []
-        orders = [working for by_id in self._working.values() for working in by_id.values()]
-        for working in orders:
-            if not working.order.order_id.startswith(LIQUIDATION):
-                answers += self._execution.end(working, event.at_ns, "liquidation")
-        for symbol, position in list(self.account.ledger.positions.items()):
-            if symbol in self._working:
-                continue  # being liquidated already
-            self.account.submitted += 1
-            number = self.account.submitted
-            order_id = f"{LIQUIDATION}{number}"
-            order = Submit(order_id, symbol, -position.qty, OrderKind.MARKET, TimeInForce.GTC, 0, reduce_only=True)
-            answers.append(Liquidation(order_id, event.at_ns, symbol, order.qty, equity, needed))
-            working = WorkingOrder(order, number, event.at_ns)
-            self._working[symbol] = {order_id: working}
-            answers += self._meet_now(working, event)
-        return answers
-
-    def _meet_now(self, working: WorkingOrder, event: Quote | Trade | Book | Bar) -> list[BrokerEvent]:
-        """Hold an order of the broker's own against what is displayed, else against the print that called for it."""
-        if isinstance(event, Bar):
-            at_ns = venue_ns = event.at_ns
-            price, qty = event.low if working.sign < 0 else event.high, event.volume
-        else:
-            at_ns, venue_ns = event.at_ns, event.venue_ns
-            price, qty = (event.price, event.qty) if isinstance(event, Trade) else (0, 0)
-        answers = self._touch.arrive(working, at_ns, venue_ns)
-        if working.met or not price or event.symbol != working.order.symbol:
-            return answers
-        share = money.mul(qty, self._model.participation_max)
-        return answers + self._execution.meet_print(working, price, share, at_ns, venue_ns)[1]
 
 
 def _repeated(order_id: str, number: int, at_ns: int) -> BrokerEvent:

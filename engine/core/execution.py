@@ -23,7 +23,7 @@ class Execution:
 
     Attributes:
         profile: Names the stream of chance; empty for the account the desk's books follow.
-        keeps_idle: Reduce-only orders without a position to reduce wait for one instead of being cancelled.
+        keeps_idle: Resting reduce-only orders without a position to reduce wait for one instead of being cancelled.
     """
 
     def __init__(
@@ -109,6 +109,8 @@ class Execution:
         if not self.works(working):
             return []
         order = working.order
+        if self.is_idle(working):
+            return self.end(working, at_ns, "reduce_only")
         if order.tif is TimeInForce.IOC:
             return self.end(working, at_ns, "ioc")
         if working.kind is OrderKind.LIMIT and working.ahead == UNKNOWN_QUEUE:
@@ -147,16 +149,13 @@ class Execution:
 
     def sweep(self, symbol: str, at_ns: int) -> list[BrokerEvent]:
         """Cancel reduce-only orders of `symbol` that have no position left to reduce."""
-        idle = [
-            working
-            for working in self.working.get(symbol, {}).values()
-            if working.order.reduce_only and not self.waits_for_position(working) and not self.reducible(working)
-        ]
+        idle = [working for working in self.working.get(symbol, {}).values() if self.is_idle(working)]
         return [answer for working in idle for answer in self.end(working, at_ns, "reduce_only")]
 
-    def waits_for_position(self, working: WorkingOrder) -> bool:
-        """Whether a reduce-only order may stay without a position: in a shadow, as long as it is not one at market."""
-        return self.keeps_idle and working.order.kind is not OrderKind.MARKET
+    def is_idle(self, working: WorkingOrder) -> bool:
+        """Whether a reduce-only order has nothing to reduce, and may not wait for it."""
+        waits = self.keeps_idle and (working.waits or working.kind is OrderKind.LIMIT)
+        return working.order.reduce_only and not waits and not self.reducible(working)
 
     def end(self, working: WorkingOrder, at_ns: int, reason: str) -> list[BrokerEvent]:
         """Take the order off; `reason` as in `OrderCanceled`."""

@@ -26,10 +26,10 @@ class ShadowBroker(AccountBroker):
         self._guard_all()
 
     def leave(self, symbol: str, at_ns: int) -> None:
-        """End every order in `symbol` that is not closing the position at market; close at market what none closes."""
+        """End every order in `symbol` but those that close the position at market; close at market what none closes."""
         left = self.account.ledger.qty(symbol)
         for working in list(self._working.get(symbol, {}).values()):
-            if not working.order.reduce_only or working.kind is not OrderKind.MARKET or working.waits:
+            if not left or not working.order.reduce_only or working.waits or working.kind is not OrderKind.MARKET:
                 self.drop(working.order.order_id)
                 continue
             if working.whole:  # from now on it closes what is held today, and nothing that may come later
@@ -39,10 +39,10 @@ class ShadowBroker(AccountBroker):
         for arrival in list(self._pending):
             if arrival.submit is None or arrival.submit.symbol != symbol:
                 continue
-            if not arrival.submit.reduce_only or arrival.submit.kind is not OrderKind.MARKET:
+            if not left or not arrival.submit.reduce_only or arrival.submit.kind is not OrderKind.MARKET:
                 self.drop(arrival.submit.order_id)
                 continue
-            if arrival.whole and left:
+            if arrival.whole:
                 arrival.whole = False
                 arrival.submit = msgspec.structs.replace(arrival.submit, qty=-left)
             left -= _closed(left, abs(arrival.submit.qty))

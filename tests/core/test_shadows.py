@@ -204,6 +204,19 @@ def test_stops_act_in_a_shadow_on_its_own_position() -> None:
     assert desk.held() == (0, 0, 0)
 
 
+def test_a_stop_that_fires_in_a_shadow_without_a_position_ends_there() -> None:
+    desk = Shadowed()
+    desk.broker.on_market(quote(T0, ask_qty="2"))
+    desk.broker.submit(market("1"), T0)
+    desk.broker.on_market(quote(T0 + 150 * MS, ask="101", ask_qty="0"))  # gone before the pessimist arrives
+    desk.broker.submit(stop("-1", "98", reduce_only=True), T0 + 160 * MS)
+    desk.broker.on_market(quote(T0 + SECOND, bid="100", ask="101", ask_qty="0"))
+    assert "s" in desk.state.shadows[PESSIMISTIC].working["COIN"]
+    desk.broker.on_market(quote(T0 + 2 * SECOND, bid="97", ask="98", ask_qty="0"))
+    assert desk.held() == (0, 0, 0)
+    assert [account.working for account in desk.state.shadows.values()] == [{}, {}]
+
+
 def test_the_exit_on_its_way_closes_a_slow_shadow_and_no_second_order_is_sent() -> None:
     desk = Shadowed()
     desk.broker.on_market(quote(T0))
