@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from engine.core import money
+from engine.core.config import SECOND
 from engine.core.desk import Desk
 from engine.core.events import (
     AmendRefused,
@@ -38,6 +39,8 @@ from engine.core.words import BlockReason, OrderKind, OrderState, Purpose, Reaso
 
 ENDED_ORDERS_KEPT: Final = 500
 FILL_IDS_KEPT: Final = 5_000
+CANCEL_RETRY_NS: Final = 5 * SECOND
+"""An order the desk wants back and that works still is asked for again after so long, until it has ended."""
 
 OrderAnswer = (
     OrderAccepted
@@ -126,7 +129,9 @@ class Blotter:
 
     def amend(self, order: Order, terms: Terms, why: str) -> None:
         """Ask the broker for other terms, unless that is on its way, refused already, or the order is ending."""
-        if order.asked is not None or order.state not in AMENDABLE or terms in (order.terms, order.refused):
+        if order.asked is not None or order.cancel_reason or order.state not in AMENDABLE:
+            return
+        if terms in (order.terms, order.refused):
             return
         state = self._desk.state
         order.move(Trigger.AMEND_SENT)
@@ -167,18 +172,21 @@ class Blotter:
                 self.cancel(order, why)
 
     def due(self) -> None:
-        """Cancel what has outlived its deadline, once; tell what has waited for an answer too long, once."""
+        """Cancel what has outlived its deadline, and again what was to end; tell what has waited too long, once."""
         at_ns = self._desk.at_ns
         for order in list(self._desk.state.orders.values()):
             if order.deadline_ns and at_ns >= order.deadline_ns:
                 order.deadline_ns = 0
                 self.cancel(order, "its time was up")
+            elif 0 < _cancel_again_ns(order) <= at_ns:
+                self.cancel(order, order.cancel_reason)
             if 0 < self._stuck_ns(order) <= at_ns:
                 self._tell_stuck(order)
 
     def next_due_ns(self) -> int:
         """The earliest time at which a working order is due for something; 0 if there is none."""
-        times = [time for o in self._desk.state.orders.values() for time in (o.deadline_ns, self._stuck_ns(o)) if time]
+        orders = self._desk.state.orders.values()
+        times = (time for o in orders for time in (o.deadline_ns, _cancel_again_ns(o), self._stuck_ns(o)) if time)
         return min(times, default=0)
 
     def _stuck_ns(self, order: Order) -> int:
@@ -220,6 +228,8 @@ class Blotter:
             order.asked = None
         elif isinstance(event, AmendRefused):
             order.refused, order.asked = order.asked or order.refused, None
+        elif isinstance(event, CancelRefused) and self._paper is None:
+            self._desk.emit(Query(order.order_id, order.symbol))  # filled, gone or still working: only evidence tells
         if trigger in (Trigger.AMENDED, Trigger.AMEND_REFUSED) and order.is_whole:
             trigger = Trigger.FULL_FILL
         self._step(order, trigger, code, text)
@@ -297,6 +307,11 @@ class Blotter:
 
     def _in_doubt(self) -> bool:
         return any(order.state is OrderState.UNKNOWN for order in self._desk.state.orders.values())
+
+
+def _cancel_again_ns(order: Order) -> int:
+    """When to ask again for an order the desk wants back and that works still; 0: never."""
+    return order.since_ns + CANCEL_RETRY_NS if order.cancel_reason and order.state in AMENDABLE else 0
 
 
 def _trim(entries: dict[str, Any], kept: int) -> None:

@@ -58,6 +58,8 @@ class Exits:
             self.exit(symbol, ExitReason.TIME)
         elif not holding.target_order_id and _reached(holding, low, high):
             self._target_reached(holding)
+        elif not holding.stop_order_id and holding.refusals < REFUSALS_MAX and self._desk.config.resting_stops:
+            self.protect(symbol)  # what could not be sent into a closed market
 
     def _loss(self, holding: Holding) -> int:
         """What the trade would have lost if it were closed now, with all it has cost and the fee to get out."""
@@ -159,7 +161,7 @@ class Exits:
         if holding is None or position is None or not position.qty or holding.leaving is not None or not holding.rests:
             return
         if state.phase is not SessionPhase.RUNNING or not self._desk.is_open(symbol):
-            return  # nothing is sent before history is seeded, nor while the session ends
+            return  # nothing is sent before history is seeded, into a closed market, nor while the session ends
         if self._desk.config.resting_stops:
             self._rest_stop(holding)
         if self._may_rest(holding):

@@ -30,7 +30,7 @@ from engine.core.facts import (
     TradeClosed,
 )
 from engine.core.strategy import Proposal
-from engine.core.words import BlockReason, ExitReason, OrderState, ReasonCode, Side, TerminalState
+from engine.core.words import BlockReason, ExitReason, OrderState, Purpose, ReasonCode, Side, TerminalState
 from tests.rig import START_NS, SYMBOL, Rig, Scripted, d, flat_bar, instrument
 
 DAY = 24 * HOUR
@@ -282,3 +282,16 @@ def test_positions_of_the_night_get_their_bracket_at_the_opening() -> None:
 def test_a_calendar_the_run_does_not_have_is_refused() -> None:
     with pytest.raises(UnknownCalendar, match="SPY trades by the calendar XETRA"):
         Rig(("SPY",), instruments=(replace(instrument("SPY"), calendar="XETRA"),))
+
+
+def test_a_bracket_that_could_not_be_sent_into_a_closed_market_rests_from_its_opening_on() -> None:
+    rig = desk(OPEN)
+    rig.enter()
+    rig.command(Act.CANCEL_ALL)
+    pass_to(rig, CLOSE)
+    rig.send(RunStarted(CLOSE + SECOND, "run2", rig.config))
+    rig.send(PhaseEntered(CLOSE + SECOND, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+    assert not rig.engine.state.orders
+    pass_to(rig, SESSIONS[1][0])
+    rig.quote("100", "100.1")
+    assert {order.purpose for order in rig.engine.state.orders.values()} == {Purpose.STOP, Purpose.TARGET}

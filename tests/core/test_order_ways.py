@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from engine.core.blotter import CANCEL_RETRY_NS
 from engine.core.config import SECOND
 from engine.core.engine import Engine
 from engine.core.events import (
@@ -30,7 +31,7 @@ from engine.core.facts import (
     Submit,
     TradeClosed,
 )
-from engine.core.orders import Order
+from engine.core.orders import Order, Terms
 from engine.core.words import ExitReason, OrderKind, OrderState, Purpose, ReasonCode, Side, TimeInForce
 from tests.core.test_engine import check_books
 from tests.rig import SYMBOL, Rig, Scripted, d
@@ -230,6 +231,49 @@ def test_an_amend_nobody_answers_is_told_given_up_and_asked_for_again() -> None:
     assert not bool(stop.asked)
     rig.send(OrderAccepted(stop.order_id, rig.now_ns))  # what the query found: it works
     assert [amend.order_id for amend in rig.of(Amend)] == 2 * [stop.order_id, target.order_id]
+
+
+# --- an order the desk wants back ---
+
+
+def test_a_refused_cancel_asks_the_venue_and_is_tried_again_until_the_order_has_ended() -> None:
+    rig = Rig(paper=False)
+    rig.propose(entry="99.5")
+    (order,) = rig.engine.state.orders.values()
+    rig.send(OrderAccepted(order.order_id, rig.now_ns))
+    rig.command(Act.CANCEL_ALL)
+    rig.send(CancelRefused(order.order_id, rig.now_ns, "venue_refused", "busy"))
+    assert [query.order_id for query in rig.of(Query)] == [order.order_id]
+    refused_ns = rig.now_ns
+    rig.send(Wake(refused_ns + CANCEL_RETRY_NS - 1))
+    assert len(rig.of(Cancel)) == 1
+    rig.send(Wake(refused_ns + CANCEL_RETRY_NS))
+    assert len(rig.of(Cancel)) == 2
+    rig.send(OrderCanceled(order.order_id, rig.now_ns))
+    rig.send(Wake(refused_ns + 20 * CANCEL_RETRY_NS))
+    assert len(rig.of(Cancel)) == 2
+
+
+def test_a_cancel_sent_in_doubt_is_not_forgotten_when_the_order_is_found_working() -> None:
+    rig = Rig(paper=False)
+    rig.propose(entry="99.5")
+    (order,) = rig.engine.state.orders.values()
+    rig.send(OutcomeUnknown(order.order_id, rig.now_ns, "timeout"))
+    assert [cancel.order_id for cancel in rig.of(Cancel)] == [order.order_id], "in doubt, entries are taken back"
+    rig.send(OrderAccepted(order.order_id, rig.now_ns))
+    rig.now_ns += CANCEL_RETRY_NS
+    rig.send(Wake(rig.now_ns))
+    assert len(rig.of(Cancel)) == 2
+    assert order.state is OrderState.PENDING_CANCEL
+
+
+def test_an_order_that_is_to_end_takes_no_amend() -> None:
+    rig = Rig(paper=False, resting_stops=True)
+    rig.propose(entry="99.5")
+    (order,) = rig.engine.state.orders.values()
+    order.cancel_reason = "enough"
+    rig.engine.trading.blotter.amend(order, Terms(order.qty * 2, order.price, 0), "more")
+    assert not rig.of(Amend) and order.asked is None
 
 
 # --- refused ---
