@@ -16,6 +16,7 @@ from engine.core.clean import clean
 from engine.core.config import SECOND
 from engine.core.events import AnyEvent, Bar, Book, Quote
 from engine.core.facts import (
+    AccountLiquidated,
     AnyFact,
     BreakerChanged,
     ExposureSpiked,
@@ -43,7 +44,7 @@ Event = tuple[str, dict[str, Any]]
 NAMES: Final = (
     *("SYSTEM_STARTUP", "SYSTEM_SHUTDOWN", "CandleClosed", "TickReceived", "GapDetected", "ORDER_BOOK_STALE"),
     *("OrderSubmitted", "OrderRejected", "ExecutionFill", "ExecutionExit"),
-    *("CircuitBreakerTripped", "KillSwitchActivated", "AsyncHeartbeat"),
+    *("CircuitBreakerTripped", "KillSwitchActivated", "AccountLiquidated", "AsyncHeartbeat"),
     *("RegimeChanged", "StrategySwitched", "ExposureSpiked", "MarketPhaseChanged"),
 )
 TICK_EVERY_NS: Final = SECOND
@@ -80,6 +81,10 @@ def from_fact(fact: AnyFact) -> list[Event]:
             return [_conditions(fact)]
         case BreakerChanged(tripped=True):
             return [("CircuitBreakerTripped", {"reason": fact.name.value, "detail": clean(fact.text)})]
+        case AccountLiquidated():
+            amounts = {"qty": fact.qty, "equity": fact.equity, "margin": fact.margin}
+            told = {"symbol": clean(fact.symbol), "client_order_id": clean(fact.order_id)}
+            return [("AccountLiquidated", {**told, **{name: money.text(value) for name, value in amounts.items()}})]
         case KillChanged(latched=True):
             told = {"source": clean(fact.source), "actor": clean(fact.actor), "detail": clean(fact.text)}
             return [("KillSwitchActivated", told)]

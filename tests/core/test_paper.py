@@ -571,6 +571,19 @@ def test_longs_pay_positive_funding_and_shorts_receive_it() -> None:
 # --- memory ---
 
 
+def test_a_snapshot_of_before_the_profiles_still_decodes() -> None:
+    old = {
+        "ledger": {"cash": D("90"), "fees": 1, "funding": 2, "positions": {"COIN": {"qty": D("1"), "cost": D("9")}}},
+        "market": {"quotes": {}, "books": {}, "trades": {}, "bars": {}, "consumed": {"COIN": {D("101"): D("2")}}},
+        "working": {"COIN": {"l": {"order": limit("1", "99"), "number": 1, "arrived_ns": T0, "met": True, "ahead": 5}}},
+        "pending": [{"due_ns": T0, "number": 2, "submit": market("1"), "cancel": None}],
+        "submitted": 2,
+    }
+    state = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=PaperState)
+    assert (state.ledger.qty("COIN"), state.submitted, state.shadows) == (D("1"), 2, {})
+    assert state.working["COIN"]["l"].ahead == 5 and state.pending[0].submit == market("1")
+
+
 def test_a_snapshot_in_the_middle_goes_on_exactly_where_it_was() -> None:
     events: list[Quote | Trade | Book] = [
         book(T0 + SECOND, "100:2 99:1", "101:1 102:1"),

@@ -9,7 +9,7 @@ import pytest
 
 from engine.core.config import MINUTE, SECOND, Limits, RegimeModel, StrategySpec
 from engine.core.events import Act, AnyEvent, Bar, Book, FeedChanged, FeedHealth, GapDetected, Quote, Trade
-from engine.core.facts import AnyFact, Fact, FeedNoted, OrderChanged, SignalEnded
+from engine.core.facts import AccountLiquidated, AnyFact, Fact, FeedNoted, OrderChanged, SignalEnded
 from engine.core.view import DeskView, HeartbeatView
 from engine.core.words import OrderKind, OrderState, Purpose, ReasonCode, Regime, Side, TerminalState, TimeInForce
 from engine.session.ports import Batch
@@ -32,6 +32,7 @@ FIELDS = {
     "ExecutionExit": {"reason", "price", "pnl"},
     "CircuitBreakerTripped": {"reason", "detail"},
     "KillSwitchActivated": {"source"},
+    "AccountLiquidated": {"symbol", "client_order_id", "qty", "equity", "margin"},
     "RegimeChanged": {"previous", "regime", "raw", "previous_level", "level", "of", "source", "simulated"},
     "StrategySwitched": {"strategy_id", "enabled", "regime"},
     "ExposureSpiked": {"before", "exposure", "rise", "limit"},
@@ -93,7 +94,8 @@ def test_a_whole_run_tells_every_event_with_its_fields_and_without_a_hole(tmp_pa
     stream.written(batch(rig.inputs, rig.told))
     stream.append_event(rig.now_ns, beat)
     rejected = order(OrderState.REJECTED, previous=OrderState.SUBMITTED, reason_code="insufficient_margin")
-    stream.written(batch([quote(rig.now_ns)], [(0, rejected)]))
+    liquidated = AccountLiquidated(rig.now_ns, SYMBOL, "liquidation-3", d("-2"), d("59"), d("60"), "equity 59 of 60")
+    stream.written(batch([quote(rig.now_ns)], [(0, rejected), (0, liquidated)]))
     stream.append_event(rig.now_ns, shutdown("kill_switch", 0))
     stream.close()
 
