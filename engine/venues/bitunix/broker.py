@@ -265,7 +265,7 @@ class BitunixBroker:
     async def _order_row(self, tracked: Tracked) -> wire.OrderRow:
         params = {"clientId": tracked.client_id}
         try:
-            data = await self._rest.get("/trade/get_order_detail", params, signed=True)
+            data = await self._rest.get("/trade/get_order_detail", params, signed=True, is_evidence=True)
             return wire.read(wire.ORDER, data, "order")
         except OrderNotFound:
             params |= {"symbol": tracked.symbol}
@@ -279,7 +279,7 @@ class BitunixBroker:
         rows: list[wire.OrderRow] = []
         while True:
             page = {**params, "limit": str(PAGE_MAX), "skip": str(len(rows))}
-            data = await self._rest.get(path, page, signed=True, attempts=3)
+            data = await self._rest.get(path, page, signed=True, attempts=3, is_evidence=True)
             found = wire.read(wire.ORDERS, data, "orders").orders
             rows += found
             if len(found) < PAGE_MAX:
@@ -290,7 +290,8 @@ class BitunixBroker:
         skip = 0
         while True:
             params = {"symbol": row.symbol, "orderId": row.order_id, "limit": str(PAGE_MAX), "skip": str(skip)}
-            data = await self._rest.get("/trade/get_history_trades", params, signed=True, attempts=3)
+            path = "/trade/get_history_trades"
+            data = await self._rest.get(path, params, signed=True, attempts=3, is_evidence=True)
             found = wire.read(wire.FILLS, data, "fills").fills
             fills |= {fill.trade_id: fill for fill in found if fill.order_id == row.order_id}
             skip += len(found)

@@ -5,6 +5,7 @@ with credentials reaches a host other than this machine only with the live gate'
 could send a real order can be made.
 """
 
+import asyncio
 import ipaddress
 import json
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import ValidationError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from engine.core.clean import clean
 from engine.core.config import SECOND
@@ -23,6 +24,7 @@ from engine.venues.bitunix.pace import TokenBucket
 from engine.venues.bitunix.signing import Credentials, Signature, glued, new_nonce, sign
 from engine.venues.bitunix.wire import MS, REPLY, first_problem
 from engine.venues.errors import ClockSkew, NotSent, RateLimited, UnknownOutcome, VenueError
+from engine.venues.fuse import Fuse, FuseOpen
 
 TIMEOUT_S: Final = 10.0
 BODY_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -77,6 +79,7 @@ class Rest:
         base_url: Scheme, host and port, without a path.
         clock: For signatures and the offset to the venue's clock.
         timeout_s: For a whole call, from connecting to the last byte.
+        fuse: Holds reads back while the venue keeps failing; default: one on the loop's clock.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Rest:
         credentials: Credentials | None = None,
         live: LiveToken | None = None,
         timeout_s: float = TIMEOUT_S,
+        fuse: Fuse | None = None,
     ) -> None:
         if credentials is not None:
             demand_loopback(base_url, live)
@@ -99,6 +103,7 @@ class Rest:
         self._http: aiohttp.ClientSession | None = None
         self._buckets: dict[str, TokenBucket] = {}
         self.offset = ClockOffset()
+        self.fuse = fuse or Fuse(lambda: asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         """Close the connections; calls in flight end as `UnknownOutcome`."""
@@ -107,20 +112,45 @@ class Rest:
             self._http = None
 
     async def get(
-        self, path: str, params: Mapping[str, str] | None = None, *, signed: bool = False, attempts: int = 1
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        signed: bool = False,
+        attempts: int = 1,
+        is_evidence: bool = False,
     ) -> Any:
-        """The `data` of a read; up to `attempts` tries where the failure is one that passes."""
+        """The `data` of a read; up to `attempts` tries where the failure is one that passes.
+
+        After three failures in a row reads are refused for a minute (`FuseOpen`), but for those of the evidence what
+        became of an order.
+        """
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(attempts),
-            wait=_wait,
-            retry=retry_if_exception_type((NotSent, RateLimited, ClockSkew, UnknownOutcome)),
-            reraise=True,
+            stop=stop_after_attempt(attempts), wait=_wait, retry=retry_if_exception(_passes), reraise=True
         )
-        return await retrying(self._call, "GET", path, dict(params or {}), None, signed)
+        return await retrying(self._read, path, dict(params or {}), signed, is_evidence)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The `data` of a signed call that changes something; sent once, whatever happens."""
+        """The `data` of a signed call that changes something; sent once, whatever happens, and never held back."""
         return await self._call("POST", path, {}, body, True)
+
+    async def _read(self, path: str, params: dict[str, str], signed: bool, is_evidence: bool) -> Any:
+        """One read, and what it says about the venue: an answer of any kind is one that works."""
+        if not is_evidence:
+            self.fuse.admit(path)
+        try:
+            data = await self._call("GET", path, params, None, signed)
+        except (NotSent, UnknownOutcome):
+            self.fuse.failed()
+            raise
+        except VenueError:
+            self.fuse.succeeded()
+            raise
+        except BaseException:
+            self.fuse.abandoned()
+            raise
+        self.fuse.succeeded()
+        return data
 
     def login(self) -> dict[str, str | int]:
         """The arguments of a private socket's login."""
@@ -216,6 +246,12 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 _backoff: Final = wait_exponential_jitter(multiplier=0.25, max=4.0, jitter=0.25)
+
+
+def _passes(problem: BaseException) -> bool:
+    """Whether trying again soon may help; an open fuse has its own time."""
+    may = isinstance(problem, NotSent | RateLimited | ClockSkew | UnknownOutcome)
+    return may and not isinstance(problem, FuseOpen)
 
 
 def _wait(state: RetryCallState) -> float:

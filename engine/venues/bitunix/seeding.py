@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Protocol
 
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from engine.core.events import Bar, GapDetected
-from engine.venues.errors import AuthFailed, RuleRefused, VenueClosed, VenueError
+from engine.venues.errors import AuthFailed, RateLimited, RuleRefused, VenueClosed, VenueError
 
 ATTEMPTS: Final = 5
 BACKOFF_S: Final = (0.5, 8.0)
@@ -58,7 +58,8 @@ async def seed_history(
 ) -> Seed:
     """The newest `count` closed bars in at most `attempts` tries in all, the waits between them growing.
 
-    `on_attempt` is told of every try. A refusal that trying again cannot change is raised at once.
+    The waits are at least as long as the venue wishes. `on_attempt` is told of every try. A refusal that trying again
+    cannot change is raised at once.
 
     Raises:
         VenueError: of the last attempt.
@@ -78,9 +79,16 @@ async def seed_history(
         return bars
 
     first_s, longest_s = backoff_s
+    backoff = wait_exponential_jitter(multiplier=first_s, max=longest_s, jitter=first_s)
+
+    def wait(state: RetryCallState) -> float:
+        problem = state.outcome.exception() if state.outcome is not None else None
+        wished_s = problem.retry_after_s if isinstance(problem, RateLimited) else None
+        return max(backoff(state), wished_s or 0.0)
+
     retrying = AsyncRetrying(
         stop=stop_after_attempt(attempts),
-        wait=wait_exponential_jitter(multiplier=first_s, max=longest_s, jitter=first_s),
+        wait=wait,
         retry=retry_if_exception(_may_pass),
         reraise=True,
     )

@@ -23,6 +23,7 @@ from engine.venues.bitunix.pace import TokenBucket
 from engine.venues.bitunix.rest import LiveForbidden, LiveToken, Rest, is_loopback
 from engine.venues.bitunix.signing import Credentials, glued, new_nonce, sign
 from engine.venues.bitunix.wire import KLINE_ROW, KlineRow
+from engine.venues.fuse import Fuse, FuseOpen, FuseState
 from tests.venues.bitunix.fakevenue import MS, T0_NS, FakeVenue, SetClock, history_of, row, venue
 
 KEYS = Credentials("key", "secret")
@@ -340,3 +341,75 @@ async def test_a_span_the_venue_does_not_offer_is_refused(fake: FakeVenue, rest:
     with pytest.raises(errors.RuleRefused):
         await History(rest, SetClock(), replay=False).newest("BTCUSDT", 7 * HOUR, 1)
     assert not fake.calls
+
+
+# --- the fuse before reads ---
+
+
+class Failing:
+    """A path that answers with a 500 until told otherwise."""
+
+    def __init__(self, fake: FakeVenue, path: str) -> None:
+        self.calls, self.works = 0, False
+        fake.answers[path] = self._answer
+
+    def _answer(self, *_: Any) -> web.Response:
+        self.calls += 1
+        return web.json_response({"code": 0, "data": {}}) if self.works else web.Response(status=500)
+
+
+@pytest.fixture
+async def fused(fake: FakeVenue) -> AsyncIterator[tuple[Rest, list[float]]]:
+    """A client whose fuse lives on a clock of its own: a list with the seconds in it."""
+    now_s = [0.0]
+    client = Rest(fake.rest_url, SetClock(), credentials=KEYS, timeout_s=0.3, fuse=Fuse(lambda: now_s[0]))
+    yield client, now_s
+    await client.close()
+
+
+async def fails(call: Any, error: type[errors.VenueError]) -> None:
+    with pytest.raises(error) as raised:
+        await call
+    assert type(raised.value) is error
+
+
+async def test_after_three_failures_reads_are_held_back_for_a_minute(
+    fake: FakeVenue, fused: tuple[Rest, list[float]]
+) -> None:
+    (rest, now_s), path = fused, Failing(fake, "/x")
+    for _ in range(3):
+        await fails(rest.get("/x"), errors.UnknownOutcome)
+    await fails(rest.get("/x", attempts=3), FuseOpen)
+    assert path.calls == 3, "an open fuse is not waited out within a call"
+    now_s[0] = 60.0
+    await fails(rest.get("/x"), errors.UnknownOutcome)
+    await fails(rest.get("/x"), FuseOpen)
+    now_s[0], path.works = 120.0, True
+    assert await rest.get("/x") == {}
+    assert rest.fuse.state is FuseState.CLOSED
+
+
+async def test_orders_cancels_and_evidence_are_never_held_back(
+    fake: FakeVenue, fused: tuple[Rest, list[float]]
+) -> None:
+    (rest, _), path = fused, Failing(fake, "/x")
+    for _ in range(3):
+        await fails(rest.get("/x"), errors.UnknownOutcome)
+    path.works = True
+    assert await rest.post("/x", {}) == {}
+    assert await rest.get("/x", is_evidence=True) == {}
+    assert rest.fuse.state is FuseState.CLOSED, "and evidence that the venue answers closes the fuse"
+
+
+async def test_failing_orders_do_not_open_the_fuse_and_a_definite_no_is_an_answer(
+    fake: FakeVenue, fused: tuple[Rest, list[float]]
+) -> None:
+    (rest, _), _ = fused, Failing(fake, "/x")
+    for _ in range(5):
+        await fails(rest.post("/x", {}), errors.UnknownOutcome)
+    fake.answers["/no"] = lambda *_: web.json_response({"code": 10002, "data": None, "msg": "no"})
+    for _ in range(2):
+        await fails(rest.get("/x"), errors.UnknownOutcome)
+        await fails(rest.get("/no"), errors.RuleRefused)
+        await fails(rest.get("/x"), errors.UnknownOutcome)
+    assert rest.fuse.state is FuseState.CLOSED

@@ -1,11 +1,13 @@
 """History before the first decision: five attempts in all, each told, holes named and asked for once more."""
 
+import asyncio
+
 import pytest
 
 from engine.core.config import MINUTE
 from engine.core.events import Bar
 from engine.venues.bitunix.seeding import Attempt, seed_history
-from engine.venues.errors import AuthFailed, NotSent, RuleRefused, UnknownOutcome, VenueError
+from engine.venues.errors import AuthFailed, NotSent, RateLimited, RuleRefused, UnknownOutcome, VenueError
 
 QUICK = (0.001, 0.002)
 
@@ -75,3 +77,10 @@ async def test_a_second_look_that_fails_leaves_the_hole_and_is_told() -> None:
     seed = await seed_history(feed, "BTCUSDT", MINUTE, 3, told.append, backoff_s=QUICK)
     assert len(seed.gaps) == 1
     assert told[-1].problem is not None
+
+
+async def test_a_wait_the_venue_wishes_is_kept() -> None:
+    feed = ScriptedFeed(RateLimited("slowly", retry_after_s=0.2), [1, 2, 3])
+    begun = asyncio.get_running_loop().time()
+    await seed_history(feed, "BTCUSDT", MINUTE, 3, lambda _: None, backoff_s=QUICK)
+    assert asyncio.get_running_loop().time() - begun >= 0.2
