@@ -27,7 +27,6 @@ from engine.core.facts import (
     Amend,
     AmendRequested,
     Cancel,
-    ErrorCounted,
     OrderStuck,
     Query,
     Submit,
@@ -248,8 +247,7 @@ class Blotter:
         order = state.orders.get(fill.client_order_id) or state.ended_orders.get(fill.client_order_id)
         if order is None:
             text = f"fill {fill.fill_id} belongs to no order of this desk"
-            state.tally.errors += 1
-            self._desk.emit(ErrorCounted(state.at_ns, "fills", text, "unknown-fill"))
+            self._desk.fail("fills", text, "unknown-fill")
             self._safety.block(BlockReason.RECONCILIATION, text)
             self._desk.emit(Alert(Severity.CRITICAL, "unknown fill", text))
         return order

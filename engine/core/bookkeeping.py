@@ -8,7 +8,7 @@ is told once and never corrected, because nobody knows yet which of the two is w
 from engine.core import money
 from engine.core.desk import Desk
 from engine.core.events import Fill
-from engine.core.facts import Alert, ErrorCounted
+from engine.core.facts import Alert
 from engine.core.ledger import CASH, Ledger, asset
 from engine.core.safety import Safety
 from engine.core.words import BlockReason, Severity
@@ -86,7 +86,6 @@ class Bookkeeping:
         if state.ledger_difference == difference:
             return
         state.ledger_difference = difference
-        state.tally.errors += 1
-        self._desk.emit(ErrorCounted(state.at_ns, "ledger", difference, "ledger"))
+        self._desk.fail("ledger", difference, "ledger")
         self._desk.emit(Alert(Severity.CRITICAL, "LEDGER", f"the books do not agree: {difference}"))
         self._safety.block(BlockReason.RECONCILIATION, f"the books do not agree: {difference}")

@@ -4,13 +4,10 @@ A trip stops entries at once and takes back the working ones; positions keep the
 action ends the session. What trips and what is counted outlives a restart.
 """
 
-from typing import Final
-
 from engine.core import money
 from engine.core.breaker_gauges import Gauge, Gauges
 from engine.core.breaker_table import (
     BREAKERS,
-    ERROR_WINDOW_NS,
     OUTAGE_WINDOW_NS,
     REFUSAL_WINDOW_NS,
     SLIPPAGE_FILLS,
@@ -23,11 +20,8 @@ from engine.core.events import Fill, Role
 from engine.core.facts import Alert, BreakerChanged, StopSession
 from engine.core.orders import Order, slippage
 from engine.core.safety import Safety
-from engine.core.state import Block, Breaker
+from engine.core.state import Block, Breaker, remember
 from engine.core.words import BlockReason, BreakerAction, BreakerName, ReasonCode, Severity
-
-TIMES_KEPT: Final = 100
-"""Moments remembered for a window; far more than any limit."""
 
 
 class Breakers:
@@ -100,16 +94,14 @@ class Breakers:
             self.check(BreakerName.CONSECUTIVE_LOSSES)
 
     def failed(self) -> None:
-        """An error was noted."""
-        state = self._desk.state
-        state.errors_counted += 1
-        _remember(state.recent.errors, state.at_ns, ERROR_WINDOW_NS)
+        """Errors were recorded since the last look."""
+        self._desk.has_failed = False
         self.check(BreakerName.ERRORS, BreakerName.ERROR_RATE)
 
     def refused(self) -> None:
         """The broker refused an order."""
         state = self._desk.state
-        _remember(state.recent.refusals, state.at_ns, REFUSAL_WINDOW_NS)
+        remember(state.recent.refusals, state.at_ns, REFUSAL_WINDOW_NS)
         self.check(BreakerName.VENUE_REFUSALS)
 
     def filled(self, order: Order, fill: Fill) -> None:
@@ -127,7 +119,7 @@ class Breakers:
         state = self._desk.state
         if standing and not state.recent.outage_since_ns:
             state.recent.outage_since_ns = state.at_ns
-            _remember(state.recent.outages, state.at_ns, OUTAGE_WINDOW_NS)
+            remember(state.recent.outages, state.at_ns, OUTAGE_WINDOW_NS)
         elif not standing:
             state.recent.outage_since_ns = 0
         self.check(BreakerName.FEED_HEALTH)
@@ -236,9 +228,3 @@ class Breakers:
                 state.recent.slips = []
             case BreakerName.PHASE_UNKNOWN | BreakerName.HEAT:
                 pass  # nothing is counted: they are as they are
-
-
-def _remember(times: list[int], at_ns: int, window_ns: int) -> None:
-    """Add a moment, and forget those that lie further back than the window."""
-    times.append(at_ns)
-    times[:] = [at for at in times[-TIMES_KEPT:] if at > at_ns - window_ns]

@@ -9,16 +9,17 @@ from typing import Final
 import msgspec
 
 from engine.core import money
+from engine.core.breaker_table import ERROR_WINDOW_NS
 from engine.core.calendar import Calendar, shared
 from engine.core.config import DAY, CoreConfig, Instrument, StrategySpec
 from engine.core.correlation import Correlations
 from engine.core.events import FeedHealth
-from engine.core.facts import DECISIONS, Alert, AnyEffect, AnyFact, EquityMarked, Fact, HeatNoted
+from engine.core.facts import DECISIONS, Alert, AnyEffect, AnyFact, EquityMarked, ErrorCounted, Fact, HeatNoted
 from engine.core.orders import Order
 from engine.core.profiles import OPTIMISTIC, PESSIMISTIC
 from engine.core.shadows import Shadows
 from engine.core.standing import Stakes
-from engine.core.state import EngineState, SymbolState
+from engine.core.state import EngineState, SymbolState, remember
 from engine.core.words import Purpose, Severity, Unit
 
 CURVE_POINTS_MAX: Final = 120
@@ -74,6 +75,7 @@ class Desk:
         self.out: list[AnyFact | AnyEffect] = []
         self.shadows: Shadows | None = None
         self._ids = 0
+        self.has_failed = False  # since the breakers looked last
         self.unrealized = sum(state.unrealized.values())
 
     # --- emission ---
@@ -98,6 +100,15 @@ class Desk:
         ]
         body = msgspec.msgpack.encode((type(fact).__name__, fields))
         self.state.decision_hash = sha256(self.state.decision_hash + body).digest()
+
+    def fail(self, where: str, text: str, fingerprint: str) -> None:
+        """Record an error; the breakers look at their counts once the event is handled."""
+        state = self.state
+        state.tally.errors += 1
+        state.errors_counted += 1
+        remember(state.recent.errors, state.at_ns, ERROR_WINDOW_NS)
+        self.has_failed = True
+        self.emit(ErrorCounted(state.at_ns, where, text, fingerprint))
 
     def begin(self) -> None:
         """Start a new event: ids count from zero again."""

@@ -43,7 +43,6 @@ from engine.core.facts import (
     AnyEffect,
     AnyFact,
     DayRolled,
-    ErrorCounted,
     FeedNoted,
     PhaseChanged,
     WakeAt,
@@ -126,6 +125,8 @@ class Engine:
             self._on_time()  # what came due while no run was on is the new run's to do, and to tell
         self._handlers[type(event)](event)
         if self.desk.out:
+            if self.desk.has_failed:
+                self.breakers.failed()
             if state.regime.watch_until_ns:
                 self.regimes.watch()
             self._plan()
@@ -571,6 +572,4 @@ class Engine:
         self.trading.account.heard(read)
 
     def _on_error(self, event: ErrorNoted) -> None:
-        self.state.tally.errors += 1
-        self.desk.emit(ErrorCounted(event.at_ns, event.where, event.text, event.fingerprint))
-        self.breakers.failed()
+        self.desk.fail(event.where, event.text, event.fingerprint)

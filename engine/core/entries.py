@@ -16,7 +16,6 @@ from engine.core.desk import Desk
 from engine.core.facts import (
     Alert,
     Check,
-    ErrorCounted,
     SignalEnded,
     SignalJudged,
     SignalRaised,
@@ -118,10 +117,8 @@ class Entries:
             return None, (), Refusal(ReasonCode.INTERNAL_ERROR, text)
 
     def _tell_failure(self, text: str) -> None:
-        self._desk.state.tally.errors += 1
-        self._desk.emit(ErrorCounted(self._desk.at_ns, "safety layers", text, "safety-layers"))
+        self._desk.fail("safety layers", text, "safety-layers")
         self._desk.emit(Alert(Severity.CRITICAL, "an entry could not be judged", text))
-        self._breakers.failed()
 
     def _enter(self, signal: LiveSignal, candidate: Candidate) -> None:
         desk, proposal = self._desk, signal.proposal

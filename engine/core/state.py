@@ -1,5 +1,7 @@
 """All the core remembers: plain values only, so that a snapshot is one encoding and a restart one decoding."""
 
+from typing import Final
+
 import msgspec
 
 from engine.core.config import CoreConfig
@@ -14,6 +16,9 @@ from engine.core.positions import Position
 from engine.core.strategy import Proposal
 from engine.core.view import SignalView
 from engine.core.words import BreakerAction, BreakerName, ExitReason, Regime, Side, TerminalState
+
+TIMES_KEPT: Final = 100
+"""Moments remembered for a window; far more than any limit."""
 
 
 class Holding(msgspec.Struct):
@@ -218,3 +223,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     paper: PaperState
     strategies: dict[str, bytes]  # encoded states by strategy id
     builders: dict[str, dict[str, bytes]]
+
+
+def remember(times: list[int], at_ns: int, window_ns: int) -> None:
+    """Add a moment to a window of them, and forget those that lie further back."""
+    times.append(at_ns)
+    times[:] = [at for at in times[-TIMES_KEPT:] if at > at_ns - window_ns]

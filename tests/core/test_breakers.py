@@ -464,3 +464,11 @@ def test_a_breaker_does_the_strictest_of_its_own_the_general_and_the_configured_
 )
 def test_figures_read_as_people_write_them(unit: str, value: str, shown: str) -> None:
     assert figure(unit, d(value)) == shown
+
+
+def test_an_error_of_the_core_itself_counts_like_one_of_the_shell() -> None:
+    rig = Rig(paper=False)
+    for n in range(10):
+        rig.send(Fill(f"f{n}", "nobody's", SYMBOL, rig.now_ns, 0, d(1), d(100), 0, Role.TAKER))
+    assert rig.engine.state.tally.errors == rig.engine.state.errors_counted == 10
+    assert tripped(rig) == [B.ERROR_RATE]
