@@ -70,7 +70,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("regime", _regime(found["regime"])),
         ("market phases", _phases(found["market_phases"])),
         ("positions", _positions(found["positions"])),
-        ("orders", str(len(found["orders"]))),
+        ("orders", _orders(len(found["orders"]), found["orders_today"])),
+        *(("stuck order", order_id) for order_id in found["stuck_orders"]),
         (
             "signals",
             f"{signals['total']} raised, {signals['EXECUTED']} executed, {rejected} rejected, "
@@ -91,6 +92,11 @@ def _band(net: str, band: dict[str, str | None]) -> str:
     if None in band.values():
         return net
     return f"{net}  (pessimistic fills {band['pessimistic']}, optimistic {band['optimistic']})"
+
+
+def _orders(working: int, today: dict[str, Any]) -> str:
+    sent = f"{today['sent']} sent today, {today['rejected']} rejected"
+    return f"{working} working; {sent} ({today['reject_rate']})" if today["rejected"] else f"{working} working; {sent}"
 
 
 def _block(block: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from engine.core.engine import Engine
 from engine.core.events import Act, Quote, RunStarted
 from engine.core.facts import AnyFact, Fact, SignalRaised
 from engine.core.money import parse
-from engine.core.view import RegimeView
+from engine.core.view import OrderView, RegimeView
 from engine.core.words import Regime
 from engine.session.clock import WallClock
 from engine.session.config import SHIPPED, Config
@@ -191,6 +191,14 @@ def test_status_names_the_regime_its_origin_and_who_may_not_enter(nightdesk: Nig
     assert told["market_phases"] == phases
     assert "CRISIS  31.2 by file:vix.csv, 01:01:01 old, heat limit x0.4, not entering: trend" in out
     assert "SIDEWAYS: BTCUSDT, SOLUSDT  VOLATILE: ETHUSDT" in out
+
+
+def test_status_names_stuck_orders_and_what_the_broker_rejected_today(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    stuck = OrderView("run-7-2", "BTCUSDT", "STOP", "SUBMITTED", -5, 0, 0, 1, stop_price=parse("60310"), stuck=True)
+    with serving_in_a_thread(tmp_path, FakeDesk(a_view(orders=(stuck,), day_orders=8, day_rejects=1))):
+        _, out, _ = nightdesk("status")
+    assert "1 working; 8 sent today, 1 rejected (0.125)" in out
+    assert "stuck order" in out and "run-7-2" in out
 
 
 def test_status_says_that_no_index_is_read(nightdesk: Nightdesk, tmp_path: Path) -> None:
