@@ -17,9 +17,21 @@ from typing import Final
 import msgspec
 
 from benchmarks.figures import Figure, percentile
-from benchmarks.rig import HISTORY, ROOT, SEED, SYMBOLS, PacedFeed, Place, core_config, in_fresh_process, on_loop, place
+from benchmarks.rig import (
+    HISTORY,
+    LOOSE,
+    ROOT,
+    SEED,
+    SYMBOLS,
+    PacedFeed,
+    Place,
+    core_config,
+    in_fresh_process,
+    on_loop,
+    place,
+)
 from engine.core import money
-from engine.core.config import MINUTE, SECOND, Limits
+from engine.core.config import MINUTE, SECOND
 from engine.core.engine import Engine
 from engine.core.events import (
     Act,
@@ -264,11 +276,10 @@ class NotingBroker:
 
 async def _intend() -> dict[str, float]:
     """Entries through a whole session, as fast as it lets them: limits that bound how often it trades are lifted."""
-    loose = Limits(orders_per_minute_max=100_000, consecutive_losses_max=100_000, daily_loss_max=10**15)
     with place() as opened:
         feed, strategy = PacedFeed(RATE, SECONDS), Restless()
         broker = NotingBroker(feed, strategy)
-        plan = opened.plan(feed.clock, feed, broker, limits=loose, make_strategies=lambda _: (strategy,))
+        plan = opened.plan(feed.clock, feed, broker, limits=LOOSE, make_strategies=lambda _: (strategy,))
         session = Session(plan)
         running = asyncio.create_task(session.run())
         await asyncio.wait([running, asyncio.create_task(feed.ended.wait())], return_when=asyncio.FIRST_COMPLETED)

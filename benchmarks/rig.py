@@ -31,6 +31,15 @@ SEED: Final = 7
 SYMBOLS: Final = tuple(instrument.symbol for instrument in GeneratedMarket(SEED).instruments)
 TO_MINUTE_NS: Final = 4 * SECOND
 HISTORY: Final = 300  # bars of each symbol
+LOOSE: Final = Limits(
+    orders_per_minute_max=100_000,
+    messages_per_minute_max=10**6,
+    duplicate_window_ns=1,
+    correlation_max=money.SCALE,
+    consecutive_losses_max=100_000,
+    daily_loss_max=10**15,
+)
+"""Without what bounds how often it trades, and in what."""
 LEAD_NS: Final = 1 * SECOND  # for a desk to start before the first event
 
 T = TypeVar("T")

@@ -19,9 +19,9 @@ import psutil
 
 from benchmarks.decision import Restless
 from benchmarks.figures import Figure
-from benchmarks.rig import SYMBOLS, in_fresh_process, on_loop, place
+from benchmarks.rig import LOOSE, SYMBOLS, in_fresh_process, on_loop, place
 from benchmarks.session import Meter
-from engine.core.config import MINUTE, SECOND, Limits
+from engine.core.config import MINUTE, SECOND
 from engine.core.events import Bar, FeedEvent
 from engine.session.clock import ScaledClock, WallClock
 from engine.session.session import Session
@@ -34,7 +34,7 @@ from engine.venues.sim.process import start_venue
 SPEED: Final = 10
 RATE: Final = 20_000
 SECONDS: Final = 25
-LOOSE: Final = Limits(orders_per_minute_max=20, consecutive_losses_max=100_000, daily_loss_max=10**15)
+STEADY: Final = msgspec.structs.replace(LOOSE, orders_per_minute_max=20)
 CHANNELS: Final = ("depth_book1", "trade", "market_kline_1min", "price")
 
 
@@ -82,7 +82,7 @@ async def _flood(rate: int, core: int) -> dict[str, float]:
     with place() as opened:
         strategy = Restless()
         plan = opened.plan(
-            clock, feed, broker, limits=LOOSE, make_strategies=lambda _: (strategy,), close_venue=close_venue
+            clock, feed, broker, limits=STEADY, make_strategies=lambda _: (strategy,), close_venue=close_venue
         )
         session = Session(plan)
         running = asyncio.create_task(session.run())

@@ -35,9 +35,9 @@ def project_fact(db: sqlite3.Connection, at: Place, fact: AnyFact) -> None:
     if isinstance(fact, OrderChanged) and _change_order(db, fact):
         return
     table, rows = rows_of(fact)
-    for columns in rows:
-        columns |= {"row": at.row, "run": at.run, "mode": at.mode}
-        db.execute(_insert_into(table, tuple(columns)), tuple(columns.values()))
+    if rows:
+        sql = _insert_into(table, (*rows[0], "row", "run", "mode"))
+        db.executemany(sql, [(*columns.values(), *at) for columns in rows])
     if isinstance(fact, FillBooked):
         _book_position(db, at, fact)
     elif isinstance(fact, PhaseChanged):

@@ -9,7 +9,7 @@ from engine.core.config import Limits
 from engine.core.limits import FLOORS, TIERS
 from engine.core.risk import RULES
 from engine.core.safety import LIFTS
-from engine.core.words import BreakerAction, BreakerName
+from engine.core.words import TERMINAL_STATE, BreakerAction, BreakerName, ReasonCode, TerminalState
 from engine.session.settings import LIMIT_OF, RiskFile
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +47,19 @@ def limits_table() -> str:
 def written(key: str, limits: Limits) -> object:
     fields: dict[str, Any] = {"env": "paper", key: getattr(limits, LIMIT_OF[key])}
     return RiskFile.model_construct(**fields).model_dump(mode="json")[key]
+
+
+def test_every_way_a_signal_ends_is_documented() -> None:
+    assert verdicts_table() in CONTROLS, verdicts_table()
+
+
+def verdicts_table() -> str:
+    """The reasons of each terminal state."""
+    rows = ["| state | reasons |", "|---|---|"]
+    for state in TerminalState:
+        codes = ", ".join(f"`{code.value}`" for code in ReasonCode if TERMINAL_STATE[code] is state)
+        rows.append(f"| `{state.value}` | {codes} |")
+    return "\n".join(rows)
 
 
 def test_every_block_is_documented_with_what_lifts_it() -> None:

@@ -48,7 +48,7 @@ NAMES: Final = (
     *("RegimeChanged", "StrategySwitched", "ExposureSpiked", "MarketPhaseChanged"),
 )
 TICK_EVERY_NS: Final = SECOND
-_BEFORE_AN_ORDER: Final = frozenset({ReasonCode.SYMBOL_NOT_ALLOWED})
+_BEFORE_AN_ORDER: Final = frozenset({ReasonCode.INTERNAL_ERROR})
 
 
 def from_input(event: AnyEvent) -> list[Event]:
@@ -260,7 +260,7 @@ def _conditions(fact: RegimeChanged | StrategySwitched | ExposureSpiked | Market
 
 
 def _refused_by_the_desk(fact: SignalEnded) -> bool:
-    """Whether the desk's own last layer refused, before there was an order: it names the value and its limit."""
+    """Whether the desk itself refused, before there was an order: a rule names the value and its limit."""
     return bool(fact.value or fact.limit) or fact.reason_code in _BEFORE_AN_ORDER
 
 

@@ -304,6 +304,37 @@ def test_every_reason_has_exactly_one_terminal_state() -> None:
     assert set(TERMINAL_STATE.values()) == set(TerminalState)
 
 
+@pytest.mark.parametrize(
+    ("state", "codes"),
+    [
+        (TerminalState.EXECUTED, "filled partly_filled"),
+        (TerminalState.REJECTED_BY_CORRELATION, "correlation correlation_unknown"),
+        (
+            TerminalState.REJECTED_BY_HEAT,
+            "heat exposure concentration max_positions symbol_positions symbol_qty day_risk",
+        ),
+        (
+            TerminalState.REJECTED_BY_CIRCUIT_BREAKER,
+            "kill paused reconciliation stale_data trading_halted breaker cooldown daily_loss error_limit "
+            "phase_forbids phase_unknown strategy_disabled gate_denied journal unknown_order session_ended "
+            "market_closed no_price",
+        ),
+        (
+            TerminalState.REJECTED_BY_SIZING,
+            "zero_size below_min_qty below_min_notional above_max_qty above_max_notional loss_per_trade reward_risk "
+            "invalid_levels",
+        ),
+        (
+            TerminalState.REJECTED_BY_BROKER,
+            "rate_limit_exceeded message_rate_exceeded notional_exceeded leverage insufficient_margin "
+            "symbol_not_allowed price_collar duplicate venue_refused cancelled_unfilled lost_in_crash internal_error",
+        ),
+    ],
+)
+def test_each_cause_ends_in_its_state(state: TerminalState, codes: str) -> None:
+    assert {code.value for code, ends in TERMINAL_STATE.items() if ends is state} == set(codes.split())
+
+
 def test_the_size_risks_what_it_may_and_is_whole_lots() -> None:
     made = size(levels("99", "102"), instrument(), CONFIG, d(100), d(1))
     assert made == d(2), "2 USD of risk, 1 USD a unit"

@@ -146,6 +146,8 @@ def test_an_order_the_desk_itself_refuses_is_told_once() -> None:
     assert (name, fields["reason"], fields["notional"]) == ("OrderRejected", "notional_exceeded", "250000")
     by_broker = msgspec.structs.replace(ended, reason_code=ReasonCode.VENUE_REFUSED, value=0, limit=0)
     assert from_fact(by_broker) == []  # the order's own change has told it
+    ((_, fields),) = from_fact(msgspec.structs.replace(by_broker, reason_code=ReasonCode.INTERNAL_ERROR))
+    assert (fields["reason"], fields["by"]) == ("internal_error", "desk")
     heat = msgspec.structs.replace(ended, state=TerminalState.REJECTED_BY_HEAT, reason_code=ReasonCode.HEAT)
     assert from_fact(heat) == []
 
