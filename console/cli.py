@@ -355,13 +355,14 @@ def stop(
 @app.command(epilog=EVERYWHERE)
 def explain(
     ctx: typer.Context,
-    signal: Annotated[str, typer.Argument(metavar="SIGNAL", help="Id of a signal, order, fill or trade.")],
+    signal: Annotated[str, typer.Argument(metavar="SIGNAL", help="Id of a signal, order, fill or trade; or last.")],
 ) -> None:
     """Everything that followed from a signal.
 
     Its verdict with the reason, its orders, fills and trade.
 
     \b
+    nightdesk explain last
     nightdesk explain 20261121-085034-2854-1
     """
     from console.commands import history

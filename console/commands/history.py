@@ -30,6 +30,7 @@ T = TypeVar("T")
 _RULES = {rule.name: rule for rule in RULES}
 KINDS = FACT_KINDS | NOTE_KINDS
 """What `audit query --kind` may ask for; the blocks of inputs are the replay's to read."""
+LAST = "last"
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 
 
@@ -82,10 +83,19 @@ def audit_query(
 
 
 def explain(where: Where, any_id: str) -> Exit:
-    """Print everything that followed from a signal, given its id or that of one of its orders, fills or trades."""
-    steps = _query(where, lambda queries: queries.trace(any_id))
+    """Print everything that followed from a signal: the newest (`last`), or the one behind the id of a step of it."""
+
+    async def ask(queries: Queries) -> list[TraceRecord]:
+        newest = await queries.signals(1) if any_id == LAST else []
+        return await queries.trace(newest[0].signal_id if newest else any_id)
+
+    steps = _query(where, ask)
     if not steps:
-        raise Quit(Exit.USAGE, f"no signal, order, fill or trade of this desk has the id {any_id!r}")
+        raise Quit(
+            Exit.USAGE,
+            f"no signal, order, fill or trade of this desk has the id {any_id!r}; `explain {LAST}` takes the newest "
+            "signal, and `audit query --kind signal_ended` lists ids under ref",
+        )
     if where.json:
         say.as_json([msgspec.to_builtins(step) for step in steps])
         return Exit.DONE

@@ -563,6 +563,8 @@ class Engine:
             self.safety.block(BlockReason.SHUTTING_DOWN, f"the session is ending: {event.reason}")
         elif event.phase is SessionPhase.COMPLETED:
             self.trading.entries.end_stranded()
+            if self.paper is not None:
+                self.paper.finish(event.at_ns)
             self.desk.mark_equity()
 
     def _on_command(self, command: Command) -> None:

@@ -70,12 +70,19 @@ class Operator:
         return True, "entries paused, working ones cancelled; positions keep their stops"
 
     def _resume(self, command: Command) -> tuple[bool, str]:
-        for reason in (BlockReason.OPERATOR, BlockReason.RESTORED):
-            self._safety.unblock(reason, f"resumed by {command.actor}", command.actor)
-        left = ", ".join(f"{reason} ({block.lifts})" for reason, block in self._desk.state.blocks.items())
+        lifted = [
+            reason
+            for reason in (BlockReason.OPERATOR, BlockReason.RESTORED)
+            if self._safety.unblock(reason, f"resumed by {command.actor}", command.actor)
+        ]
+        left = self._left()
         if left:
-            return False, f"entries stay blocked by {left}"
-        return True, "entries resumed"
+            return bool(lifted), f"{'pause lifted, but ' if lifted else ''}entries stay blocked by {left}"
+        return True, "entries resumed" if lifted else "entries were not paused"
+
+    def _left(self) -> str:
+        """The blocks in force, each with what lifts it."""
+        return ", ".join(f"{reason} ({block.lifts})" for reason, block in self._desk.state.blocks.items())
 
     def _kill(self, command: Command) -> tuple[bool, str]:
         fresh = self._safety.kill(command.source, command.actor, command.reason)
@@ -96,7 +103,8 @@ class Operator:
             return False, "rearm needs a reason"
         if not self._safety.rearm(command.source, command.actor, command.reason):
             return False, "the kill switch is not latched"
-        return True, "kill latch cleared"
+        left = self._left()
+        return True, f"kill latch cleared; entries {f'stay blocked by {left}' if left else 'are open'}"
 
     def _flatten(self, command: Command) -> tuple[bool, str]:
         self._safety.block(BlockReason.OPERATOR, f"flattened by {command.actor}", command.actor)

@@ -148,6 +148,12 @@ class PaperBroker:
         self._look()
         return answers
 
+    def finish(self, at_ns: int) -> None:
+        """The run ends: let no shadow leave the cost of closing to the next one."""
+        if self.shadows is not None:
+            self.shadows.finish(self._base, at_ns)
+        self._look()
+
     def on_funding(self, symbol: str, rate: int, mark: int) -> int:
         """Settle funding at `rate` (fraction of notional at `mark`) on the own position; the amount paid."""
         amount = self._base.settle_funding(symbol, rate, mark)

@@ -18,7 +18,7 @@ from engine.core.account_broker import AccountBroker
 from engine.core.config import Instrument, PaperModel
 from engine.core.events import Bar, Book, BrokerEvent, Fill, Liquidation, OrderCanceled, OrderRefused, Quote, Trade
 from engine.core.facts import Alert, Amend, Cancel, ShadowFilled, Submit
-from engine.core.liquidity import MarketMemory
+from engine.core.liquidity import NEVER_NS, MarketMemory
 from engine.core.margin import Band
 from engine.core.paper_state import PaperAccount
 from engine.core.shadow_broker import ShadowBroker
@@ -113,6 +113,18 @@ class Shadows:
     def close_at_last(self, at_ns: int) -> None:
         """Each shadow's own closing orders, as `AccountBroker.close_at_last`."""
         for profile, broker in self._brokers.items():
+            self._report(profile, broker.close_at_last(at_ns))
+
+    def finish(self, base: AccountBroker, at_ns: int) -> None:
+        """The run ends: where the base is flat every shadow becomes flat, charged for it, however late its orders come.
+
+        What is still on its way arrives at once; what then finds no market closes at the last known price.
+        """
+        for profile, broker in self._brokers.items():
+            for symbol in broker.symbols():
+                if not base.is_in(symbol):
+                    broker.leave(symbol, at_ns)
+            self._report(profile, broker.advance(NEVER_NS))
             self._report(profile, broker.close_at_last(at_ns))
 
     def settle_funding(self, symbol: str, rate: int, mark: int) -> None:

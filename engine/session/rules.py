@@ -264,7 +264,8 @@ def choose_strategies(
             problems.append(desk.problem("strategy", clean(f"{entry.id}: {refused}")))
             continue
         if wanted_ns % desk.file.bar:
-            rule = f"must divide the bars strategy {entry.id} works on, {duration_text(wanted_ns)}"
+            fits = duration_text(wanted_ns)
+            rule = f"must divide the bars strategy {entry.id} works on, {fits}: {PREFIX}BAR={fits} sets it"
             problems.append(desk.problem("bar", rule))
     return chosen
 

@@ -87,8 +87,11 @@ class Tasks:
                 clock.set(events[0].at_ns)  # type: ignore[attr-defined]  # a source comes with a virtual clock
                 shell.runner.drive(events)
                 clock.set(events[-1].at_ns)  # type: ignore[attr-defined]
-            if shell.runner.open_events >= BATCH_EVENTS_MAX or shell.runner.has_effects:
+            asks = shell.runner.has_effects
+            if asks or shell.runner.open_events >= BATCH_EVENTS_MAX:
                 shell.settle()
+            if asks:
+                await shell.durable()  # what the core asked for happens before the market goes on: it may be to stop
             shell.step()
             await asyncio.sleep(0)
             if cut:

@@ -607,6 +607,7 @@ def test_explain_follows_a_signal_or_says_there_is_none(nightdesk: Nightdesk, ho
     code, out, _ = nightdesk("explain", signal, "--json")
     assert code == 0 and {"signal", "order", "fill", "outcome"} <= {step["what"] for step in json.loads(out)}
     assert signal in nightdesk("explain", signal)[1]
+    assert nightdesk("explain", "last", "--json")[1] == out
     code, _, err = nightdesk("explain", "nothing")
     assert code == 2 and "has the id 'nothing'" in err
 

@@ -122,9 +122,13 @@ def test_resume_removes_only_the_operators_reason_and_says_what_is_left() -> Non
     rig.command(Act.PAUSE)
     rig.command(Act.RESUME)
     acted = rig.of(OperatorActed)[-1]
-    assert not acted.accepted
-    assert "reconciliation" in acted.text
+    assert acted.accepted
+    assert acted.text.startswith("pause lifted, but entries stay blocked by reconciliation")
     assert list(rig.engine.state.blocks) == ["reconciliation"]
+    rig.command(Act.RESUME)
+    acted = rig.of(OperatorActed)[-1]
+    assert not acted.accepted
+    assert acted.text.startswith("entries stay blocked by reconciliation")
 
 
 def test_flatten_closes_everything_and_pauses() -> None:

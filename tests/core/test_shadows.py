@@ -435,3 +435,19 @@ def test_every_fill_of_a_shadow_belongs_to_an_order_of_the_desk_or_closes_what_o
     orders = {fill.order_id for fill in rig.of(ShadowFilled)}
     assert {order for order in orders if not order.startswith("closing-")} <= sent
     assert len(orders & sent) >= 3
+
+
+def test_a_run_that_ends_leaves_no_shadow_position_to_the_next_one() -> None:
+    desk = Shadowed()
+    desk.broker.on_market(quote(T0))
+    desk.broker.submit(market("1", "in"), T0)
+    desk.broker.advance(T0 + SECOND)
+    assert all(desk.held())
+    desk.broker.submit(market("-1", "out", reduce_only=True), T0 + SECOND)
+    desk.broker.advance(T0 + SECOND + 120 * MS)
+    worse, base, _ = desk.held()
+    assert (worse > 0, base) == (True, 0)  # the slower profile's order is still on its way
+    desk.broker.finish(T0 + SECOND + 120 * MS)
+    assert desk.held() == (0, 0, 0)
+    assert desk.broker.next_due_ns == 0
+    assert [order for order, _, _ in desk.filled(PESSIMISTIC)] == ["in", "out"]
