@@ -355,14 +355,18 @@ def stop(
 @app.command(epilog=EVERYWHERE)
 def explain(
     ctx: typer.Context,
-    signal: Annotated[str, typer.Argument(metavar="SIGNAL", help="Id of a signal, order, fill or trade; or last.")],
+    signal: Annotated[
+        str, typer.Argument(metavar="SIGNAL", help="Id of a signal, order, fill or trade, or its end; or last.")
+    ],
 ) -> None:
     """Everything that followed from a signal.
 
-    Its verdict with the reason, its orders, fills and trade.
+    Its verdict with the reason, its orders, fills and trade. The end of an id, as the console shows it, means the newest
+    run that has it.
 
     \b
     nightdesk explain last
+    nightdesk explain 2854-1
     nightdesk explain 20261121-085034-2854-1
     """
     from console.commands import history

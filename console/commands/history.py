@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ _RULES = {rule.name: rule for rule in RULES}
 KINDS = FACT_KINDS | NOTE_KINDS
 """What `audit query --kind` may ask for; the blocks of inputs are the replay's to read."""
 LAST = "last"
+_END_OF_ID = re.compile(r"[0-9]+-[0-9]+")
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 
 
@@ -83,11 +85,20 @@ def audit_query(
 
 
 def explain(where: Where, any_id: str) -> Exit:
-    """Print everything that followed from a signal: the newest (`last`), or the one behind the id of a step of it."""
+    """Print everything that followed from a signal: the newest (`last`), or the one behind the id of a step of it.
+
+    The end of an id, as the console shows it, stands for the newest run that has it.
+    """
 
     async def ask(queries: Queries) -> list[TraceRecord]:
         newest = await queries.signals(1) if any_id == LAST else []
-        return await queries.trace(newest[0].signal_id if newest else any_id)
+        found = await queries.trace(newest[0].signal_id if newest else any_id)
+        if found or not _END_OF_ID.fullmatch(any_id):
+            return found
+        for run in await queries.runs():
+            if found := await queries.trace(f"{run.run_id}-{any_id}"):
+                return found
+        return []
 
     steps = _query(where, ask)
     if not steps:

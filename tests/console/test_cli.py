@@ -32,7 +32,7 @@ from engine.strategies import make_all, spec
 from store.desk import open_store
 from tests.rig import instrument
 from tests.session.desk_double import NOW_NS, FakeDesk, a_view, killed, serving_in_a_thread
-from tests.store.making import T0, round_trip, run_started
+from tests.store.making import T0, raised, round_trip, run_started
 
 REPO = Path(__file__).parents[2]
 TOP = "run attach status pause resume kill rearm flatten reset-breaker stop explain replay doctor venue".split()  # noqa: SIM905
@@ -175,6 +175,17 @@ def test_a_running_desk_is_shown_in_json_and_in_words(nightdesk: Nightdesk, tmp_
         "4 raised, 3 executed",
     ):
         assert words in out
+
+
+def test_status_names_what_refused_signals_by_the_rules_own_words(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    ended = {"EXECUTED": 3, "REJECTED_BY_HEAT": 22, "REJECTED_BY_CIRCUIT_BREAKER": 13}
+    reasons = {"filled": 3, "kill": 13, "max_positions": 22}
+    view = a_view(signals=ended, signal_reasons=reasons, signals_total=38, signals_in_flight=0)
+    with serving_in_a_thread(tmp_path, FakeDesk(view)):
+        out = nightdesk("status")[1]
+        assert json.loads(nightdesk("--json", "status")[1])["signal_reasons"] == reasons
+    assert "38 raised, 3 executed, 35 rejected, 0 in flight" in out
+    assert re.search(r"rejected by +22 max_positions, 13 kill\n", out)
 
 
 def test_status_names_the_regime_its_origin_and_who_may_not_enter(nightdesk: Nightdesk, tmp_path: Path) -> None:
@@ -610,6 +621,18 @@ def test_explain_follows_a_signal_or_says_there_is_none(nightdesk: Nightdesk, ho
     assert nightdesk("explain", "last", "--json")[1] == out
     code, _, err = nightdesk("explain", "nothing")
     assert code == 2 and "has the id 'nothing'" in err
+
+
+def test_the_end_of_an_id_explains_the_signal_of_the_newest_run_that_has_it(nightdesk: Nightdesk, home: Home) -> None:
+    home.create()
+    store = open_store(home.database, "paper", WallClock(), threaded=False)
+    for number, (run, seqs) in enumerate([("20261120-100000", (7, 9)), ("20261121-100000", (9,))]):
+        facts: list[tuple[int, AnyFact]] = [(seq, raised(f"{run}-{seq}-1")) for seq in seqs]
+        store.journal.commit(Batch(run, number + 1, [run_started(run)], facts, T0 + number)).result()
+    store.close()
+    told = [nightdesk("explain", end, "--json")[1] for end in ("7-1", "9-1")]
+    assert [json.loads(steps)[0]["id"] for steps in told] == ["20261120-100000-7-1", "20261121-100000-9-1"]
+    assert nightdesk("explain", "8-1")[0] == 2
 
 
 def test_a_run_replays_to_the_same_decisions(nightdesk: Nightdesk, a_run: str) -> None:
