@@ -5,6 +5,7 @@ from typing import Any
 from console import say
 from console.commands.where import Where
 from console.exits import Exit
+from engine.core.view import refusals
 from engine.session import remote
 from engine.session.home import Home, kill_requested
 from engine.session.remote import NotRunning
@@ -60,7 +61,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     duration, heartbeat, signals = found["duration_seconds"], found["heartbeat"], found["signals"]
     elapsed = say.span(found["elapsed_seconds"])
     age = found["feed_age_seconds"]
-    rejected = sum(count for name, count in signals.items() if name.startswith("REJECTED"))
+    refused = refusals(found["signal_reasons"])
+    rejected = sum(count for _, count in refused)
     rows += [
         ("elapsed", f"{elapsed} of {say.span(duration)}" if duration else f"{elapsed}, until stopped"),
         ("market", f"{found['venue']} ({found['source']}), {found['broker']} broker, {found['clock']} clock"),
@@ -77,6 +79,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
             f"{signals['total']} raised, {signals['EXECUTED']} executed, {rejected} rejected, "
             f"{signals['in_flight']} in flight",
         ),
+        *([("rejected by", ", ".join(f"{count} {code}" for code, count in refused))] if refused else []),
         ("breakers", ", ".join(b["name"] for b in found["breakers"] if b["tripped"]) or "none tripped"),
         ("heartbeat", f"{heartbeat['count']} beats, longest gap {heartbeat['max_gap_seconds']:.2f} s"),
         ("feed age", "no data yet" if age is None else f"{age:.1f} s"),

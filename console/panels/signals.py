@@ -1,19 +1,17 @@
-"""Every signal ends in one of six states: how many did, whether the sum holds, and why the newest ended so."""
+"""How signals end: how many did and by which reason, whether the sum holds, and the newest with their ids.
+
+The reasons are the rules' own codes, the same in the tables, the logs and `docs/safety-controls.md`.
+"""
+
+from functools import partial
 
 from console.table import Column, table
-from console.text import Line, Seen, Span, Tone, clock, fit, heading
-from engine.core.view import SignalView
+from console.text import Line, Seen, Span, Tone, clock, heading, width_of
+from engine.core.view import SignalView, refusals
 from engine.core.words import TerminalState
 
-SHORT = {
-    TerminalState.EXECUTED: "executed",
-    TerminalState.REJECTED_BY_CORRELATION: "correlation",
-    TerminalState.REJECTED_BY_HEAT: "heat",
-    TerminalState.REJECTED_BY_CIRCUIT_BREAKER: "breaker",
-    TerminalState.REJECTED_BY_SIZING: "sizing",
-    TerminalState.REJECTED_BY_BROKER: "broker",
-}
-WIDE = 66  # from here on the strategy's and the desk's own sentences have room
+WIDE = 95  # from here on the desk's own sentences have room
+COUNT_LINES_MAX = 2
 
 
 def title(seen: Seen, width: int) -> Line:
@@ -26,36 +24,64 @@ def title(seen: Seen, width: int) -> Line:
 
 
 def rows(seen: Seen, width: int) -> list[Line]:
-    """The six terminal states with their counts, then the newest signals."""
+    """How many were executed and what refused the others, then the newest signals."""
     lines = _counts(seen, width)
     if not seen.view.recent_signals:
         return [*lines, (Span("no signal yet", Tone.DIM),)]
-    return [*lines, *table(_columns(width), seen.view.recent_signals, width)]
+    return [*lines, *table(_columns(seen.view.run_id, width), seen.view.recent_signals, width)]
 
 
 def _counts(seen: Seen, width: int) -> list[Line]:
-    in_row = 6 if width >= 96 else 3
-    size = width // in_row - 1
-    cells: list[Line] = []
-    for state, word in SHORT.items():
-        number = seen.view.signals.get(state.value, 0)
-        tone = Tone.DIM if not number else Tone.GOOD if state is TerminalState.EXECUTED else Tone.PLAIN
-        figure = f"{number:,}"
-        cells.append((Span(fit(word, size - len(figure)), Tone.DIM), Span(figure, tone), Span(" ")))
-    return [tuple(span for cell in cells[at : at + in_row] for span in cell) for at in range(0, len(cells), in_row)]
+    """Executed and refused, then the reasons of the refusals, the most frequent first; those without room are `other`."""
+    view = seen.view
+    executed = view.signals.get(TerminalState.EXECUTED, 0)
+    refused, causes = sum(view.signals.values()) - executed, refusals(view.signal_reasons)
+    lines: list[Line] = []
+    for shown in range(len(causes), -1, -1):
+        other = refused - sum(count for _, count in causes[:shown])
+        cells = [_cell("executed", executed, Tone.GOOD), _cell("refused", refused)]
+        cells += [_cell(code, count) for code, count in causes[:shown]]
+        cells += [_cell("other", other)] if shown and other else []
+        lines = _flow(cells, width)
+        if len(lines) <= COUNT_LINES_MAX:
+            break
+    return lines
 
 
-def _columns(width: int) -> list[Column[SignalView]]:
-    wide = width >= WIDE
+def _cell(word: str, number: int, tone: Tone = Tone.PLAIN) -> Line:
+    return (Span(f"{word} ", Tone.DIM), Span(f"{number:,}", tone if number else Tone.DIM), Span("  "))
+
+
+def _flow(cells: list[Line], width: int) -> list[Line]:
+    """The cells one after the other, in lines of `width`."""
+    lines: list[Line] = [()]
+    for cell in cells:
+        if lines[-1] and width_of(lines[-1]) + width_of(cell[:-1]) > width:
+            lines.append(())
+        lines[-1] += cell
+    return lines
+
+
+def _columns(run_id: str, width: int) -> list[Column[SignalView]]:
+    last = (
+        Column[SignalView]("Why", 26, lambda s: Span(s.text), 6, grows=True)
+        if width >= WIDE
+        else Column[SignalView]("Strategy", 12, lambda s: Span(s.strategy_id, Tone.DIM), 6)
+    )
     return [
-        Column("Time", 8, lambda s: Span(clock(s.at_ns), Tone.DIM), 2),
+        Column("Time", 8, lambda s: Span(clock(s.at_ns), Tone.DIM), 3),
         Column("Symbol", 8, lambda s: Span(s.symbol, Tone.STRONG), 0),
-        Column("Side", 5, lambda s: Span(s.side.value), 3),
-        Column("", 2, _sign, 1),
-        Column("Ended as", 11, _ended, 1),
-        Column("Strategy", 12, lambda s: Span(s.strategy_id, Tone.DIM), 5),
-        Column("Why", 28 if wide else 10, _sentence if wide else _code, 4, grows=True),
+        Column("Side", 5, lambda s: Span(s.side.value), 5),
+        Column("Id", 9, partial(_id, run_id), 2),
+        Column("", 2, _sign, 4),
+        Column("Reason", 21, _reason, 1),
+        last,
     ]
+
+
+def _id(run_id: str, signal: SignalView) -> Span:
+    """What `nightdesk explain` takes: within its own run a signal needs no more than the end of its id."""
+    return Span(signal.signal_id.removeprefix(f"{run_id}-"), Tone.DIM)
 
 
 def _sign(signal: SignalView) -> Span:
@@ -64,14 +90,5 @@ def _sign(signal: SignalView) -> Span:
     return Span("ok", Tone.GOOD) if signal.state is TerminalState.EXECUTED else Span("x", Tone.WARN)
 
 
-def _ended(signal: SignalView) -> Span:
-    word = SHORT[signal.state] if signal.state is not None else "in flight"
-    return Span(word, _sign(signal).tone)
-
-
-def _code(signal: SignalView) -> Span:
-    return Span(signal.reason_code.value.replace("_", " ") if signal.reason_code else "", Tone.PLAIN)
-
-
-def _sentence(signal: SignalView) -> Span:
-    return Span(signal.text or _code(signal).text)
+def _reason(signal: SignalView) -> Span:
+    return Span(signal.reason_code.value if signal.reason_code else "in flight", _sign(signal).tone)

@@ -166,6 +166,8 @@ class Entries:
         del state.live_signals[signal.signal_id]
         if self._raised_in_this_run(signal):
             state.tally.ended[terminal.value] += 1
+            reasons = state.tally.reasons
+            reasons[verdict.code.value] = reasons.get(verdict.code.value, 0) + 1
         state.recent_signals.append(
             SignalView(
                 signal_id=signal.signal_id,

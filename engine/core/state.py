@@ -163,6 +163,7 @@ class Tally(msgspec.Struct):
     operator_acts: int = 0
     signals: int = 0
     ended: dict[str, int] = msgspec.field(default_factory=lambda: {state.value: 0 for state in TerminalState})
+    reasons: dict[str, int] = {}  # the same signals by reason code
 
 
 class EngineState(msgspec.Struct):

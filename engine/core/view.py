@@ -4,10 +4,15 @@ Carried to the console in process or over the control socket; an observer never 
 Money, quantities, prices and ratios are scaled integers (`engine.core.money`), times UTC nanoseconds.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 import msgspec
 
 from engine.core.events import FeedHealth, SessionPhase
-from engine.core.words import ReasonCode, Regime, Side, TerminalState
+from engine.core.words import TERMINAL_STATE, ReasonCode, Regime, Side, TerminalState
+
+_EXECUTED: Final = {code.value for code, state in TERMINAL_STATE.items() if state is TerminalState.EXECUTED}
 
 
 class View(msgspec.Struct, frozen=True):
@@ -207,6 +212,13 @@ class DeskView(View, frozen=True):
     net_pnl_optimistic: int | None = None
     paper_period: PaperPeriodView | None = None  # None: no first day was set
     kill_closes: bool = True  # what a kill does with open positions: close them or keep them
+    signal_reasons: dict[str, int] = {}  # how many ended by each reason code
+
+
+def refusals(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Of the ends of signals by reason code, the refusals: code and how many, the most frequent first."""
+    refused = [(code, count) for code, count in reasons.items() if code not in _EXECUTED]
+    return sorted(refused, key=lambda one: (-one[1], one[0]))
 
 
 class CommandReceipt(View, frozen=True):

@@ -11,6 +11,7 @@ from typing import Any, Final
 from engine.core import money
 from engine.core.clean import clean
 from engine.core.facts import EquityMarked, TradeClosed
+from engine.core.view import refusals
 from engine.core.words import TerminalState
 from engine.review.chart import equity_chart, grouped
 from engine.review.metrics import Summary
@@ -29,10 +30,10 @@ _ENDED: Final = {
 _OUTCOMES: Final = {
     TerminalState.EXECUTED: "Executed",
     TerminalState.REJECTED_BY_CORRELATION: "Rejected: correlation",
-    TerminalState.REJECTED_BY_HEAT: "Rejected: heat",
+    TerminalState.REJECTED_BY_HEAT: "Rejected: heat, exposure or positions",
     TerminalState.REJECTED_BY_CIRCUIT_BREAKER: "Rejected: breaker or block",
     TerminalState.REJECTED_BY_SIZING: "Rejected: sizing",
-    TerminalState.REJECTED_BY_BROKER: "Rejected: broker",
+    TerminalState.REJECTED_BY_BROKER: "Rejected: broker, pace or unfilled",
 }
 _EXITS: Final = {
     "SL": "Stop",
@@ -144,7 +145,10 @@ def _signals(report: Mapping[str, Any]) -> str:
         for label, count in counts.items()
     ]
     rows.append(f'<tr class="sum"><th>Raised</th><td></td><td class="n">{report["signals"]["total"]}</td></tr>')
-    return _section("How signals ended", f"<table><tbody>{''.join(rows)}</tbody></table>")
+    refused = refusals(report["signal_reasons"])
+    told = ", ".join(f"{_e(code)} {count}" for code, count in refused)
+    why = f'<p class="small quiet">Refused by: {told}.</p>' if refused else ""
+    return _section("How signals ended", f"<table><tbody>{''.join(rows)}</tbody></table>{why}")
 
 
 def _identity(report: Mapping[str, Any]) -> str:

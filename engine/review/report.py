@@ -60,6 +60,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
         fees: Paid by the run's fills; rebates count negative.
         funding: Paid on positions during the run; negative when more was received.
         signals: Of the run's signals, how many ended in each terminal state.
+        signal_reasons: The same signals by reason code.
         positions: Left open at the end.
         strategies: Those of the run, as they were configured.
         conditions: Regimes and market phases it met.
@@ -122,6 +123,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     commit_us: Percentiles | None = None
     order_to_fill_us: Percentiles | None = None
     rss_bytes_last: int | None = None
+    signal_reasons: Mapping[str, int] = {}
     data_rejects: int = 0
     positions: tuple[PositionView, ...] = ()
     strategies: tuple[StrategySpec, ...] = ()
@@ -335,6 +337,7 @@ def _activity(f: RunFigures) -> dict[str, Any]:
         **dealing.told(f.dealing),
         "signals": {"total": f.signals_total, **_six(f.signals)},
         "signals_in_flight": f.signals_in_flight,
+        "signal_reasons": dict(sorted(f.signal_reasons.items(), key=lambda one: (-one[1], one[0]))),
     }
 
 

@@ -12,7 +12,7 @@ import msgspec
 from engine.core import money
 from engine.core.clean import clean
 from engine.core.facts import AnyFact, ErrorCounted, PhaseChanged
-from engine.core.view import DeskView, NoteView
+from engine.core.view import DeskView, NoteView, refusals
 from engine.core.words import TerminalState
 from engine.session.notes import note
 
@@ -29,16 +29,8 @@ TOKENS: Final = (
     *(QUEUE_OVERFLOW, LOOP_FROZEN, MEMORY_EXCEEDED, STATE_NOT_LOADED),
 )
 
-STATUS_LENGTH_MAX: Final = 160
+STATUS_LENGTH_MAX: Final = 200
 _SECOND_NS: Final = 1_000_000_000
-_WORDS: Final = {
-    TerminalState.EXECUTED: ("executed", "ex"),
-    TerminalState.REJECTED_BY_CORRELATION: ("correlation", "co"),
-    TerminalState.REJECTED_BY_HEAT: ("heat", "he"),
-    TerminalState.REJECTED_BY_CIRCUIT_BREAKER: ("breaker", "cb"),
-    TerminalState.REJECTED_BY_SIZING: ("sizing", "sz"),
-    TerminalState.REJECTED_BY_BROKER: ("broker", "br"),
-}
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -82,12 +74,12 @@ def event_line(told: NoteView) -> str:
 
 
 def status_line(view: DeskView) -> str:
-    """The desk on one line of at most 160 characters: what the headless run prints each second.
+    """The desk on one line of at most 200 characters: what the headless run prints each second.
 
     Time of day, mode, state, elapsed of duration, equity and its change in the run, positions, heat of its limit,
     blocks, age of the last beat (on a wall clock only: others do not beat in step with it) and of the newest data,
-    signals by how they ended (ex, co, he, cb, sz, br and fl for those in flight where there is no room for the words).
-    What still has no room is cut at the end.
+    signals executed, in flight, and refused by reason code, the most frequent first. Reasons without room are counted
+    as `other`; what still has no room is cut at the end.
     """
     blocks = [clean(block.reason, 20) for block in view.blocks]
     named = ",".join(blocks[:3]) + (f"+{len(blocks) - 3}" if len(blocks) > 3 else "")
@@ -100,22 +92,24 @@ def status_line(view: DeskView) -> str:
         f"| {beat}feed {_age(view, _newest(view))} | "
     )
     room = STATUS_LENGTH_MAX - len(head)
-    for signals in (_signals(view), _signals_short(view)):
-        if len(signals) <= room:
-            return head + signals
-    whole_words = _signals_short(view)[: max(room, 0) + 1].rpartition(" ")[0]
-    return (head + whole_words)[:STATUS_LENGTH_MAX].rstrip(" |")
+    return f"{head}{_signals(view, room)}"[:STATUS_LENGTH_MAX].rstrip(" |")
 
 
-def _signals(view: DeskView) -> str:
-    ended = [f"{view.signals[state]} {words[0]}" for state, words in _WORDS.items() if view.signals.get(state)]
-    waiting = [f"{view.signals_in_flight} live"] if view.signals_in_flight else []
-    return f"{view.signals_total} signals" + (f": {', '.join(ended + waiting)}" if ended or waiting else "")
-
-
-def _signals_short(view: DeskView) -> str:
-    ended = " ".join(f"{words[1]}{view.signals.get(state, 0)}" for state, words in _WORDS.items())
-    return f"sig {view.signals_total} {ended} fl{view.signals_in_flight}"
+def _signals(view: DeskView, room: int) -> str:
+    """The signals in at most `room` characters, or as few as it takes to name none of the reasons."""
+    executed, causes = view.signals.get(TerminalState.EXECUTED, 0), refusals(view.signal_reasons)
+    refused = sum(view.signals.values()) - executed
+    counted = [f"{executed} executed"] if executed else []
+    counted += [f"{view.signals_in_flight} in flight"] if view.signals_in_flight else []
+    told = ""
+    for shown in range(len(causes), -1, -1):
+        other = refused - sum(count for _, count in causes[:shown])
+        parts = counted + [f"{count} {code}" for code, count in causes[:shown]]
+        parts += [f"{other} {'other' if shown else 'refused'}"] if other else []
+        told = f"{view.signals_total} signals" + (f": {', '.join(parts)}" if parts else "")
+        if len(told) <= room:
+            return told
+    return told
 
 
 def _clock(ns: int) -> str:

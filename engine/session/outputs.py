@@ -186,6 +186,7 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int) -> RunFigures:
         signals_total=tally.signals,
         signals_in_flight=engine.trading.entries.in_flight(),
         signals=tally.ended,
+        signal_reasons=tally.reasons,
         market_events=tally.market_events,
         decision_hash=engine.decision_hash,
         journal_head=shell.head,

@@ -90,6 +90,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         positions=tuple(_position(engine, holding) for holding in state.holdings.values()),
         orders=tuple(_order(order) for order in state.orders.values()),
         signals=dict(tally.ended),
+        signal_reasons=dict(tally.reasons),
         signals_total=tally.signals,
         signals_in_flight=engine.trading.entries.in_flight(),
         recent_signals=_signals(engine),

@@ -60,7 +60,7 @@ ORDERS = (
 
 def signal(at: int, symbol: str, side: Side, code: ReasonCode | None, text: str, ago: int) -> SignalView:
     state = TERMINAL_STATE[code] if code else None
-    return SignalView(f"s{at}", NOW - ago * SECOND, "trend", symbol, side, state, code, text)
+    return SignalView(f"20260105-085556-{1200 + at}-1", NOW - ago * SECOND, "trend", symbol, side, state, code, text)
 
 
 SIGNALS = (
@@ -154,6 +154,10 @@ BUSY = DeskView(
     positions=POSITIONS,
     orders=ORDERS,
     signals=COUNTS,
+    signal_reasons={
+        **{"filled": 12, "heat": 2, "max_positions": 7, "correlation": 4},
+        **{"below_min_notional": 3, "cancelled_unfilled": 2},
+    },
     signals_total=31,
     signals_in_flight=1,
     recent_signals=SIGNALS,
@@ -212,6 +216,7 @@ EMPTY = changed(
     positions=(),
     orders=(),
     signals={state.value: 0 for state in TerminalState},
+    signal_reasons={},
     signals_total=0,
     signals_in_flight=0,
     recent_signals=(),

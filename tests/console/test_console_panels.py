@@ -11,6 +11,7 @@ from console.text import Line, Seen, Tone
 from engine.core.events import FeedHealth, SessionPhase
 from engine.core.money import parse
 from engine.core.view import BlockView, DeskView, FeedView, HeartbeatView, RegimeView
+from engine.core.words import ReasonCode, Side
 from tests.console import sample_desk as sample
 
 SECOND = sample.SECOND
@@ -157,9 +158,11 @@ def test_an_outage_that_lasts_is_shown_in_time() -> None:
 # --- signals ---
 
 
-def test_the_six_terminal_states_are_counted() -> None:
-    shown = " ".join(text(signals.rows(Seen(sample.BUSY), 50)[:2]).split())
-    assert shown == "executed 12 correlation 4 heat 9 breaker 0 sizing 3 broker 2"
+def test_refused_signals_are_counted_by_the_rules_own_words() -> None:
+    shown = " ".join(text(signals.rows(Seen(sample.BUSY), 49)[:2]).split())
+    assert shown == "executed 12 refused 18 max_positions 7 correlation 4 below_min_notional 3 other 4"
+    roomy = " ".join(text(signals.rows(Seen(sample.BUSY), 98)[:2]).split())
+    assert roomy.endswith("below_min_notional 3 cancelled_unfilled 2 heat 2")
 
 
 def test_signals_that_do_not_add_up_are_an_alarm() -> None:
@@ -170,11 +173,20 @@ def test_signals_that_do_not_add_up_are_an_alarm() -> None:
 
 def test_each_signal_says_how_and_why_it_ended() -> None:
     wide = text(signals.rows(Seen(sample.BUSY), 100))
-    assert "x  heat" in wide
+    assert "x  heat " in wide
     assert "heat would be 1.08 %, limit 1.00 %" in wide
     assert "~  in flight" in wide
-    narrow = text(signals.rows(Seen(sample.BUSY), 60))
-    assert "below min notional" in narrow
+
+
+@pytest.mark.parametrize("width", [49, 72, 98])
+def test_the_reason_of_a_refusal_is_whole_on_every_screen_and_its_id_beside_it(width: int) -> None:
+    longest = max(ReasonCode, key=lambda code: len(code.value))
+    run = sample.BUSY.run_id
+    refused = sample.signal(1, "BTCUSDT", Side.LONG, longest, "22 messages in the last minute", 1)
+    of_run = msgspec.structs.replace(refused, signal_id=f"{run}-123456-1")
+    *_, line = signals.rows(Seen(sample.changed(sample.BUSY, recent_signals=(of_run,))), width)
+    assert f" {longest.value}" in text([line])
+    assert " 123456-1 " in text([line])
 
 
 # --- heartbeat ---

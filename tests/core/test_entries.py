@@ -54,6 +54,17 @@ def test_a_refused_signal_is_judged_up_to_the_rule_that_refused() -> None:
     assert (judged.checks[-1].value, judged.checks[-1].limit) == (ended.value, ended.limit)
 
 
+def test_signals_are_counted_by_the_reason_they_ended_for() -> None:
+    rig = Rig()
+    rig.command(Act.PAUSE, "lunch")
+    rig.propose()
+    assert rig.engine.state.tally.ended[TerminalState.REJECTED_BY_CIRCUIT_BREAKER] == 1
+    assert rig.engine.state.tally.reasons == {"paused": 1}
+    rig.command(Act.KILL, "enough")
+    rig.propose()
+    assert rig.engine.state.tally.reasons == {"paused": 1, "kill": 1}
+
+
 # --- every signal ends once ---
 
 

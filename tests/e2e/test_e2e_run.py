@@ -78,7 +78,7 @@ def test_a_run_of_five_seconds_leaves_everything_it_promises(start: StartDesk) -
 
     lines = [line for line in desk.out.splitlines() if " PAPER " in line]
     assert len(lines) >= 5
-    assert all(len(line) <= 160 for line in lines)
+    assert all(len(line) <= 200 for line in lines)
     report = desk.report
     assert f"report: {desk.folder.final_report}" in desk.out
     assert_report_is_whole(report)

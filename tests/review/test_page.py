@@ -54,6 +54,14 @@ def marks(*equity: str) -> list[EquityMarked]:
     return [EquityMarked(START_NS + n * MINUTE, d(value), 0, 0, 0, 0, 0, 0, 0, 0) for n, value in enumerate(equity)]
 
 
+def test_refusals_are_told_by_the_rules_own_words_the_most_frequent_first() -> None:
+    counted = {"filled": 1, "heat": 1, "max_positions": 22}
+    signals = {"EXECUTED": 1, "REJECTED_BY_HEAT": 23}
+    shown = page(report(signals_total=24, signals=signals, signal_reasons=counted), [], [])
+    assert "Refused by: max_positions 22, heat 1." in shown
+    assert "Refused by" not in page(report(), [], [])
+
+
 def test_the_band_is_shown_and_a_result_outside_it_is_called_so() -> None:
     def shown(worse: str | None, better: str | None) -> str:
         return page(report(net_pnl_pessimistic=worse and d(worse), net_pnl_optimistic=better and d(better)), [], [])

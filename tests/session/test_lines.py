@@ -36,6 +36,7 @@ def view(**changes: Any) -> DeskView:
         "equity": d("10012.34"),
         "heat": d("0.0031"),
         "signals": {state.value: 0 for state in TerminalState} | {"EXECUTED": 1, "REJECTED_BY_HEAT": 1},
+        "signal_reasons": {"filled": 1, "max_positions": 1},
         "signals_total": 3,
         "signals_in_flight": 1,
         "feeds": (FeedView("BTCUSDT", FeedHealth.LIVE, START_NS - 1_250_000_000, d("100"), d("100.1")),),
@@ -50,11 +51,11 @@ def block(reason: str) -> BlockView:
 def test_the_status_line_says_how_the_desk_is() -> None:
     assert status_line(view()) == (
         "00:00:00Z PAPER RUNNING 1:01:01/1:30:00 | equity 10012.34 +12.34 pos 0 heat 0.31/1.00% open "
-        "| beat 0.4s feed 1.2s | 3 signals: 1 executed, 1 heat, 1 live"
+        "| beat 0.4s feed 1.2s | 3 signals: 1 executed, 1 in flight, 1 max_positions"
     )
 
 
-def test_the_status_line_is_always_one_line_of_at_most_160_printable_characters() -> None:
+def test_the_status_line_is_always_one_line_of_at_most_200_printable_characters() -> None:
     hostile = view(
         equity=d("-123456789012.34"),
         elapsed_ns=400 * 24 * 3600 * SECOND,
@@ -63,7 +64,7 @@ def test_the_status_line_is_always_one_line_of_at_most_160_printable_characters(
         signals_total=599_994,
     )
     line = status_line(hostile)
-    assert len(line) <= 160
+    assert len(line) <= 200
     assert line.isprintable()
     assert "-123456789012.34" in line
     assert "blocked reason_0" in line
@@ -74,9 +75,21 @@ def test_the_status_line_names_what_blocks_entries() -> None:
     assert " blocked kill,operator,breaker+1 |" in line
 
 
-def test_signals_are_short_where_there_is_no_room_to_spell_them_out() -> None:
-    many = {state.value: n for n, state in enumerate(TerminalState, 10)}
-    assert status_line(view(signals=many, signals_total=76)).endswith("| sig 76 ex10 co11 he12 cb13 sz14 br15 fl1")
+def test_refusals_are_counted_by_reason_and_those_without_room_as_other() -> None:
+    many = {"EXECUTED": 18, "REJECTED_BY_HEAT": 44, "REJECTED_BY_BROKER": 9}
+    causes = {"filled": 18, "heat": 2, "cancelled_unfilled": 6, "rate_limit_exceeded": 3, "max_positions": 42}
+    told = view(signals=many, signal_reasons=causes, signals_total=71, signals_in_flight=0)
+    line = status_line(msgspec.structs.replace(told, clock="virtual", duration_ns=0))
+    assert line.endswith("42 max_positions, 6 cancelled_unfilled, 3 rate_limit_exceeded, 2 heat")
+    short = status_line(view(signals=many, signal_reasons=causes, signals_total=71, duration_ns=10**15))
+    assert short.endswith("| 71 signals: 18 executed, 1 in flight, 42 max_positions, 11 other")
+    unnamed = status_line(view(signals=many, signals_total=71, signals_in_flight=0, signal_reasons={}))
+    assert unnamed.endswith("| 71 signals: 18 executed, 53 refused")
+
+
+def test_a_refusal_under_a_kill_is_told_as_kill() -> None:
+    killed = view(signals={"REJECTED_BY_CIRCUIT_BREAKER": 13}, signal_reasons={"kill": 13}, signals_total=13)
+    assert status_line(killed).endswith("13 kill")
 
 
 def test_before_the_first_data_ages_are_never_and_a_run_without_end_has_no_duration() -> None:
