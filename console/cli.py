@@ -361,8 +361,8 @@ def explain(
 ) -> None:
     """Everything that followed from a signal.
 
-    Its verdict with the reason, its orders, fills and trade. The end of an id, as the console shows it, means the newest
-    run that has it.
+    Its verdict with the reason, its orders, fills and trade. The end of an id, as the console shows it, means the
+    newest run that has it.
 
     \b
     nightdesk explain last

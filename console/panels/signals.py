@@ -32,7 +32,7 @@ def rows(seen: Seen, width: int) -> list[Line]:
 
 
 def _counts(seen: Seen, width: int) -> list[Line]:
-    """Executed and refused, then the reasons of the refusals, the most frequent first; those without room are `other`."""
+    """Executed and refused, then the refusals by reason, the most frequent first; those without room are `other`."""
     view = seen.view
     executed = view.signals.get(TerminalState.EXECUTED, 0)
     refused, causes = sum(view.signals.values()) - executed, refusals(view.signal_reasons)

@@ -20,7 +20,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Quote(Event, frozen=True, gc=False, array_like=True, tag="q"):
-    """Best bid and ask with their displayed sizes. 0 < bid < ask, sizes not negative."""
+    """Best bid and ask with their displayed sizes. 0 < bid <= ask (equal: a locked market), sizes not negative."""
 
     symbol: str
     at_ns: int

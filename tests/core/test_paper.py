@@ -245,6 +245,16 @@ def test_a_marketable_limit_takes_up_to_its_price_and_rests_with_what_is_left() 
     assert fills(desk.on_market(trade(T0 + SECOND, "101", "1.5", -1))) == [made("1.5", "101")]
 
 
+def test_in_a_locked_market_a_taker_pays_its_price_and_a_post_only_order_at_it_would_take() -> None:
+    desk = broker()
+    desk.on_market(quote(T0, bid="100", ask="100"))
+    assert fills(placed(desk, market("0.5"))) == [taken("0.5", "100")]
+    cancelled = OrderCanceled("l", T0 + LATENCY, "post_only")
+    assert placed(desk, limit("1", "100", tif=TimeInForce.POST_ONLY))[-1] == cancelled
+    placed(desk, limit("1", "99.5", "rests", TimeInForce.POST_ONLY))
+    assert fills(desk.on_market(quote(T0 + SECOND, bid="99.5", ask="99.5", ask_qty="50"))) == [made("1", "99.5")]
+
+
 def test_a_post_only_order_that_would_take_is_cancelled() -> None:
     desk = broker()
     desk.on_market(quote(T0))

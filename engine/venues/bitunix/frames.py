@@ -118,7 +118,7 @@ class FrameReader:
     def _depth(self, frame: DepthFrame, symbol: str, at_ns: int, venue_ns: int) -> Book | Quote:
         data = frame["data"]
         bids, asks = _levels(data["b"], falling=True), _levels(data["a"], falling=False)
-        if bids[0][0] >= asks[0][0]:
+        if bids[0][0] > asks[0][0]:
             raise Damage("crossed book")
         self._in_order(frame["ch"], symbol, venue_ns)
         if frame["ch"] == "depth_book1":
@@ -178,7 +178,7 @@ class FrameReader:
 
     def _ticker_quote(self, bd: str, ak: str, bv: str, av: str, symbol: str, at_ns: int, venue_ns: int) -> Quote:
         bid, ask = _positive(bd, "bid"), _positive(ak, "ask")
-        if bid >= ask:
+        if bid > ask:
             raise Damage("crossed book")
         self._in_order("tickers", symbol, venue_ns)
         return Quote(symbol, at_ns, venue_ns, bid, ask, _positive(bv, "size"), _positive(av, "size"))

@@ -89,6 +89,12 @@ def test_tickers_give_quotes_of_our_symbols_only() -> None:
     assert items(frame) == [Quote("BTCUSDT", T0_NS, T0_NS, parse("100"), parse("101"), parse("1"), parse("2"))]
 
 
+def test_a_locked_book_is_legal() -> None:
+    locked = {"b": [["100", "1"]], "a": [["100", "2"]]}
+    [told] = items(book() | {"data": locked})
+    assert isinstance(told, Book) and told.bids[0][0] == told.asks[0][0] == parse("100")
+
+
 def test_a_ticker_proves_life_and_says_nothing_else() -> None:
     frame = {"ch": "ticker", "symbol": "BTCUSDT", "ts": T0_MS, "data": {"la": "100"}}
     assert FrameReader(["BTCUSDT"]).read(json.dumps(frame).encode(), T0_NS) == ("BTCUSDT", [])
@@ -96,7 +102,6 @@ def test_a_ticker_proves_life_and_says_nothing_else() -> None:
 
 BAD_BOOKS = {
     "crossed": {"b": [["101", "1"]], "a": [["100", "1"]]},
-    "locked": {"b": [["100", "1"]], "a": [["100", "1"]]},
     "empty": {"b": [["", ""]], "a": [["", ""]]},
     "one-sided": {"b": [["100", "1"]], "a": []},
     "zero price": {"b": [["0", "1"]], "a": [["100", "1"]]},

@@ -256,8 +256,9 @@ def test_a_folder_stands_for_the_recordings_in_and_below_it(tmp_path: Path) -> N
         (bar(1, "10.5,11,10,1_0,1"), 5, "close is not an exact decimal"),
         (bar(1, "10.5,11,10,10.123456789,1"), 5, "close is not an exact decimal"),
         (bar(1, "10.5,11,10,10.25,-1"), 6, "volume is negative"),
-        (bar(1, "10.5,10,11,10.25,1"), 6, "contradict each other"),
-        (bar(1, "10.5,11,10,12,1"), 6, "contradict each other"),
+        (bar(1, "10.5,10,11,10.25,1"), 4, "the low is above the high"),
+        (bar(1, "11.5,11,10,10.25,1"), 2, "the open lies outside low and high"),
+        (bar(1, "10.5,11,10,12,1"), 5, "the close lies outside low and high"),
         (bar(1, "10.5,99999999999999999,10,12,1"), 3, "high is too large"),
         ("soon,1,1,1,1,1", 1, "time is not a whole number"),
         ("1746372840,1,1,1,1,1", 1, "10 digits where others have 13"),
@@ -284,8 +285,7 @@ def test_a_bad_bar_is_refused_with_its_place_and_the_rest_is_kept(
 @pytest.mark.parametrize(
     ("row", "column", "reason"),
     [
-        (f"{T0 + 1},11,1,11,2", 5, "crossed or locked"),
-        (f"{T0 + 1},12,1,11,2", 5, "crossed or locked"),
+        (f"{T0 + 1},11.01,1,11,2", 4, "crossed quote: the bid is above the ask"),
         (f"{T0 + 1},10,-1,11,2", 3, "bid_qty is negative"),
         (f"{T0 - 1},10,1,11,2", 1, "backwards"),
     ],
@@ -315,10 +315,30 @@ def test_a_bad_trade_is_refused(tmp_path: Path, row: str, column: int, reason: s
     assert len(good(path)) == 1
 
 
-def test_a_crossed_quote_bar_is_refused(tmp_path: Path) -> None:
-    rows = [f"{T0},10,12,9,11,1,11,13,10,12,2", f"{T0 + 60_000},10,12,9,11,1,10,13,10,12,2"]
-    [told] = refused(wrote(tmp_path, "LTCUSD.csv", QUOTE_BAR_HEADER, *rows))
-    assert "crossed or locked" in told.reason
+@pytest.mark.parametrize(
+    ("row", "column", "reason"),
+    [
+        ("10,12,9,11,1,9.99,13,9,12,2", 7, "crossed quote"),
+        ("10,12,9,11,1,10,13,10,10.99,2", 10, "crossed quote"),
+        ("8,12,9,11,1,11,13,10,12,2", 2, "the open lies outside"),
+        ("10,12,9,13,1,11,13,10,13,2", 5, "the close lies outside"),
+        ("10,12,9,11,1,14,13,10,12,2", 7, "the open lies outside"),
+        ("10,12,9,11,1,11,13,14,12,2", 9, "the low is above the high"),
+    ],
+)
+def test_a_bad_quote_bar_is_refused_with_its_column(tmp_path: Path, row: str, column: int, reason: str) -> None:
+    sound = f"{T0},10,12,9,11,1,11,13,10,12,2"
+    [told] = refused(wrote(tmp_path, "LTCUSD.csv", QUOTE_BAR_HEADER, sound, f"{T0 + 60_000},{row}"))
+    assert reason in told.reason
+    assert told.where.endswith(f":3:{column}")
+
+
+def test_a_locked_quote_is_legal(tmp_path: Path) -> None:
+    quotes = wrote(tmp_path, "ETHUSD.csv", "ts_ms,bid,bid_size,ask,ask_size", f"{T0},10,1,11,2", f"{T0 + 1},11,1,11,2")
+    assert (len(good(quotes)), refused(quotes)) == (2, [])
+    locked = f"{T0 + 60_000},11,12,9,12,1,11,13,10,12,2"
+    bars = wrote(tmp_path, "LTCUSD.csv", QUOTE_BAR_HEADER, f"{T0},10,12,9,11,1,11,13,10,12,2", locked)
+    assert (len(good(bars)), refused(bars)) == (2, [])
 
 
 def test_quotes_blanks_and_windows_line_ends_do_no_harm(tmp_path: Path) -> None:

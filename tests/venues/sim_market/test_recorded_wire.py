@@ -233,7 +233,7 @@ def test_a_chain_goes_on_in_the_next_file(tmp_path: Path) -> None:
     ("bad", "reason"),
     [
         (line(1.5, "depth", depth(20, 21)), "order book lost: the update 20 does not follow 11"),
-        (line(1.5, "bookTicker", ticker("101", "100")), "crossed book"),
+        (line(1.5, "bookTicker", ticker("101", "100")), "crossed quote"),
         (line(1.5, "bookTicker", ticker("-1", "100")), "below zero"),
         (line(1.5, "bookTicker", ticker("NaN", "100")), "not an exact decimal"),
         (line(1.5, "trade", trade("0", "1")), "zero"),

@@ -93,7 +93,7 @@ class QuoteBarPlayer:
                 bid_qty, ask_qty = closing
             if not turn:
                 bid, ask = floor_to(bid, self._tick), ceil_to(ask, self._tick)
-            if bid < ask and ((bid, ask) != shown or last or long):
+            if bid <= ask and ((bid, ask) != shown or last or long):
                 shown = (bid, ask)
                 events.append(Quote(self._symbol, at_ns, at_ns, bid, ask, bid_qty, ask_qty))
         return events

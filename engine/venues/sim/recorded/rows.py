@@ -5,7 +5,7 @@ a trade has its aggressor and its id (-1: none) after them. A row that cannot be
 file, line and column, and never played.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,7 @@ _SIDES: Final = {
     "buyer_maker": {b"1": -1, b"true": -1, b"True": -1, b"TRUE": -1, b"0": 1, b"false": 1, b"False": 1, b"FALSE": 1},
     "side": {b"buy": 1, b"BUY": 1, b"Buy": 1, b"sell": -1, b"SELL": -1, b"Sell": -1},
 }
+_CROSSED: Final = "crossed quote: the bid is above the ask"  # a locked one, bid = ask, is legal
 QUANTITIES: Final = frozenset({"volume", "bid_qty", "ask_qty", "qty"})
 
 
@@ -140,7 +141,8 @@ def careful(line: bytes, layout: Layout) -> Row:
         values.append(_careful_number(cells[layout.columns[role]], role, layout.columns[role] + 1))
     row = tuple(values)
     if not _SOUND[layout.kind](row):
-        raise BadRow(layout.columns[ROLES[layout.kind][-1]] + 1, _UNSOUND[layout.kind])
+        role, reason = _unsound(layout.kind, dict(zip(ROLES[layout.kind], row, strict=True)))
+        raise BadRow(layout.columns[role] + 1, reason)
     if layout.kind is Kind.TRADES:
         return (*row, _careful_side(cells, layout), _careful_id(cells, layout))
     return row
@@ -213,8 +215,8 @@ def _sound_quote_bar(row: Row) -> bool:
         and bid_low <= bid_close <= bid_high
         and ask_low <= ask_open <= ask_high <= LARGEST
         and ask_low <= ask_close <= ask_high
-        and bid_open < ask_open
-        and bid_close < ask_close
+        and bid_open <= ask_open
+        and bid_close <= ask_close
         and 0 <= bid_qty <= LARGEST
         and 0 <= ask_qty <= LARGEST
     )
@@ -222,7 +224,7 @@ def _sound_quote_bar(row: Row) -> bool:
 
 def _sound_quote(row: Row) -> bool:
     _, bid, bid_qty, ask, ask_qty = row
-    return 0 < bid < ask <= LARGEST and 0 <= bid_qty <= LARGEST and 0 <= ask_qty <= LARGEST
+    return 0 < bid <= ask <= LARGEST and 0 <= bid_qty <= LARGEST and 0 <= ask_qty <= LARGEST
 
 
 def _sound_trade(row: Row) -> bool:
@@ -236,10 +238,33 @@ _SOUND: Final[dict[Kind, Callable[[Row], bool]]] = {
     Kind.TRADES: _sound_trade,
     Kind.FUNDING: lambda row: abs(row[1]) < 100_000_000,
 }
-_UNSOUND: Final = {
-    Kind.BARS: "open, high, low and close contradict each other",
-    Kind.QUOTE_BARS: "crossed or locked book, or prices outside the bar's range",
-    Kind.QUOTES: "crossed or locked book: the bid is not below the ask",
-    Kind.TRADES: "the quantity is zero",
-    Kind.FUNDING: "a funding rate of 100 % or more",
-}
+
+
+def _unsound(kind: Kind, row: Mapping[str, int]) -> tuple[str, str]:
+    """Which number of an unsound row contradicts the others, by its role, and how."""
+    match kind:
+        case Kind.BARS:
+            return _out_of_range(row, "")
+        case Kind.QUOTE_BARS:
+            for edge in ("open", "close"):
+                if row[f"bid_{edge}"] > row[f"ask_{edge}"]:
+                    return f"ask_{edge}", _CROSSED
+            role, reason = _out_of_range(row, "bid_")
+            return (role, reason) if reason else _out_of_range(row, "ask_")
+        case Kind.QUOTES:
+            return "ask", _CROSSED
+        case Kind.TRADES:
+            return "qty", "the quantity is zero"
+        case _:
+            return "rate", "a funding rate of 100 % or more"
+
+
+def _out_of_range(row: Mapping[str, int], side: str) -> tuple[str, str]:
+    """The first of open and close that lies outside low and high; empty words if neither does."""
+    low, high = row[f"{side}low"], row[f"{side}high"]
+    if low > high:
+        return f"{side}low", "the low is above the high"
+    for edge in ("open", "close"):
+        if not low <= row[f"{side}{edge}"] <= high:
+            return f"{side}{edge}", f"the {edge} lies outside low and high"
+    return "", ""

@@ -161,8 +161,8 @@ class _Player:
             if not isinstance(frame.a, str):
                 raise Bad("a best price without its other side")
             bid, ask = _price(frame.b), _price(frame.a)
-            if bid >= ask:
-                raise Bad(f"crossed book: bid {frame.b[:24]} is not below ask {frame.a[:24]}")
+            if bid > ask:
+                raise Bad(f"crossed quote: bid {frame.b[:24]} is above ask {frame.a[:24]}")
             return [Quote(symbol, at_ns, at_ns, bid, ask, _number(frame.bid_qty), _number(frame.ask_qty))]
         if frame.e == self._trades_as and frame.how == "MARKET":  # others are the venue's own bookings, no trades
             trade = Trade(symbol, at_ns, at_ns, _price(frame.p), _price(frame.q), -1 if frame.m else 1)
