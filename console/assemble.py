@@ -23,6 +23,7 @@ from console.exits import Exit, Quit
 from console.options import RunOptions
 from engine.core import money
 from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, StrategySpec
+from engine.core.events import DataRejected
 from engine.session.clock import ScaledClock, VirtualClock, WallClock
 from engine.session.config import Config, to_core
 from engine.session.errors import SessionError
@@ -330,6 +331,8 @@ def _volatility(config: Config, options: RunOptions) -> VolatilityIndex | None:
 async def _open_market(config: Config, options: RunOptions) -> Market:
     if options.speed == "max":
         return _open_source(config, options)
+    early: list[DataRejected] = []
+    refuse: Callable[[DataRejected], None] = early.append  # until there is a feed to tell the desk of it
     venue = await _start_venue(
         VenueOptions(
             data=tuple(str(path) for path in options.data),
@@ -339,7 +342,8 @@ async def _open_market(config: Config, options: RunOptions) -> Market:
             symbols=options.symbols,
             warmup_bars=warmup_bars(config) if options.data else 0,
             parent=os.getpid(),
-        )
+        ),
+        lambda event: refuse(event),
     )
     wall = not options.data and options.speed == 1
     clock: Clock = WallClock() if wall else ScaledClock(venue.clock.now_ns(), options.speed)
@@ -350,17 +354,20 @@ async def _open_market(config: Config, options: RunOptions) -> Market:
     patience = FeedSettings(timeout_s=timeout_s, ping_s=ping_s, window_s=window_s, replay=bool(options.data))
     hours = Hours(config.desk.paper_start_date)
     feed = BitunixFeed(venue.rest_url, venue.ws_url, symbols, clock, patience, hours.rest)
+    refuse = feed.reject
+    for event in early:
+        refuse(event)
     broker = None
     if options.broker == "venue":
         keys = Credentials(SIM_KEY, SIM_SECRET)
         settings = BrokerSettings(timeout_s=timeout_s, ping_s=ping_s, window_s=window_s)
-        broker = BitunixBroker(venue.rest_url, venue.ws_url, keys, clock, settings=settings)
+        broker = BitunixBroker(venue.rest_url, venue.ws_url, keys, clock, settings=settings, on_rejected=refuse)
     return Market(clock, venue.source, symbols, hours, feed=feed, broker=broker, venue=venue)
 
 
-async def _start_venue(options: VenueOptions) -> VenueProcess:
+async def _start_venue(options: VenueOptions, on_rejected: Callable[[DataRejected], None]) -> VenueProcess:
     try:
-        return await start_venue(options)
+        return await start_venue(options, on_rejected=on_rejected)
     except VenueFailed as failure:
         if failure.is_usage:
             raise Quit(Exit.USAGE, f"the built-in venue cannot serve this: {failure}") from failure

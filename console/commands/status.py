@@ -84,6 +84,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("heartbeat", f"{heartbeat['count']} beats, longest gap {heartbeat['max_gap_seconds']:.2f} s"),
         ("feed age", "no data yet" if age is None else f"{age:.1f} s"),
         *(("stale price", _stale(feed)) for feed in found["feeds"] if _is_stale(feed)),
+        *(("data refused", _refused(cause)) for cause in found["data_refused"]),
         ("paper period", _paper_period(found["paper_period"])),
         ("live gate", found["gate_level"]),
     ]
@@ -125,6 +126,10 @@ def _stale(feed: dict[str, Any]) -> str:
     if feed["last_price"] is None:
         return f"{feed['symbol']} none yet"
     return f"{feed['symbol']} {feed['last_price']}, {say.span(feed['age_seconds'])} old, not traded on"
+
+
+def _refused(cause: dict[str, Any]) -> str:
+    return f"{cause['count']} {cause['cause']}" + (f" (first: {cause['first']})" if cause["first"] else "")
 
 
 def _positions(positions: list[dict[str, Any]]) -> str:

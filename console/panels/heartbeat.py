@@ -22,7 +22,7 @@ def rows(seen: Seen, width: int) -> list[Line]:
     view, pulse = seen.view, seen.view.heartbeat
     lag = _lag_tone(pulse.loop_lag_p99_us)
     p99, gap = ("p99 ", "worst ") if width >= WIDE else ("", "")
-    lost = pulse.dropped_ticks + pulse.gap_count + pulse.stale_events
+    lost = pulse.dropped_ticks + pulse.gap_count + pulse.stale_events + _refused(seen)
     return [
         _feed(seen, width),
         _row("loop lag", f"{p99}{micros(pulse.loop_lag_p99_us)}, max {micros(pulse.loop_lag_max_us)}", width, lag),
@@ -75,10 +75,17 @@ def _age(seen: Seen, feed: FeedView) -> int:
 
 
 def _data(seen: Seen, width: int) -> str:
-    pulse = seen.view.heartbeat
+    pulse, refused = seen.view.heartbeat, _refused(seen)
+    if refused:
+        return f"{refused:,} refused, {count_of(pulse.gap_count, 'gap')}"
     if width < WIDE:
         return f"{count_of(pulse.gap_count, 'gap')}, {pulse.dropped_ticks} lost"
     return f"{count_of(pulse.gap_count, 'gap')}, {pulse.dropped_ticks} dropped, {pulse.stale_events} stale"
+
+
+def _refused(seen: Seen) -> int:
+    """Frames and rows that could not be used; `nightdesk status` tells their causes."""
+    return sum(refused.count for refused in seen.view.data_refused)
 
 
 def _decision(us: int) -> str:

@@ -488,7 +488,7 @@ class Engine:
         self.desk.emit(FeedNoted(gap.at_ns, gap.symbol, "GAP_DETECTED", text, gap.missing, gap.prev_ns, gap.curr_ns))
 
     def _on_data_rejected(self, event: DataRejected) -> None:
-        self.state.tally.data_rejects += event.count
+        self.state.tally.refuse(event)
         text = f"{event.reason} at {event.where}"
         self.desk.emit(FeedNoted(event.at_ns, event.symbol, "DATA_REJECTED", text, event.count))
 

@@ -6,7 +6,7 @@ import msgspec
 
 from engine.core.config import CoreConfig
 from engine.core.correlation import Returns
-from engine.core.events import FeedHealth, Quote, SessionPhase
+from engine.core.events import DataRejected, FeedHealth, Quote, SessionPhase
 from engine.core.ledger import Ledger
 from engine.core.orders import Order
 from engine.core.pace import Pace
@@ -19,6 +19,8 @@ from engine.core.words import BreakerAction, BreakerName, ExitReason, Regime, Si
 
 TIMES_KEPT: Final = 100
 """Moments remembered for a window; far more than any limit."""
+CAUSES_MAX: Final = 20
+"""Causes for which refused data is counted apart; what a broken source thinks up beyond them is `other`."""
 
 
 class Holding(msgspec.Struct):
@@ -140,6 +142,13 @@ class SymbolState(msgspec.Struct):
         return self.window.phase
 
 
+class Refused(msgspec.Struct):
+    """Frames and rows the edge refused for one cause: how many, and where the first one stood."""
+
+    count: int
+    first: str  # stream, or file:line:column
+
+
 class Tally(msgspec.Struct):
     """Sums and counts of one run; the report is made of these and the database must agree."""
 
@@ -160,10 +169,19 @@ class Tally(msgspec.Struct):
     gaps: int = 0
     stale: int = 0
     data_rejects: int = 0
+    data_refused: dict[str, Refused] = {}  # the same by cause
     operator_acts: int = 0
     signals: int = 0
     ended: dict[str, int] = msgspec.field(default_factory=lambda: {state.value: 0 for state in TerminalState})
     reasons: dict[str, int] = {}  # the same signals by reason code
+
+    def refuse(self, event: DataRejected) -> None:
+        """Count refused data by its cause; what follows a colon in the reason is the one frame's or row's own."""
+        self.data_rejects += event.count
+        cause = event.reason.partition(":")[0]
+        if cause not in self.data_refused and len(self.data_refused) >= CAUSES_MAX:
+            cause = "other"
+        self.data_refused.setdefault(cause, Refused(0, event.where)).count += event.count
 
 
 class EngineState(msgspec.Struct):

@@ -118,6 +118,14 @@ class FeedView(View, frozen=True):
     closed: bool = False  # its market is: no data is owed
 
 
+class RefusedView(View, frozen=True):
+    """Frames and rows the edge refused for one cause; `first` is the first one's stream, or file:line:column."""
+
+    cause: str
+    count: int
+    first: str
+
+
 class PaperPeriodView(View, frozen=True):
     """The paper period: its first day (since 1970), and the trading days so far; None where they cannot be told."""
 
@@ -213,6 +221,7 @@ class DeskView(View, frozen=True):
     paper_period: PaperPeriodView | None = None  # None: no first day was set
     kill_closes: bool = True  # what a kill does with open positions: close them or keep them
     signal_reasons: dict[str, int] = {}  # how many ended by each reason code
+    data_refused: tuple[RefusedView, ...] = ()  # of the run, by cause, the most frequent first
 
 
 def refusals(reasons: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -341,6 +341,10 @@ def _data(report: Mapping[str, Any]) -> str:
                 ("Silences", str(report["stale_events"])),
                 ("Frames and rows refused", str(report["data_rejects"])),
             ]
+        )
+        + "".join(
+            f'<p class="small quiet">Refused {one["count"]}: {_e(one["cause"])}, first at {_e(one["first"])}.</p>'
+            for one in report["data_refused"]
         ),
     )
 

@@ -13,7 +13,7 @@ import msgspec
 
 from engine.core import money
 from engine.core.config import StrategySpec
-from engine.core.view import PositionView
+from engine.core.view import PositionView, RefusedView
 from engine.core.words import TerminalState
 from engine.review import dealing
 from engine.review.conditions import ConditionFigures, strategies_told, told
@@ -61,6 +61,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
         funding: Paid on positions during the run; negative when more was received.
         signals: Of the run's signals, how many ended in each terminal state.
         signal_reasons: The same signals by reason code.
+        data_refused: The frames and rows of `data_rejects` by cause.
         positions: Left open at the end.
         strategies: Those of the run, as they were configured.
         conditions: Regimes and market phases it met.
@@ -125,6 +126,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes_last: int | None = None
     signal_reasons: Mapping[str, int] = {}
     data_rejects: int = 0
+    data_refused: tuple[RefusedView, ...] = ()
     positions: tuple[PositionView, ...] = ()
     strategies: tuple[StrategySpec, ...] = ()
     conditions: ConditionFigures = ConditionFigures()
@@ -362,6 +364,7 @@ def _health(f: RunFigures) -> dict[str, Any]:
         "gap_count": f.gap_count,
         "stale_events": f.stale_events,
         "data_rejects": f.data_rejects,
+        "data_refused": [msgspec.structs.asdict(refused) for refused in f.data_refused],
         "lost_lines": f.lost_lines,
     }
 

@@ -203,6 +203,7 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int) -> RunFigures:
         stale_events=tally.stale,
         commit_us=shell.commit_us.percentiles(),
         data_rejects=tally.data_rejects,
+        data_refused=view.data_refused,
         positions=view.positions,
         ledger=engine.state.ledger.accounts,
         ledger_equity=engine.trading.bookkeeping.equity(),

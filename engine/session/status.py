@@ -3,6 +3,8 @@
 from hashlib import blake2b
 from typing import Any, Final
 
+import msgspec
+
 from engine.core import money
 from engine.core.times import stretch
 from engine.core.view import (
@@ -76,6 +78,7 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "trades": view.trades,
         "paper_period": _paper_period(view.paper_period),
         "market_events": view.market_events,
+        "data_refused": [msgspec.structs.asdict(refused) for refused in view.data_refused],
         "heartbeat": _heartbeat(view),
         "feed_age_seconds": _feed_age(view),
         "feeds": [_feed(view, feed) for feed in view.feeds],
@@ -106,6 +109,7 @@ def stopped_json(env: str, *, kill_latched: bool, kill_file: bool) -> dict[str, 
         "market_phases": {},
         "positions": [],
         "breakers": [],
+        "data_refused": [],
         "signals": {},
         "signal_reasons": {},
         "heartbeat": None,

@@ -12,7 +12,7 @@ from engine.core.engine import Engine
 from engine.core.events import FeedHealth
 from engine.core.orders import Order
 from engine.core.profiles import OPTIMISTIC, PESSIMISTIC
-from engine.core.state import Holding, SymbolState
+from engine.core.state import Holding, SymbolState, Tally
 from engine.core.view import (
     BlockView,
     BreakerView,
@@ -23,6 +23,7 @@ from engine.core.view import (
     OrderView,
     PaperPeriodView,
     PositionView,
+    RefusedView,
     RegimeView,
     SignalView,
 )
@@ -91,6 +92,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         orders=tuple(_order(order) for order in state.orders.values()),
         signals=dict(tally.ended),
         signal_reasons=dict(tally.reasons),
+        data_refused=_data_refused(tally),
         signals_total=tally.signals,
         signals_in_flight=engine.trading.entries.in_flight(),
         recent_signals=_signals(engine),
@@ -120,6 +122,11 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         paper_period=_paper_period(engine, run.paper_start_day),
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
     )
+
+
+def _data_refused(tally: Tally) -> tuple[RefusedView, ...]:
+    causes = [RefusedView(cause, refused.count, refused.first) for cause, refused in tally.data_refused.items()]
+    return tuple(sorted(causes, key=lambda one: -one.count))
 
 
 def _paper_period(engine: Engine, start_day: int | None) -> PaperPeriodView | None:

@@ -20,7 +20,7 @@ from engine.core.engine import Engine
 from engine.core.events import Act, Quote, RunStarted
 from engine.core.facts import AnyFact, Fact, SignalRaised
 from engine.core.money import parse
-from engine.core.view import OrderView, RegimeView
+from engine.core.view import OrderView, RefusedView, RegimeView
 from engine.core.words import Regime
 from engine.session.clock import WallClock
 from engine.session.config import SHIPPED, Config
@@ -186,6 +186,15 @@ def test_status_names_what_refused_signals_by_the_rules_own_words(nightdesk: Nig
         assert json.loads(nightdesk("--json", "status")[1])["signal_reasons"] == reasons
     assert "38 raised, 3 executed, 35 rejected, 0 in flight" in out
     assert re.search(r"rejected by +22 max_positions, 13 kill\n", out)
+
+
+def test_status_names_what_data_was_refused_and_where_it_began(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    refused = RefusedView("crossed quote", 12, "/data/SPY.csv:553:7")
+    with serving_in_a_thread(tmp_path, FakeDesk(a_view(data_refused=(refused,)))):
+        out = nightdesk("status")[1]
+        told = json.loads(nightdesk("--json", "status")[1])["data_refused"]
+    assert re.search(r"data refused +12 crossed quote \(first: /data/SPY.csv:553:7\)\n", out)
+    assert told == [{"cause": "crossed quote", "count": 12, "first": "/data/SPY.csv:553:7"}]
 
 
 def test_status_names_the_regime_its_origin_and_who_may_not_enter(nightdesk: Nightdesk, tmp_path: Path) -> None:

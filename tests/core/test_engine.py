@@ -39,6 +39,7 @@ from engine.core.facts import (
     WakeAt,
 )
 from engine.core.orders import ENDED
+from engine.core.state import CAUSES_MAX, Refused
 from engine.core.strategy import ExitWish
 from engine.core.words import ExitReason, OrderState, Purpose, ReasonCode, Side, TerminalState
 from tests.rig import START_NS, SYMBOL, Rig, Scripted, d
@@ -244,6 +245,17 @@ def test_a_refused_row_is_counted_and_changes_nothing_else() -> None:
     rig.send(DataRejected(SYMBOL, rig.now_ns, "negative price", "depth_book5", 3))
     assert rig.engine.state.tally.data_rejects == 3
     assert rig.engine.desk.equity == before
+
+
+def test_refused_rows_are_counted_by_cause_and_the_first_of_each_is_remembered() -> None:
+    rig = Rig()
+    for line, reason in enumerate(("bid is zero: '0'", "crossed quote: 2 above 1", "bid is zero: '0.0'"), 1):
+        rig.send(DataRejected(SYMBOL, rig.now_ns, reason, f"a.csv:{line}:2", line))
+    refused = rig.engine.state.tally.data_refused
+    assert refused == {"bid is zero": Refused(4, "a.csv:1:2"), "crossed quote": Refused(2, "a.csv:2:2")}
+    for n in range(CAUSES_MAX):
+        rig.send(DataRejected(SYMBOL, rig.now_ns, f"cause {n}", "frame"))
+    assert (len(refused), refused["other"].count) == (CAUSES_MAX + 1, 2)
 
 
 def test_a_bar_that_repeats_or_comes_late_rewrites_nothing() -> None:

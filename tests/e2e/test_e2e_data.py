@@ -82,6 +82,24 @@ def test_a_raw_socket_capture_plays_to_its_end(start: StartDesk) -> None:
     assert_figures_agree(desk)
 
 
+@pytest.mark.parametrize("speed", ["max", "300"])
+def test_refused_rows_are_told_by_cause_with_the_place_of_the_first(tmp_path: Path, speed: str) -> None:
+    """In process and over the sockets, where the venue is another process."""
+    lines = ["ts_ms,open,high,low,close,volume"]
+    for row in range(170):
+        close = "lost" if row in (145, 150) else "0" if row == 148 else "100.5"
+        lines.append(f"{1_746_372_780_000 + row * 60_000},100.5,106.5,99.5,{close},12.5")
+    data = tmp_path / "BTCUSDT.csv"
+    data.write_text("\n".join(lines) + "\n")
+    report = run(tmp_path / "home", "--data", str(data), "--speed", speed, "--duration", "30m").report
+    rows = [refused for refused in report["data_refused"] if str(data) in refused["first"]]
+    assert rows == [
+        {"cause": "close is not an exact decimal with at most 8 places", "count": 2, "first": f"{data}:147:5"},
+        {"cause": "close is zero", "count": 1, "first": f"{data}:150:5"},
+    ]
+    assert report["data_rejects"] == sum(refused["count"] for refused in report["data_refused"])
+
+
 @recorded
 @pytest.mark.parametrize("data", [KLINES, QUOTES], ids=lambda path: path.name)
 def test_recorded_data_over_real_sockets_at_sixty_times_its_pace(start: StartDesk, data: Path) -> None:

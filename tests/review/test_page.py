@@ -8,6 +8,7 @@ import pytest
 
 from engine.core import money
 from engine.core.facts import EquityMarked, TradeClosed
+from engine.core.view import RefusedView
 from engine.core.words import ExitReason, Side
 from engine.review.chart import POINTS_MAX, equity_chart, thin
 from engine.review.metrics import summary
@@ -60,6 +61,12 @@ def test_refusals_are_told_by_the_rules_own_words_the_most_frequent_first() -> N
     shown = page(report(signals_total=24, signals=signals, signal_reasons=counted), [], [])
     assert "Refused by: max_positions 22, heat 1." in shown
     assert "Refused by" not in page(report(), [], [])
+
+
+def test_refused_data_is_told_by_cause_with_its_place() -> None:
+    refused = RefusedView(CANARY, 12, "a.csv:3:7")
+    shown = page(report(data_rejects=12, data_refused=(refused,)), [], [])
+    assert "Refused 12: &lt;script" in shown and "first at a.csv:3:7" in shown
 
 
 def test_the_band_is_shown_and_a_result_outside_it_is_called_so() -> None:

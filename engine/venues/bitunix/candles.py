@@ -126,7 +126,7 @@ class Candles:
         lacking = (end - start) // MINUTE - len(fresh)
         events: list[BarEvent] = [*fresh]
         if lacking:
-            text = f"the venue has no candle for {lacking} of the missing minutes"
+            text = f"missing minutes for which the venue has no candle: {lacking}"
             events.append(DataRejected(self.symbol, at_ns, text, CHANNEL, lacking))
         events += [structs.replace(bar, at_ns=at_ns) for bar in self._held]
         self.covered_ns = self._expected_ns()

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from engine.core.config import MINUTE, Instrument
 from engine.core.events import Bar, DataRejected, FeedEvent
 from engine.venues.bitunix.candles import CHANNEL, Candles
@@ -134,6 +136,10 @@ class BitunixFeed:
             VenueGone: the reconnect window is over.
         """
         return self._outbox.groups()
+
+    def reject(self, event: DataRejected) -> None:
+        """Tell of data that was refused beside this connection: by the source of a venue's market, or by a broker."""
+        self._reject(msgspec.structs.replace(event, at_ns=self._clock.now_ns()))
 
     async def close(self) -> None:
         """Close every connection; `events` ends after what is still queued."""
