@@ -61,7 +61,7 @@ class Answer:
 
 
 def ask(home: Path, *words: str, **variables: str) -> Answer:
-    """Run a command to its end."""
+    """Run a command to its end; the longest replays a month."""
     began = time.monotonic()
     done = subprocess.run(
         command(home, *words),
@@ -70,7 +70,7 @@ def ask(home: Path, *words: str, **variables: str) -> Answer:
         env=environment(**variables),
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return Answer(done, time.monotonic() - began)
