@@ -530,8 +530,8 @@ class Engine:
             if known.halted:
                 self._on_halted(TradingHalted(symbol, event.at_ns, False, "a halt ends with its run"))
             known.quote, known.bar_start_ns, known.health = None, 0, FeedHealth.LIVE
-        state.blocks.pop(BlockReason.SHUTTING_DOWN, None)
-        state.blocks.pop(BlockReason.STALE_DATA, None)
+        for reason in (BlockReason.SHUTTING_DOWN, BlockReason.STALE_DATA):
+            self.safety.unblock(reason, "a new run has begun")
         state.recent.outage_since_ns = 0
         self.safety.block(BlockReason.STARTING, "the session is starting")
         self._roll_day()

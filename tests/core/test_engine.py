@@ -10,6 +10,8 @@ from engine.core.events import (
     Act,
     Bar,
     DataRejected,
+    FeedChanged,
+    FeedHealth,
     Fill,
     FundingRate,
     OrderAccepted,
@@ -23,6 +25,7 @@ from engine.core.events import (
     Wake,
 )
 from engine.core.facts import (
+    BlockChanged,
     Cancel,
     DayRolled,
     EquityMarked,
@@ -41,7 +44,7 @@ from engine.core.facts import (
 from engine.core.orders import ENDED
 from engine.core.state import CAUSES_MAX, Refused
 from engine.core.strategy import ExitWish
-from engine.core.words import ExitReason, OrderState, Purpose, ReasonCode, Side, TerminalState
+from engine.core.words import BlockReason, ExitReason, OrderState, Purpose, ReasonCode, Side, TerminalState
 from tests.rig import START_NS, SYMBOL, Rig, Scripted, d
 
 
@@ -321,6 +324,16 @@ def test_the_books_outlive_a_run_and_its_counters_do_not() -> None:
     assert rig.engine.state.tally.fills == 0
     assert SYMBOL in rig.engine.state.holdings
     assert rig.engine.decision_hash != Rig().engine.decision_hash
+
+
+def test_blocks_that_end_with_their_run_are_lifted_on_record_by_the_next() -> None:
+    rig = Rig()
+    rig.send(FeedChanged("", rig.now_ns, FeedHealth.STALE, 15 * SECOND))
+    rig.send(PhaseEntered(rig.now_ns, SessionPhase.RUNNING, SessionPhase.SHUTTING_DOWN, "stale_data"))
+    rig.send(RunStarted(rig.now_ns + SECOND, "run2", rig.config))
+    told = {change.reason: change.active for change in rig.of(BlockChanged)}
+    assert told[BlockReason.STALE_DATA] is told[BlockReason.SHUTTING_DOWN] is False
+    assert {reason for reason, active in told.items() if active} == set(rig.engine.state.blocks)
 
 
 def test_a_run_restored_from_where_it_began_marks_its_positions_as_it_did() -> None:
