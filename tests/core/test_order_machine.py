@@ -30,6 +30,7 @@ from engine.core.exits import REFUSALS_MAX
 from engine.core.facts import Amend, AmendRequested, Cancel, FillBooked, OrderChanged, Query, SignalEnded, Submit
 from engine.core.orders import AWAITING, ENDED
 from engine.core.words import OrderState
+from tests.books import assert_entries_balance
 from tests.rig import SYMBOL, Rig, d
 
 LOT = d("0.001")
@@ -223,6 +224,10 @@ class Machine(RuleBasedStateMachine):
         assert len({fill.fill_id for fill in booked}) == len(booked)
         assert sum(fill.qty for fill in booked) == sum(p.qty for p in self.rig.engine.state.positions.values())
         assert set(self.rig.engine.state.positions) == set(self.rig.engine.state.holdings)
+
+    @invariant()
+    def the_ledger_sums_to_zero_and_agrees(self) -> None:
+        assert_entries_balance(self.rig.engine)
 
     @invariant()
     def an_order_ends_once_and_nothing_but_fills_comes_after(self) -> None:

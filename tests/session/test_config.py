@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from engine.core import money
+from engine.core.breaker_table import BREAKERS
 from engine.core.config import DAY, HOUR, MINUTE, SECOND, Instrument, Limits, QueueRule, RegimeModel, StrategySpec
 from engine.core.limits import COUNTS, FLOORS, HARD, looser_than_hard
+from engine.core.risk import RULES
 from engine.session.config import PLAIN_VARIABLES, SHIPPED, Config, load, to_core
 from engine.session.fields import duration_text, parse_duration
 from engine.session.layers import ConfigRefused, FileModel, Override, Problem, Section
@@ -114,6 +116,13 @@ def test_the_shipped_paper_files_say_what_the_defaults_are() -> None:
 def test_every_limit_of_the_core_has_exactly_one_key() -> None:
     assert sorted(LIMIT_OF.values()) == sorted(Limits.__struct_fields__)
     assert set(LIMIT_OF) <= set(RiskFile.model_fields)
+
+
+def test_every_limit_is_one_of_a_rule_or_a_breaker() -> None:
+    """And so is tried just inside and just outside: the tests of both go through their whole tables."""
+    of_rules = {LIMIT_OF[rule.key] for rule in RULES if rule.key in LIMIT_OF}
+    of_breakers = {field for spec in BREAKERS for field in spec.limits}
+    assert set(Limits.__struct_fields__) - of_rules - of_breakers == {"gap_allowance"}, "which is a part of the heat"
 
 
 def test_the_example_environment_file_documents_every_variable() -> None:

@@ -22,8 +22,8 @@ from engine.core.words import (
     ReasonCode,
     TerminalState,
 )
+from tests.books import assert_sound
 from tests.e2e.shell import SHARED
-from tests.sim.books import assert_sound
 from tests.sim.recorded_desk import CALM, CRISIS, Recorded, Trip, noon_of
 
 A = BreakerAction

@@ -13,7 +13,7 @@ from engine.core.money import SCALE
 from engine.core.words import BreakerName, ReasonCode, TerminalState
 from engine.strategies import describe, make_all, spec
 from engine.venues.sim.generated import GeneratedMarket
-from tests.sim import books
+from tests import books
 
 T0 = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z
 EQUITY = 10_000 * SCALE
