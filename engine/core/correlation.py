@@ -47,17 +47,15 @@ class Alike(msgspec.Struct, frozen=True):
     stranger: str = ""
 
 
-class _Pair:
+class _Pair(msgspec.Struct):
     """Two symbols as of the span that began at `at_ns`: the sums of either and of their products, if all are known."""
 
-    __slots__ = ("at_ns", "is_known", "products", "rho", "x", "y")
-
-    def __init__(self) -> None:
-        self.at_ns = 0
-        self.is_known = False
-        self.products = 0
-        self.x = self.y = (0, 0)
-        self.rho: int | None = None  # worked out when it is first asked for
+    at_ns: int = 0
+    is_known: bool = False
+    products: int = 0
+    x: tuple[int, int] = (0, 0)
+    y: tuple[int, int] = (0, 0)
+    rho: int | None = None  # worked out when it is first asked for
 
     def take(self, at_ns: int, products: int, x: tuple[int, int], y: tuple[int, int]) -> None:
         self.at_ns, self.is_known, self.products, self.x, self.y, self.rho = at_ns, True, products, x, y, None
@@ -117,10 +115,9 @@ class Correlations:
         total, squares = self._sums.get(symbol, (0, 0))
         sums = (total + new - left, squares + new * new - left * left) if rolls else _sums(own.values[-window:])
         self._sums[symbol] = sums
-        before_ns = at_ns - self._span_ns
         for name in self._comparable(symbol, self._series):
             other, pair = self._series[name], self._pair(symbol, name)
-            if rolls and other.at_ns == at_ns and pair.is_known and pair.at_ns == before_ns:
+            if rolls and other.at_ns == at_ns and pair.is_known:  # as of the span before: this symbol's was the older
                 products = pair.products + new * other.values[-1] - left * other.values[-1 - window]
                 pair.take(at_ns, products, sums, self._sums[name])
             elif not own.values or at_ns - other.at_ns > HOLE_MAX * self._span_ns:
@@ -164,7 +161,7 @@ class Correlations:
                     highest, twin = rho, other
             elif other != symbol and group == self._groups.get(other):
                 count = self._counted(symbol, other)
-                if count < known or not stranger:
+                if count < known:
                     known, stranger = count, other
         return Alike(highest, twin, known, stranger)
 

@@ -122,7 +122,69 @@ def test_a_symbol_that_falls_silent_is_unknown_after_a_while() -> None:
     made = fed({"A": path + walk(2, HOLE_MAX - 1, "100"), "B": path})
     assert between(made, "A", "B") == money.SCALE, "as of the newest bar both had"
     made.add(bar("A", len(path) + HOLE_MAX, d(101)))
-    assert made.alike("A", 1, [("B", 1)]).stranger == "B"
+    assert made.alike("A", 1, [("B", 1)]) == Alike(0, "", WINDOW - 1, "B"), "there are enough returns, of other times"
+
+
+# --- exact values ---
+
+
+def known(returns_of: dict[str, list[int]]) -> Correlations:
+    """Correlations that remember these returns, in units of 1e-8, all up to the same minute."""
+    series = {symbol: Returns(1_000_000 * MINUTE, d(100), values) for symbol, values in returns_of.items()}
+    return Correlations(series, GROUPS, CALENDARS, len(returns_of["A"]), MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "rho", "why"),
+    [
+        ([0, 1], [0, 1], d(1), "the smallest move there is"),
+        ([0, 1], [1, 0], -d(1), "opposite moves"),
+        ([0, 1, 0, 1], [0, 0, 1, 1], 0, "nothing in common"),
+        ([d(1), -d(1), 1], [5, 5, 6], 1, "0.58e-8 is rounded away from zero"),
+        ([d(1), -d(1), -1], [5, 5, 6], -1, "and so is -0.58e-8"),
+        ([0, 0, 1], [0, 1, 1], d("0.5"), "half: 1 over the root of 2 times 2"),
+        ([0, 0, 1], [1, 1, 2], d(1), "the same moves from another mean"),
+    ],
+)
+def test_a_coefficient_is_exact_and_has_its_sign(a: list[int], b: list[int], rho: int, why: str) -> None:
+    assert between(known({"A": a, "B": b}), "A", "B") == rho, why
+    assert between(known({"A": a, "B": b}), "B", "A") == rho
+
+
+def test_of_several_as_high_the_first_is_named_and_a_higher_one_instead() -> None:
+    made = known({"A": [0, 1], "B": [0, 1], "C": [0, 1]})
+    assert made.alike("A", 1, [("B", 1), ("C", 1)]) == Alike(d(1), "B", 2, "")
+    assert made.alike("A", 1, [("C", 1), ("B", 1)]) == Alike(d(1), "C", 2, "")
+    assert made.alike("A", 1, [("B", -1), ("C", 1)]) == Alike(d(1), "C", 2, "")
+    assert made.alike("A", 1, [("B", -1), ("C", -1)]) == Alike(-d(1), "B", 2, ""), "an opposite is the nearest"
+
+
+def test_of_several_that_are_unknown_the_first_with_the_fewest_returns_is_named() -> None:
+    groups = dict.fromkeys("ABCD", "crypto")
+    made = Correlations({}, groups, dict.fromkeys("ABCD", Calendar()), WINDOW, MINUTE)
+    for symbol, count in (("A", 15), ("B", 12), ("C", 9), ("D", 12)):
+        for minute, close in enumerate(walk(1, count), start=100 - count):
+            made.add(bar(symbol, minute, close))
+    assert made.alike("A", 1, [("B", 1), ("D", 1)]) == Alike(0, "", 12, "B")
+    assert made.alike("A", 1, [("D", 1), ("B", 1)]) == Alike(0, "", 12, "D")
+    assert made.alike("A", 1, [("B", 1), ("C", 1), ("D", 1)]) == Alike(0, "", 9, "C")
+    assert made.alike("C", 1, [("A", 1)]) == Alike(0, "", 9, "A"), "whose series is the shorter does not matter"
+
+
+def test_a_symbol_that_is_none_of_the_runs_is_like_nothing() -> None:
+    made = fed({"A": walk(1, 40), "B": walk(1, 40)})
+    assert made.alike("X", 1, [("A", 1), ("B", 1)]) == Alike(0, "", WINDOW, "")
+
+
+def test_the_smallest_price_is_one() -> None:
+    path = [1 + minute % 3 for minute in range(40)]
+    assert between(fed({"A": path, "B": path}), "A", "B") == money.SCALE
+
+
+def test_no_more_is_remembered_than_is_needed() -> None:
+    series: dict[str, Returns] = {}
+    fed({"A": walk(1, 100), "B": walk(2, 100)}, series)
+    assert [len(each.values) for each in series.values()] == [WINDOW + HOLE_MAX + 1] * 2
 
 
 @settings(max_examples=30)
@@ -179,6 +241,17 @@ def test_symbols_of_different_hours_are_not_compared() -> None:
         for one in session_bars(symbol, walk(1, 60)):
             made.add(one)
     assert made.alike("A", 1, [("B", 1)]).stranger == "B"
+
+
+def test_nor_are_symbols_of_two_exchanges_whose_trading_time_agrees() -> None:
+    later = Calendar("later", tuple((opens + HOUR, closes + HOUR) for opens, closes in EXCHANGE.sessions))
+    made = Correlations({}, GROUPS, {"A": EXCHANGE, "B": later, "C": EXCHANGE}, WINDOW, MINUTE)
+    for one in session_bars("A", walk(1, 60)):
+        made.add(one)
+        made.add(msgspec.structs.replace(one, symbol="B", at_ns=one.at_ns + HOUR, start_ns=one.start_ns + HOUR))
+        made.add(msgspec.structs.replace(one, symbol="C"))
+    assert made.alike("A", 1, [("B", 1)]) == Alike(0, "", WINDOW - 1, "B")
+    assert made.alike("A", 1, [("C", 1)]).twin == "C"
 
 
 def test_a_bar_from_outside_the_hours_says_nothing() -> None:
