@@ -205,6 +205,7 @@ class Breakers:
         return True
 
     def _begin_anew(self, name: BreakerName) -> None:
+        """Forget what the breaker counted; the phases and the heat are as they are, and count nothing."""
         state, equity = self._desk.state, self._desk.equity
         match name:
             case BreakerName.CONSECUTIVE_LOSSES:
@@ -226,5 +227,3 @@ class Breakers:
                 state.recent.refusals = []
             case BreakerName.SLIPPAGE:
                 state.recent.slips = []
-            case BreakerName.PHASE_UNKNOWN | BreakerName.HEAT:
-                pass  # nothing is counted: they are as they are

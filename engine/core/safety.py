@@ -36,7 +36,7 @@ class Safety:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.cancel_entries: Callable[[str], None] = lambda why: None
+        self.cancel_entries: Callable[[str], None]
 
     # --- blocks ---
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.core.breaker_table import BREAKERS, action_of, figure
 from engine.core.config import HOUR, MINUTE, SECOND, Limits, Sizing
 from engine.core.events import Act, FeedChanged, FeedHealth, Fill, OrderRefused, PhaseEntered, Role, SessionPhase
 from engine.core.facts import (
@@ -66,12 +65,6 @@ def test_a_breaker_holds_just_inside_its_limit_and_trips_at_it(path: str) -> Non
 
 def test_every_breaker_but_phase_and_heat_is_driven_to_its_limit() -> None:
     assert {name for name, *_ in PATHS.values()} == set(B) - {B.PHASE_UNKNOWN, B.HEAT}
-
-
-def test_the_table_names_every_breaker_once() -> None:
-    assert [spec.name for spec in BREAKERS] == list(B)
-    assert all(field in Limits.__struct_fields__ for spec in BREAKERS for field in spec.limits)
-    assert all(len(spec.label) <= 15 for spec in BREAKERS)
 
 
 # --- what counts ---
@@ -424,46 +417,6 @@ def test_the_count_of_errors_is_one_of_a_run_or_a_day() -> None:
     errors(rig, 3)
     pass_time(rig, DAY_NS)
     assert rig.engine.state.errors_counted == 0
-
-
-# --- actions and words ---
-
-
-@pytest.mark.parametrize(
-    ("name", "general", "own", "expected"),
-    [
-        (B.CONSECUTIVE_LOSSES, A.COOLDOWN, None, A.COOLDOWN),
-        (B.CONSECUTIVE_LOSSES, A.COOLDOWN, A.SHUTDOWN, A.SHUTDOWN),
-        (B.CONSECUTIVE_LOSSES, A.SHUTDOWN, A.COOLDOWN, A.SHUTDOWN),
-        (B.DAILY_LOSS, A.COOLDOWN, None, A.HALT_DAY),
-        (B.TOTAL_DRAWDOWN, A.COOLDOWN, None, A.SHUTDOWN),
-        (B.ERRORS, A.HALT_DAY, A.HALT_DAY, A.SHUTDOWN),
-        (B.PHASE_UNKNOWN, A.SHUTDOWN, None, A.BLOCK),
-        (B.HEAT, A.SHUTDOWN, None, A.WATCH),
-        (B.HEAT, A.SHUTDOWN, A.HALT_DAY, A.HALT_DAY),
-    ],
-)
-def test_a_breaker_does_the_strictest_of_its_own_the_general_and_the_configured_action(
-    name: B, general: A, own: A | None, expected: A
-) -> None:
-    config = Rig(breaker_action=general, breaker_actions={} if own is None else {name: own}).config
-    assert action_of(name, config) is expected
-
-
-@pytest.mark.parametrize(
-    ("unit", "value", "shown"),
-    [
-        ("money", "49.995", "50.00"),
-        ("fraction", "0.052", "5.2%"),
-        ("fraction", "0.05", "5%"),
-        ("fraction", "0.00525", "0.525%"),
-        ("fraction", "0", "0%"),
-        ("count", "5", "5"),
-        ("seconds", "725", "12m05s"),
-    ],
-)
-def test_figures_read_as_people_write_them(unit: str, value: str, shown: str) -> None:
-    assert figure(unit, d(value)) == shown
 
 
 def test_an_error_of_the_core_itself_counts_like_one_of_the_shell() -> None:

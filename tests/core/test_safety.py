@@ -1,9 +1,12 @@
 """Kill, pause, breakers: stopping always works, lasts as long as it should, and says what lifts it."""
 
+import pytest
+
 from engine.core.config import SECOND
 from engine.core.engine import Engine
 from engine.core.events import Act, FeedChanged, FeedHealth, RunStarted
 from engine.core.facts import (
+    Alert,
     BlockChanged,
     KillChanged,
     OperatorActed,
@@ -12,7 +15,9 @@ from engine.core.facts import (
     StopSession,
     TradeClosed,
 )
-from engine.core.words import BlockReason, ExitReason, OrderState, Purpose, ReasonCode
+from engine.core.safety import LIFTS
+from engine.core.state import Block
+from engine.core.words import BlockReason, ExitReason, OrderState, Purpose, ReasonCode, Severity
 from tests.rig import Rig, Scripted
 
 DAY_NS = 86_400 * SECOND
@@ -165,3 +170,101 @@ def test_every_act_is_on_record_with_who_by_which_way_and_what_it_changed() -> N
         "operator",
     )
     assert "lunch" in acted.text
+
+
+# --- what is put on record, and who is told ---
+
+
+def of_kind(rig: Rig, reason: BlockReason) -> list[BlockChanged]:
+    return [change for change in rig.of(BlockChanged) if change.reason is reason]
+
+
+@pytest.mark.parametrize(("why", "text"), [("enough", "enough"), ("", "kill switch")])
+def test_a_kill_and_its_rearm_are_told_with_who_by_which_way_and_why(why: str, text: str) -> None:
+    rig = Rig()
+    rig.command(Act.KILL, why)
+    killed_ns = rig.now_ns
+    assert rig.of(KillChanged) == [KillChanged(killed_ns, True, "cli", "tester", why)]
+    assert of_kind(rig, BlockReason.KILL) == [
+        BlockChanged(killed_ns, BlockReason.KILL, True, text, "nightdesk rearm", "tester")
+    ]
+    assert rig.of(Alert) == [Alert(Severity.CRITICAL, "KILL", f"kill switch by cli (tester): {why}")]
+    assert rig.engine.state.blocks[BlockReason.KILL] == Block(text, "nightdesk rearm", killed_ns)
+    rig.command(Act.REARM, "checked by hand")
+    assert rig.engine.state.killed is False
+    assert rig.of(KillChanged)[1:] == [KillChanged(rig.now_ns, False, "cli", "tester", "checked by hand")]
+    assert of_kind(rig, BlockReason.KILL)[1:] == [
+        BlockChanged(rig.now_ns, BlockReason.KILL, False, "checked by hand", "", "tester")
+    ]
+    assert not rig.engine.state.blocks
+
+
+def test_the_receipt_says_whether_the_latch_was_there_before() -> None:
+    rig = Rig()
+    for act, reason in ((Act.REARM, "why"), (Act.KILL, ""), (Act.KILL, ""), (Act.REARM, "why")):
+        rig.command(act, reason)
+    assert [(acted.accepted, acted.text) for acted in rig.of(OperatorActed)] == [
+        (False, "the kill switch is not latched (why)"),
+        (True, "killed: 0 orders being cancelled, 0 positions being closed"),
+        (True, "already killed: 0 orders being cancelled, 0 positions being closed"),
+        (True, "kill latch cleared; entries are open (why)"),
+    ]
+
+
+def test_a_block_and_its_end_are_told_with_what_lifts_it() -> None:
+    rig = Rig()
+    rig.command(Act.PAUSE)
+    paused_ns = rig.now_ns
+    rig.command(Act.PAUSE)
+    rig.command(Act.RESUME)
+    assert of_kind(rig, BlockReason.OPERATOR) == [
+        BlockChanged(paused_ns, BlockReason.OPERATOR, True, "paused by tester", "resume (r)", "tester"),
+        BlockChanged(rig.now_ns, BlockReason.OPERATOR, False, "resumed by tester", "", "tester"),
+    ]
+    assert rig.of(OperatorActed)[-1].accepted
+
+
+def test_a_block_the_desk_makes_itself_has_no_actor_and_no_time_unless_one_is_known() -> None:
+    rig = Rig()
+    safety = rig.engine.safety
+    safety.block(BlockReason.STALE_DATA, "no fresh market data")
+    safety.block(BlockReason.MARKET_CLOSED, "closed", lifts="its opening at noon", release_ns=rig.now_ns + SECOND)
+    safety.unblock(BlockReason.STALE_DATA, "market data is fresh again")
+    assert rig.engine.desk.out == [
+        BlockChanged(rig.now_ns, BlockReason.STALE_DATA, True, "no fresh market data", "fresh data", ""),
+        BlockChanged(rig.now_ns, BlockReason.MARKET_CLOSED, True, "closed", "its opening at noon", ""),
+        BlockChanged(rig.now_ns, BlockReason.STALE_DATA, False, "market data is fresh again", "", ""),
+    ]
+    assert rig.engine.state.blocks == {
+        BlockReason.MARKET_CLOSED: Block("closed", "its opening at noon", rig.now_ns, rig.now_ns + SECOND)
+    }
+    assert safety.standing() == (("market_closed",), "closed (lifted by its opening at noon)")
+    assert not safety.unblock(BlockReason.STALE_DATA, "once more")
+
+
+@pytest.mark.parametrize("reason", BlockReason)
+def test_every_block_stands_with_what_lifts_it_until_it_is_lifted(reason: BlockReason) -> None:
+    rig = Rig()
+    rig.engine.safety.block(reason, "why")
+    assert rig.engine.state.blocks == {reason: Block("why", LIFTS[reason], rig.now_ns, 0)}
+    assert rig.engine.safety.unblock(reason, "over")
+    assert rig.engine.state.blocks == {}
+
+
+def test_a_refused_entry_names_every_block_and_what_lifts_it() -> None:
+    rig = Rig()
+    rig.command(Act.PAUSE)
+    rig.command(Act.BLOCK, "disk full", BlockReason.JOURNAL.value)
+    rig.propose()
+    (ended,) = rig.of(SignalEnded)
+    assert ended.reason_code is ReasonCode.PAUSED
+    assert ended.text == "paused by tester (lifted by resume (r)); disk full (lifted by a writable journal)"
+
+
+def test_an_entry_that_was_taken_back_says_which_block_did_it() -> None:
+    rig = Rig()
+    rig.propose(entry="99.5")
+    rig.command(Act.BLOCK, "disk full", BlockReason.JOURNAL.value)
+    rig.quote("100", "100.1")
+    (ended,) = rig.of(SignalEnded)
+    assert (ended.reason_code, ended.text) == (ReasonCode.CANCELLED_UNFILLED, "cancelled unfilled: disk full")
