@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from engine.core import money
-from engine.core.candidate import Candidate, loss_at_stop, size
+from engine.core.candidate import Candidate, loss_at_stop
 from engine.core.checks_desk import BLOCK_CODES
 from engine.core.conditions import Answer
-from engine.core.config import MINUTE, SECOND, CoreConfig, Limits
+from engine.core.config import MINUTE, SECOND, Limits
 from engine.core.correlation import Alike
 from engine.core.facts import Check
 from engine.core.limits import AMOUNTS, FLOORS, HARD, TIERS, hard_limits, looser_than_hard
@@ -18,8 +18,6 @@ from engine.core.rule import Refusal
 from engine.core.strategy import Proposal
 from engine.core.words import TERMINAL_STATE, BlockReason, ReasonCode, Side, TerminalState
 from tests.rig import SYMBOL, d, instrument
-
-CONFIG = CoreConfig("paper", 1, True, d(10_000), (instrument(),), ())
 
 
 def candidate(**changes: Any) -> Candidate:
@@ -333,13 +331,6 @@ def test_every_reason_has_exactly_one_terminal_state() -> None:
 )
 def test_each_cause_ends_in_its_state(state: TerminalState, codes: str) -> None:
     assert {code.value for code, ends in TERMINAL_STATE.items() if ends is state} == set(codes.split())
-
-
-def test_the_size_risks_what_it_may_and_is_whole_lots() -> None:
-    made = size(levels("99", "102"), instrument(), CONFIG, d(100), d(1))
-    assert made == d(2), "2 USD of risk, 1 USD a unit"
-    assert size(levels("99.9", "102"), instrument(), CONFIG, d(100), d(1)) == d(4), "400 USD at most"
-    assert size(levels("97", "106"), instrument(lot=d(1)), CONFIG, d(100), d(1)) == 0, "two thirds of a lot is none"
 
 
 def test_larger_accounts_have_larger_hard_amounts() -> None:
