@@ -5,6 +5,7 @@ reach it. A change no test notices, a survivor, has to be killed by a test or ex
 Functions are what is mutated; the constants and tables around them are held by tests and by `docs/`, which repeat them.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -26,9 +27,14 @@ MUTMUT: Final = "--mutmut"  # how the script starts itself to be mutmut
 WORK: Final = Path("mutants")
 EXPLAINED: Final = Path("tests/mutants_explained.toml")
 SCORE_MIN: Final = 95
-KINDS: Final = {"equivalent": True, "words": True, "import": True, "open": False}
+KINDS: Final = {"equivalent": True, "words": True, "open": False}
 """Kinds of explanation, and whether such a survivor is left out of the score: it does the same, it changes only words
-for people, it is in what runs at import, before a mutant is chosen, or it is a gap that is known."""
+for people, or it is a gap that is known."""
+
+AT_IMPORT: Final = frozenset({"engine.core.limits._tier", "engine.core.rule.rule"})
+"""Functions that have run before mutmut chooses a mutant: theirs are tested in a process of their own each."""
+
+CHOSEN: Final = "MUTANT_UNDER_TEST"  # mutmut's variable: the mutant of a whole process
 
 KILLED: Final = ("killed", "timeout", "segfault")
 
@@ -80,6 +86,25 @@ def run(arguments: list[str]) -> None:
         subprocess.run([sys.executable, "-m", "tests.mutants", MUTMUT, *arguments], stdout=out, stderr=out, check=True)
 
 
+def run_at_import() -> None:
+    """Test the mutants of functions that run at import."""
+    if _tests_fail(""):
+        sys.exit(f"the tests fail in {WORK} without any mutant")
+    for path in walk_mutatable_files():
+        data = SourceFileMutationData(path=path)
+        data.load()
+        for name, code in data.exit_code_by_key.items():
+            if _function(name) in AT_IMPORT and status_by_exit_code[code] not in KILLED:
+                data.exit_code_by_key[name] = int(_tests_fail(name))
+        data.save()
+
+
+def _tests_fail(mutant: str) -> bool:
+    settings = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["mutmut"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", *settings["pytest_add_cli_args_test_selection"]]
+    return subprocess.run(command, cwd=WORK, env={**os.environ, CHOSEN: mutant}, capture_output=True).returncode != 0
+
+
 def results() -> tuple[dict[str, Counter[str]], list[Survivor]]:
     """How many mutants of each module ended how, and those that live."""
     modules: dict[str, Counter[str]] = {}
@@ -99,11 +124,15 @@ def results() -> tuple[dict[str, Counter[str]], list[Survivor]]:
 
 
 def _survivor(name: str, diff: str) -> Survivor:
-    function = ".".join(part for part in re.split(r"[.ǁ]", name.partition("__mutmut")[0]) if part != "x")
-    function = re.sub(r"\.x_(?=[^.]*$)", ".", function)
     lines = diff.splitlines()[2:]  # below the names of the two files
     was, now = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
-    return Survivor(function, was, now)
+    return Survivor(_function(name), was, now)
+
+
+def _function(mutant: str) -> str:
+    """The function a mutant is one of, as it is called in the code."""
+    function = ".".join(part for part in re.split(r"[.ǁ]", mutant.partition("__mutmut")[0]) if part != "x")
+    return re.sub(r"\.x_(?=[^.]*$)", ".", function)
 
 
 def report() -> bool:
@@ -111,10 +140,7 @@ def report() -> bool:
     modules, survivors = results()
     with EXPLAINED.open("rb") as file:
         told = tomllib.load(file)["survivor"]
-    # An explanation without lines is of the whole function.
-    whole = {one["function"]: one for one in told if "now" not in one}
-    lines = {Survivor(one["function"], one["was"], one["now"]): one for one in told if "now" in one}
-    known = {one: lines.get(one) or whole[one.function] for one in survivors if one in lines or one.function in whole}
+    known = {Survivor(one["function"], one["was"], one["now"]): one for one in told}
     print(f"\n{'module':36} {'mutants':>7} {'killed':>7} {'lives':>6} {'score':>7}")
     for module, ends in modules.items():
         print(_row(module, ends["killed"], ends.total()))
@@ -126,7 +152,7 @@ def report() -> bool:
     for survivor in survivors:
         why = known[survivor]["kind"] + ": " + known[survivor]["why"] if survivor in known else "UNEXPLAINED"
         print(f"\n{survivor.function}: {why}\n  - {survivor.was}\n  + {survivor.now}")
-    for gone in lines.keys() - set(survivors):
+    for gone in known.keys() - set(survivors):
         print(f"\n{gone.function}: explained in {EXPLAINED} and no survivor any more; remove it\n  + {gone.now}")
     unexplained = sum(survivor not in known for survivor in survivors)
     if unexplained:
@@ -148,6 +174,7 @@ if __name__ == "__main__":
         cli(["run", *sys.argv[2:]])
     began = time.monotonic()
     run(sys.argv[1:])
+    run_at_import()
     passed = report()
     print(f"\n{'Passed' if passed else 'FAILED'} in {time.monotonic() - began:.0f} s.")
     sys.exit(not passed)

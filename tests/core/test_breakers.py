@@ -115,6 +115,16 @@ def test_a_drawdown_says_how_far_beyond_its_limit_it_is() -> None:
     assert (changed.name, changed.text) == (B.DAILY_DRAWDOWN, "5.2% >= 5%")
 
 
+def test_below_a_peak_of_nothing_there_is_a_loss_and_no_drawdown() -> None:
+    rig = Rig()
+    state = rig.engine.state
+    state.day_peak_equity = state.peak_equity = state.day_base_equity = 0
+    equity_to(rig, "-49.99")
+    assert not tripped(rig)
+    equity_to(rig, "-50")
+    assert tripped(rig) == [B.DAILY_LOSS]
+
+
 def test_the_days_drawdown_falls_from_its_peak_and_the_loss_from_its_opening() -> None:
     rig = Rig()
     equity_to(rig, "10500")

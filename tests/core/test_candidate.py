@@ -32,9 +32,9 @@ def test_the_size_risks_what_it_may_and_is_whole_lots(
     assert size(levels(stop, "102"), instrument(**changes), CONFIG, d(100), d(share)) == d(qty), why
 
 
-@pytest.mark.parametrize(("price", "qty"), [(-1, "0"), (0, "0"), (1, "1000")])
-def test_the_smallest_price_has_a_size_and_no_price_has_none(price: int, qty: str) -> None:
-    assert size(levels("0", "102"), instrument(), CONFIG, price, d(1)) == d(qty)
+@pytest.mark.parametrize(("price", "stop", "qty"), [(-1, "0", "0"), (0, "99", "0"), (0, "0", "0"), (1, "0", "1000")])
+def test_the_smallest_price_has_a_size_and_no_price_has_none(price: int, stop: str, qty: str) -> None:
+    assert size(levels(stop, "102"), instrument(), CONFIG, price, d(1)) == d(qty)
 
 
 def test_the_smallest_distance_to_a_stop_leaves_the_caps() -> None:
