@@ -4,8 +4,19 @@ import itertools
 
 import pytest
 
-from engine.core.orders import AMENDABLE, ENDED, TRANSITIONS, WITH_FILLS, IllegalTransition, Order, Terms, Trigger
-from engine.core.words import OrderKind, OrderState, Purpose, TimeInForce
+from engine.core.orders import (
+    AMENDABLE,
+    ENDED,
+    TRANSITIONS,
+    WITH_FILLS,
+    IllegalTransition,
+    Order,
+    Terms,
+    Trigger,
+    on_tick,
+    slippage,
+)
+from engine.core.words import OrderKind, OrderState, Purpose, Side, TimeInForce
 from tests.rig import SYMBOL, d
 
 
@@ -71,3 +82,32 @@ def test_an_order_that_an_amend_may_have_made_larger_is_not_whole_yet() -> None:
 def test_the_average_price_is_value_over_quantity() -> None:
     assert order(filled="0").average_price == 0
     assert order(filled="1").average_price == d(100)
+
+
+@pytest.mark.parametrize(
+    ("expected", "qty", "price", "slip"),
+    [
+        ("100", "1", "100.5", "0.005"),
+        ("100", "-1", "100.5", "-0.005"),
+        ("100", "1", "99.5", "-0.005"),
+        ("100", "-1", "99.5", "0.005"),
+        ("0", "1", "99.5", None),
+    ],
+)
+def test_slippage_is_above_zero_where_the_price_was_worse(
+    expected: str, qty: str, price: str, slip: str | None
+) -> None:
+    assert slippage(d(expected), d(qty), d(price)) == (None if slip is None else d(slip))
+
+
+@pytest.mark.parametrize(
+    ("price", "side", "on"), [("99.57", Side.LONG, "99.5"), ("99.57", Side.SHORT, "99.6"), ("99.5", Side.LONG, "99.5")]
+)
+def test_a_limit_comes_onto_the_tick_and_never_costs_more_than_asked(price: str, side: Side, on: str) -> None:
+    assert on_tick(d(price), d("0.1"), side.sign) == d(on)
+
+
+def test_an_illegal_move_names_the_order_its_state_and_what_came() -> None:
+    with pytest.raises(IllegalTransition, match=r"^order run1-1-1 in ACCEPTED cannot take submit$") as raised:
+        order(OrderState.ACCEPTED).move(Trigger.SUBMIT)
+    assert raised.value.order_id == "run1-1-1"

@@ -1,0 +1,383 @@
+"""What is put on record of an order and sent to the broker, step by step, and what is told when an answer is odd."""
+
+from typing import Any
+
+import pytest
+
+from engine.core.blotter import CANCEL_RETRY_NS, ENDED_ORDERS_KEPT, FILL_IDS_KEPT
+from engine.core.config import SECOND
+from engine.core.events import (
+    Act,
+    AmendRefused,
+    CancelRefused,
+    Fill,
+    OrderAccepted,
+    OrderAmended,
+    OrderCanceled,
+    OrderExpired,
+    OrderRefused,
+    OutcomeUnknown,
+    Role,
+    Wake,
+)
+from engine.core.facts import (
+    Alert,
+    Amend,
+    AmendRequested,
+    BlockChanged,
+    Cancel,
+    ErrorCounted,
+    FillBooked,
+    OrderChanged,
+    OrderStuck,
+    Query,
+    SignalEnded,
+    Submit,
+)
+from engine.core.orders import Order, Terms
+from engine.core.words import BlockReason, OrderKind, OrderState, Purpose, Severity, TimeInForce
+from tests.rig import SYMBOL, Rig, d
+
+S = OrderState
+
+
+def entered(**config: Any) -> tuple[Rig, Order]:
+    """A desk at a venue with a working entry of 20 units at 99.5, acknowledged as v1."""
+    rig = Rig(paper=False, **config)
+    rig.propose(entry="99.5")
+    (order,) = rig.engine.state.orders.values()
+    rig.send(OrderAccepted(order.order_id, rig.now_ns, "v1"))
+    return rig, order
+
+
+def fill_of(order: Order, qty: str, rig: Rig, name: str = "f1") -> Fill:
+    return Fill(name, order.order_id, SYMBOL, rig.now_ns, rig.now_ns, d(qty), d("99.5"), 0, Role.MAKER)
+
+
+def sent_last_minute(rig: Rig) -> tuple[int, int]:
+    """Orders and messages that count towards the pace."""
+    pace = rig.engine.state.pace
+    return pace.orders(rig.now_ns), pace.messages(rig.now_ns)
+
+
+# --- to the broker ---
+
+
+def test_an_order_is_on_record_as_it_leaves() -> None:
+    rig = Rig(paper=False)
+    rig.propose(entry="99.5")
+    (order,) = rig.engine.state.orders.values()
+    (submit,) = rig.of(Submit)
+    assert submit == Submit(order.order_id, SYMBOL, d(20), OrderKind.LIMIT, TimeInForce.POST_ONLY, d("99.5"), False, 0)
+    (changed,) = rig.of(OrderChanged)
+    assert changed == OrderChanged(
+        at_ns=rig.now_ns,
+        order_id=order.order_id,
+        signal_id=order.signal_id,
+        strategy_id="scripted",
+        symbol=SYMBOL,
+        purpose=Purpose.ENTRY,
+        kind=OrderKind.LIMIT,
+        tif=TimeInForce.POST_ONLY,
+        qty=d(20),
+        price=d("99.5"),
+        reduce_only=False,
+        previous=S.NEW,
+        state=S.SUBMITTED,
+    )
+    assert rig.facts.index(changed) < rig.facts.index(submit)
+    state = rig.engine.state
+    assert (state.tally.orders, state.day_orders) == (1, 1)
+    assert sent_last_minute(rig) == (1, 1)
+
+
+def test_stops_and_targets_that_rest_count_as_messages_and_not_as_orders() -> None:
+    rig, entry = entered(resting_stops=True)
+    rig.send(fill_of(entry, "20", rig))
+    _, stop, target = rig.of(Submit)
+    assert (stop.kind, stop.qty, stop.price, stop.stop_price) == (OrderKind.STOP, -d(20), 0, d(99))
+    assert (target.kind, target.qty, target.price, target.stop_price) == (OrderKind.LIMIT, -d(20), d(103), 0)
+    assert stop.reduce_only and target.reduce_only
+    assert [fact.stop_price for fact in rig.of(OrderChanged) if fact.previous is S.NEW] == [0, d(99), 0]
+    assert sent_last_minute(rig) == (1, 3)
+    rig.command(Act.FLATTEN)
+    assert sent_last_minute(rig) == (2, 6), "two cancels, and a market order that closes"
+
+
+def test_every_answer_is_on_record_with_the_brokers_code_and_words() -> None:
+    rig, order = entered()
+    rig.send(fill_of(order, "5", rig))
+    rig.send(OrderAccepted(order.order_id, rig.now_ns))
+    rig.send(OrderCanceled(order.order_id, rig.now_ns, "venue"))
+    accepted, part, again, end = [fact for fact in rig.of(OrderChanged) if fact.order_id == order.order_id][1:]
+    assert [(fact.previous, fact.state) for fact in (accepted, part, again, end)] == [
+        (S.SUBMITTED, S.ACCEPTED),
+        (S.ACCEPTED, S.PARTIALLY_FILLED),
+        (S.PARTIALLY_FILLED, S.PARTIALLY_FILLED),
+        (S.PARTIALLY_FILLED, S.CANCELED),
+    ]
+    assert [(fact.filled_qty, fact.average_price) for fact in (accepted, part, again, end)] == [(0, 0)] + [
+        (d(5), d("99.5"))
+    ] * 3
+    assert {fact.venue_order_id for fact in (accepted, part, again, end)} == {"v1"}, "an empty id takes none away"
+    assert [fact.reason_code for fact in (accepted, part, again, end)] == ["", "", "", "venue"]
+    assert order.order_id in rig.engine.state.ended_orders
+    assert order.order_id not in rig.engine.state.orders
+
+
+def test_a_refusal_is_on_record_in_the_brokers_words() -> None:
+    rig = Rig(paper=False)
+    rig.propose(entry="99.5")
+    (submit,) = rig.of(Submit)
+    rig.send(OrderRefused(submit.order_id, rig.now_ns, "venue_refused", "the book is closed"))
+    end = rig.of(OrderChanged)[-1]
+    assert (end.state, end.reason_code, end.text) == (S.REJECTED, "venue_refused", "the book is closed")
+    (verdict,) = rig.of(SignalEnded)
+    assert "the book is closed" in verdict.text
+
+
+def test_an_expiry_ends_the_order_and_its_signal() -> None:
+    rig, order = entered()
+    rig.send(OrderExpired(order.order_id, rig.now_ns))
+    assert order.state is S.EXPIRED
+    assert [verdict.text for verdict in rig.of(SignalEnded)] == ["cancelled unfilled: expired"]
+
+
+# --- cancels ---
+
+
+def test_a_cancel_is_sent_once_and_says_which_order() -> None:
+    rig, order = entered()
+    before = sent_last_minute(rig)
+    rig.command(Act.CANCEL_ALL)
+    rig.command(Act.CANCEL_ALL)
+    assert rig.of(Cancel) == [Cancel(order.order_id, SYMBOL)]
+    assert (order.state, order.cancel_reason) == (S.PENDING_CANCEL, "cancel-all by tester")
+    assert sent_last_minute(rig) == (before[0], before[1] + 1)
+    rig.send(OrderCanceled(order.order_id, rig.now_ns))
+    rig.engine.trading.blotter.cancel(order, "once more")
+    assert order.cancel_reason == "cancel-all by tester", "an order that has ended is not asked for"
+
+
+def test_an_entry_that_outlives_its_time_is_taken_back() -> None:
+    rig, order = entered(entry_timeout_ns=30 * SECOND)
+    deadline_ns = rig.now_ns + 30 * SECOND
+    blotter = rig.engine.trading.blotter
+    assert blotter.next_due_ns() == deadline_ns
+    rig.send(Wake(deadline_ns - 1))
+    assert not rig.of(Cancel)
+    rig.send(Wake(deadline_ns))
+    assert rig.of(Cancel) == [Cancel(order.order_id, SYMBOL)]
+    assert order.deadline_ns == 0
+    assert blotter.next_due_ns() == deadline_ns + rig.config.stuck_order_ns, "an answer is waited for"
+    rig.send(OrderCanceled(order.order_id, deadline_ns))
+    assert [verdict.text for verdict in rig.of(SignalEnded)] == ["cancelled unfilled: its time was up"]
+    assert blotter.next_due_ns() == 0
+
+
+def test_cancel_symbol_leaves_the_other_symbols_alone() -> None:
+    rig = Rig(("BTCUSDT", "ETHUSDT"), paper=False)
+    for symbol in rig.engine.desk.instruments:
+        rig.propose(entry="99.5", symbol=symbol)
+    rig.engine.trading.blotter.cancel_symbol("ETHUSDT", "halted")
+    assert [(order.symbol, order.cancel_reason) for order in rig.engine.state.orders.values()] == [
+        ("BTCUSDT", ""),
+        ("ETHUSDT", "halted"),
+    ]
+
+
+def test_a_cancel_that_was_refused_is_due_again() -> None:
+    rig, order = entered()
+    order.deadline_ns = 0
+    rig.command(Act.CANCEL_ALL, "lunch")
+    rig.send(CancelRefused(order.order_id, rig.now_ns, "venue_refused", "busy"))
+    refused = rig.of(OrderChanged)[-1]
+    assert (refused.state, refused.reason_code, refused.text) == (S.ACCEPTED, "venue_refused", "busy")
+    assert rig.of(Query) == [Query(order.order_id, SYMBOL)]
+    assert rig.engine.trading.blotter.next_due_ns() == rig.now_ns + CANCEL_RETRY_NS
+    rig.send(Wake(rig.now_ns + CANCEL_RETRY_NS))
+    assert rig.of(Cancel) == [Cancel(order.order_id, SYMBOL)] * 2
+    assert order.cancel_reason == "cancel-all by tester"
+
+
+# --- amends ---
+
+MORE = Terms(d(25), d("99.4"), d(98))
+
+
+def test_an_amend_is_on_record_as_it_leaves_and_only_one_is_on_its_way() -> None:
+    rig, order = entered()
+    before = sent_last_minute(rig)
+    blotter, desk = rig.engine.trading.blotter, rig.engine.desk
+    blotter.amend(order, MORE, "more is wanted")
+    blotter.amend(order, Terms(d(30), d("99.4"), 0), "and more")
+    at_ns = rig.engine.state.at_ns
+    assert desk.out == [
+        AmendRequested(at_ns, order.order_id, order.signal_id, SYMBOL, d(25), d("99.4"), d(98), "more is wanted"),
+        Amend(order.order_id, SYMBOL, d(25), d("99.4"), d(98)),
+    ]
+    assert (order.asked, order.since_ns, order.awaits) == (MORE, at_ns, True)
+    assert sent_last_minute(rig) == (before[0], before[1] + 1)
+
+
+def test_terms_that_stand_or_were_refused_are_not_asked_for() -> None:
+    rig, order = entered()
+    blotter = rig.engine.trading.blotter
+    blotter.amend(order, order.terms, "the same")
+    assert order.asked is None
+    blotter.amend(order, MORE, "more")
+    rig.send(AmendRefused(order.order_id, rig.now_ns, "venue_refused", "no"))
+    assert (order.asked, order.refused, order.terms) == (None, MORE, Terms(d(20), d("99.5"), 0))
+    refused = rig.of(OrderChanged)[-1]
+    assert (refused.state, refused.reason_code, refused.text) == (S.ACCEPTED, "venue_refused", "no")
+    rig.send(AmendRefused(order.order_id, rig.now_ns, "venue_refused", "no"))
+    assert order.refused == MORE, "told twice, refused once"
+    blotter.amend(order, MORE, "more")
+    assert order.asked is None
+
+
+def test_an_amend_that_took_is_what_the_order_stands_at() -> None:
+    rig, order = entered()
+    rig.engine.trading.blotter.amend(order, MORE, "more")
+    rig.send(OrderAmended(order.order_id, rig.now_ns, MORE.qty, MORE.price, MORE.stop_price))
+    assert (order.terms, order.asked, order.state) == (MORE, None, S.ACCEPTED)
+    changed = rig.of(OrderChanged)[-1]
+    assert (changed.qty, changed.price, changed.stop_price) == (d(25), d("99.4"), d(98))
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_an_order_filled_while_an_amend_was_on_its_way_ends_with_its_answer(refuses: bool) -> None:
+    rig, order = entered()
+    rig.engine.trading.blotter.amend(order, MORE, "more")
+    rig.send(fill_of(order, "20", rig))
+    assert rig.of(OrderChanged)[-1].state is not S.FILLED, "it may have been made larger"
+    if refuses:
+        rig.send(AmendRefused(order.order_id, rig.now_ns, "unknown_order"))
+    else:  # an older amend's answer that comes again: it stands at 20
+        rig.send(OrderAmended(order.order_id, rig.now_ns, d(20), d("99.5"), 0))
+    assert order.state is S.FILLED
+
+
+# --- an order that waits too long ---
+
+
+def test_a_stuck_order_is_told_in_words_and_asked_about() -> None:
+    rig, order = entered()
+    rig.command(Act.CANCEL_ALL)
+    since_ns = rig.now_ns
+    at_ns = since_ns + 60 * SECOND
+    rig.send(Wake(at_ns))
+    assert rig.of(OrderStuck) == [
+        OrderStuck(at_ns, order.order_id, SYMBOL, Purpose.ENTRY, S.PENDING_CANCEL, since_ns),
+    ]
+    said = f"BTCUSDT {order.order_id} has waited in PENDING_CANCEL for an answer"
+    assert rig.of(Alert) == [Alert(Severity.WARNING, "stuck order", said)]
+    assert rig.of(Query) == [Query(order.order_id, SYMBOL)]
+    assert (order.stuck, rig.engine.state.tally.stuck) == (True, 1)
+    assert rig.engine.trading.blotter.next_due_ns() == 0
+
+
+def test_a_stuck_amend_is_given_up_and_an_order_filled_meanwhile_ends() -> None:
+    rig, order = entered(entry_timeout_ns=500 * SECOND)
+    rig.engine.trading.blotter.amend(order, MORE, "more")
+    rig.send(fill_of(order, "20", rig))
+    rig.send(Wake(order.since_ns + 60 * SECOND))
+    assert (order.asked, order.state) == (None, S.FILLED)
+    assert [verdict.reason_code for verdict in rig.of(SignalEnded)] == ["filled"]
+
+
+# --- fills ---
+
+
+def test_a_fill_of_no_order_is_an_error_and_stops_entries_until_someone_has_looked() -> None:
+    rig = Rig(paper=False)
+    rig.send(Fill("f9", "nobody", SYMBOL, rig.now_ns, 0, d(1), d(100), 0, Role.TAKER))
+    text = "fill f9 belongs to no order of this desk"
+    assert rig.of(ErrorCounted) == [ErrorCounted(rig.now_ns, "fills", text, "unknown-fill")]
+    assert rig.of(Alert) == [Alert(Severity.CRITICAL, "unknown fill", text)]
+    assert rig.engine.state.blocks[BlockReason.RECONCILIATION].text == text
+    assert not rig.of(FillBooked)
+
+
+def test_a_fill_after_the_end_is_booked_and_told() -> None:
+    rig, order = entered()
+    rig.send(fill_of(order, "5", rig))
+    rig.send(OrderCanceled(order.order_id, rig.now_ns))
+    changes = len(rig.of(OrderChanged))
+    rig.send(fill_of(order, "2", rig, "f2"))
+    assert [fill.late for fill in rig.of(FillBooked)] == [False, True]
+    assert (order.filled_qty, order.filled_value, order.state) == (d(7), d("696.5"), S.CANCELED)
+    assert Alert(Severity.WARNING, "late fill", "f2 after CANCELED") in rig.of(Alert)
+    assert not [fact for fact in rig.of(OrderChanged)[changes:] if fact.order_id == order.order_id]
+
+
+def test_more_than_was_asked_for_is_told_in_numbers() -> None:
+    rig, order = entered()
+    rig.send(fill_of(order, "21", rig))
+    assert Alert(Severity.CRITICAL, "overfilled order", f"{order.order_id}: 21 filled of 20") in rig.of(Alert)
+    assert order.state is S.FILLED
+
+
+@pytest.mark.parametrize(("qty", "told"), [("20", False), ("25", False), ("26", True)])
+def test_a_fill_beyond_the_order_says_that_its_amend_was_taken(qty: str, told: bool) -> None:
+    rig, order = entered()
+    rig.engine.trading.blotter.amend(order, MORE, "more")
+    rig.send(fill_of(order, qty, rig))
+    assert ("overfilled order" in [alert.title for alert in rig.of(Alert)]) is told
+    assert (order.terms == MORE) is (qty == "25")
+
+
+def test_only_the_newest_fills_and_ended_orders_are_remembered() -> None:
+    rig, order = entered()
+    state = rig.engine.state
+    state.fills_seen = {f"old-{n}": None for n in range(FILL_IDS_KEPT)}
+    state.ended_orders = {f"old-{n}": order for n in range(ENDED_ORDERS_KEPT)}
+    rig.send(fill_of(order, "5", rig))
+    assert (len(state.fills_seen), "old-0" in state.fills_seen, "old-1" in state.fills_seen) == (5_000, False, True)
+    assert "f1" in state.fills_seen
+    rig.send(OrderCanceled(order.order_id, rig.now_ns))
+    assert (len(state.ended_orders), "old-0" in state.ended_orders) == (500, False)
+    assert order.order_id in state.ended_orders
+
+
+# --- in doubt ---
+
+
+def test_an_unknown_outcome_stops_entries_until_every_order_is_known() -> None:
+    rig = Rig(("BTCUSDT", "ETHUSDT"), paper=False)
+    for symbol in rig.engine.desk.instruments:
+        rig.propose(entry="99.5", symbol=symbol)
+    first, second = rig.engine.state.orders.values()
+    for order in (first, second):
+        rig.send(OutcomeUnknown(order.order_id, rig.now_ns, "timeout"))
+    unknown = [fact for fact in rig.of(OrderChanged) if fact.state is S.UNKNOWN]
+    assert (unknown[0].order_id, unknown[0].text) == (first.order_id, "timeout")
+    assert {query.order_id for query in rig.of(Query)} == {first.order_id, second.order_id}
+    rig.send(OrderCanceled(first.order_id, rig.now_ns))
+    assert BlockReason.UNKNOWN_ORDER in rig.engine.state.blocks
+    rig.send(OrderCanceled(second.order_id, rig.now_ns))
+    changes = [change for change in rig.of(BlockChanged) if change.reason is BlockReason.UNKNOWN_ORDER]
+    assert [(change.active, change.text) for change in changes] == [
+        (True, f"outcome of order {first.order_id} unknown"),
+        (False, "every order's outcome is known"),
+    ]
+
+
+def test_an_outcome_unknown_twice_is_asked_about_twice() -> None:
+    rig, order = entered()
+    order.deadline_ns = 0
+    for _ in range(2):
+        rig.send(OutcomeUnknown(order.order_id, rig.now_ns, "timeout"))
+    assert rig.of(Query) == [Query(order.order_id, SYMBOL)] * 2
+    rig.send(CancelRefused(order.order_id, rig.now_ns, "unknown_order"))
+    assert len(rig.of(Query)) == 3, "the refusal asks once, the state does not ask again"
+
+
+def test_an_answer_of_an_order_that_ended_changes_nothing() -> None:
+    rig, order = entered()
+    rig.send(OrderCanceled(order.order_id, rig.now_ns))
+    count = len(rig.facts)
+    for late in (OrderAccepted(order.order_id, rig.now_ns, "v2"), OrderExpired(order.order_id, rig.now_ns)):
+        rig.send(late)
+    assert not [fact for fact in rig.facts[count:] if isinstance(fact, OrderChanged)]
+    assert order.venue_order_id == "v1"
