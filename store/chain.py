@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -34,11 +34,12 @@ class Row(NamedTuple):
 
 
 class BadRow(msgspec.Struct, frozen=True):
-    """The first row that is not what was written; `reason` is a sentence."""
+    """The first row that is not what was written; `reason` is a sentence, `at_ns` what the row says of its time."""
 
     id: int
     kind: str
     reason: str
+    at_ns: int = 0
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -61,12 +62,25 @@ def genesis(desk_id: str, env: str) -> bytes:
 
 def row_hash(previous: bytes, row: Row) -> bytes:
     """The hash of `row` after a row with the hash `previous`."""
-    kind, symbol, ref = row.kind.encode(), row.symbol.encode(), row.ref.encode()
-    mark, body = (b"t", row.body.encode()) if isinstance(row.body, str) else (b"b", row.body)
-    numbers = _NUMBERS.pack(
-        row.id, row.seq, row.inputs, row.run, row.at_ns, len(kind), len(symbol), len(ref), len(body)
-    )
-    return sha256(b"".join((DOMAIN, previous, numbers, kind, symbol, ref, mark, body))).digest()
+    return _hash(previous, *row)
+
+
+def _hash(
+    previous: bytes,
+    id_: int,
+    seq: int,
+    inputs: int,
+    run: int,
+    kind: str,
+    at_ns: int,
+    symbol: str,
+    ref: str,
+    body: str | bytes,
+) -> bytes:
+    k, s, r = kind.encode(), symbol.encode(), ref.encode()
+    mark, b = (b"t", body.encode()) if isinstance(body, str) else (b"b", body)
+    numbers = _NUMBERS.pack(id_, seq, inputs, run, at_ns, len(k), len(s), len(r), len(b))
+    return sha256(b"".join((DOMAIN, previous, numbers, k, s, r, mark, b))).digest()
 
 
 def verify(connection: sqlite3.Connection, after: int = 0) -> Verification:
@@ -76,27 +90,30 @@ def verify(connection: sqlite3.Connection, after: int = 0) -> Verification:
     head = b""
     try:
         head = _hash_at(connection, after)
-        for row, found in _rows(connection, after):
-            reason = _fault(row, next_id, next_seq) or ("" if row_hash(head, row) == found else "its hash differs")
-            if reason:
-                return Verification(rows, inputs, head.hex(), BadRow(row.id, row.kind, reason))
-            if row.kind == "block":
-                next_seq = row.seq + row.inputs
-                inputs += row.inputs
-            head, next_id, rows = found, row.id + 1, rows + 1
+        for values in _rows(connection, after):
+            row, found = values[:9], values[9]
+            id_, seq, count, _, kind, at_ns, _, _, body = row
+            is_block = kind == "block"
+            if id_ != next_id:
+                reason = f"row {next_id} is missing before it"
+            elif not isinstance(body, bytes if is_block else str):
+                reason = "its body is of the wrong type"
+            elif is_block and next_seq is not None and seq != next_seq:
+                reason = f"it begins with input {seq} where {next_seq} is next"
+            elif _hash(head, *row) != found:
+                reason = "its hash differs"
+            else:
+                if is_block:
+                    next_seq = seq + count
+                    inputs += count
+                head = found
+                next_id += 1
+                rows += 1
+                continue
+            return Verification(rows, inputs, head.hex(), BadRow(id_, kind, reason, at_ns))
     except sqlite3.DatabaseError as error:
         return Verification(rows, inputs, head.hex(), BadRow(next_id, "", f"it cannot be read: {error}"))
     return Verification(rows, inputs, head.hex(), None)
-
-
-def _fault(row: Row, next_id: int, next_seq: int | None) -> str:
-    if row.id != next_id:
-        return f"row {next_id} is missing before it"
-    if not isinstance(row.body, bytes if row.kind == "block" else str):
-        return "its body is of the wrong type"
-    if row.kind == "block" and next_seq is not None and row.seq != next_seq:
-        return f"it begins with input {row.seq} where {next_seq} is next"
-    return ""
 
 
 def _hash_at(connection: sqlite3.Connection, row_id: int) -> bytes:
@@ -106,7 +123,7 @@ def _hash_at(connection: sqlite3.Connection, row_id: int) -> bytes:
     return genesis(desk_id, env)
 
 
-def _rows(connection: sqlite3.Connection, after: int) -> Iterator[tuple[Row, bytes]]:
+def _rows(connection: sqlite3.Connection, after: int) -> Iterator[tuple[Any, ...]]:
     """Rows behind `after` in order, a page at a time so that no read transaction lives long."""
     while True:
         last = after
@@ -116,7 +133,7 @@ def _rows(connection: sqlite3.Connection, after: int) -> Iterator[tuple[Row, byt
             (after, PAGE),
         ):
             last = values[0]
-            yield Row._make(values[:9]), values[9]
+            yield values
         if last == after:
             return
         after = last

@@ -6,25 +6,33 @@ store.journal.commit(batch).result()
 store.close()
 """
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
 from engine.core.facts import AnyFact
-from engine.session.ports import Clock, Recovered
+from engine.session.ports import Clock, Recovered, SignedHead
 from store import projections
 from store.backup import BackupMade, Restored, back_up, backup_path, can_restore, restore
 from store.chain import Verification
 from store.database import holds_desk, open_writer, translating
-from store.errors import Damaged
+from store.errors import Damaged, StoreError
+from store.heads import Heads
 from store.journal import InlineJournal, ThreadJournal
 from store.recovery import Inputs, RunStart, recover, run_facts, run_inputs, verify_file
 from store.writer import JournalWriter
 
+log = logging.getLogger("store")
+
 
 class Store:
-    """An open store. `recovered` is what the journal held when it was opened; `restored`: a backup had to help."""
+    """An open store. `recovered` is what the journal held when it was opened; `restored`: a backup had to help.
+
+    Attributes:
+        restored_text: What a backup had to stand in for, or which rows are missing, in words; empty if all is there.
+    """
 
     def __init__(
         self,
@@ -35,24 +43,26 @@ class Store:
         journal: ThreadJournal | InlineJournal,
         recovered: Recovered,
         restored: Restored | None,
+        restored_text: str,
     ) -> None:
         self.path = path
         self.env = env
         self.journal = journal
         self.recovered = recovered
         self.restored = restored
+        self.restored_text = restored_text
         self._connection = connection
         self._writer = writer
         self._file = _file_id(path)
+        self._closed = False
 
     def is_in_place(self) -> bool:
         """False if the file was renamed, replaced or deleted: what is written now is not found by a restart."""
         return self._file == _file_id(self.path)
 
-    @property
-    def restored_text(self) -> str:
-        """What the backup had to stand in for, in words; empty when the database was sound."""
-        return self.restored.text if self.restored is not None else ""
+    def sign_head(self, cause: str) -> Future[SignedHead]:
+        """Sign the journal as it stands behind all batches before it."""
+        return self.journal.perform(lambda: self._writer.sign_head(cause))
 
     def record_report(self, run_id: str, report: str) -> Future[None]:
         """Keep the final report (a JSON text) of a run, in the journal and in `runs`, behind all batches before it."""
@@ -79,9 +89,30 @@ class Store:
         return verify_file(self.path)
 
     def close(self) -> None:
-        """Write what waits, then let go of the file. Calling it again does nothing."""
+        """Write what waits, sign the head if there are rows behind the last one, then let go of the file.
+
+        Calling it again does nothing.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._sign_last()
         self.journal.close()
         self._connection.close()
+
+    def _sign_last(self) -> None:
+        """A desk that ends in order leaves no row unsigned; one whose journal has failed writes nothing more."""
+
+        def sign() -> None:
+            if not self._writer.is_signed:
+                self._writer.sign_head("close")
+
+        if self.journal.failure is not None:
+            return
+        try:
+            self.journal.perform(sign).result()
+        except StoreError as error:  # the rows are durable all the same, and the next start signs behind them
+            log.error("the last rows of the journal are not signed: %s", error)
 
 
 def open_store(path: Path, env: str, clock: Clock, *, threaded: bool = True, may_restore: bool = True) -> Store:
@@ -111,15 +142,18 @@ def _open(path: Path, env: str, clock: Clock, threaded: bool, restored: Restored
     connection = open_writer(path, env, clock.now_ns())
     try:
         with translating(path):
-            writer = JournalWriter(connection, clock)
-            if restored is not None:
-                writer.write_restored(restored.text)
+            heads = Heads(path, *connection.execute("SELECT desk_id, env FROM desk").fetchone())
+            missing = heads.catch_up(connection, clock.now_ns())
+            text = restored.text if restored is not None else missing
+            writer = JournalWriter(connection, clock, heads)
+            if text:
+                writer.write_restored(text)
             recovered = recover(connection, path)
     except BaseException:
         connection.close()
         raise
     journal = ThreadJournal(writer) if threaded else InlineJournal(writer)
-    return Store(path, env, connection, writer, journal, recovered, restored)
+    return Store(path, env, connection, writer, journal, recovered, restored, text)
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:

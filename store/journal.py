@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from engine.session.ports import Batch, Committed
 from store.errors import Damaged, OutcomeUnknown, StoreError, translated
@@ -19,6 +19,8 @@ from store.writer import JournalWriter
 QUEUE_MAX: Final = 256  # units that may wait before `commit` blocks
 QUEUE_INPUTS_MAX: Final = 32_768  # and the inputs of the batches among them, for the memory they hold
 GROUP_INPUTS_MAX: Final = 8_192  # inputs that waiting batches may bring into one transaction
+
+T = TypeVar("T")
 
 
 class _Unit(NamedTuple):
@@ -57,12 +59,11 @@ class _Carrier:
         for unit, outcome in zip(units, outcomes, strict=True):
             unit.future.set_result(outcome)
 
-    def _write(self, units: Sequence[_Unit]) -> Sequence[Committed | None]:
+    def _write(self, units: Sequence[_Unit]) -> Sequence[object]:
         first = units[0].work
         if isinstance(first, Batch):
             return self._writer.write([unit.work for unit in units if isinstance(unit.work, Batch)])
-        first()
-        return [None]
+        return [first()]
 
     def _carry_latch(self, unit: _Unit) -> None:
         """Write the latch, also after a failure: then with the head of the chain as the file has it now."""
@@ -92,7 +93,7 @@ class InlineJournal(_Carrier):
         self._carry_latch(_Unit(lambda: self._writer.write_latch(latched, text), future))
         return future
 
-    def perform(self, work: Callable[[], object]) -> Future[None]:
+    def perform(self, work: Callable[[], T]) -> Future[T]:
         future = _future()
         self._carry([_Unit(work, future)])
         return future
@@ -136,8 +137,8 @@ class ThreadJournal(_Carrier):
             self._changed.notify_all()
         return unit.future
 
-    def perform(self, work: Callable[[], object]) -> Future[None]:
-        """Queue a piece of work that writes in its own transaction, behind the batches before it.
+    def perform(self, work: Callable[[], T]) -> Future[T]:
+        """Queue a piece of work that writes in its own transaction, behind the batches before it; its answer.
 
         If it ends in a `StoreError` of its own, it was refused: only its future fails.
         """

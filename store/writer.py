@@ -15,16 +15,19 @@ from typing import Final
 import msgspec
 
 from engine.core import money
+from engine.core.config import HOUR
 from engine.core.events import RunStarted
 from engine.core.facts import AnyFact
-from engine.session.ports import Batch, Clock, Committed
+from engine.session.ports import Batch, Clock, Committed, SignedHead
 from store import blocks
 from store.chain import Row, genesis, row_hash
 from store.errors import StoreError
+from store.heads import RESTORED, Heads, record_head
 from store.projections import Place, project_fact, project_note
 
 SNAPSHOTS_KEPT: Final = 3
-NOTE_KINDS: Final = frozenset({"run", "run_started", "snapshot", "report", "latch", "rearm", "restored"})
+SIGN_EVERY_NS: Final = HOUR  # of the desk's clock
+NOTE_KINDS: Final = frozenset({"run", "run_started", "snapshot", "report", "latch", "rearm", "restored", "head"})
 """Rows the journal writes of its own, beside facts and blocks of inputs."""
 _INSERT: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REFS: Final = ("fill_id", "order_id", "trade_id", "signal_id", "name", "reason", "act", "fingerprint")
@@ -38,11 +41,15 @@ class OutOfSequence(StoreError):
 
 
 class JournalWriter:
-    """Appends to the journal of one desk. `connection` is the desk's only writing one, in autocommit."""
+    """Appends to the journal of one desk. `connection` is the desk's only writing one, in autocommit.
 
-    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
+    With `heads`, the chain's head is signed once an hour of the time the batches carry, and whenever it is asked for.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock, heads: Heads | None = None) -> None:
         self._db = connection
         self._clock = clock
+        self._heads = heads
         desk_id, env = connection.execute("SELECT desk_id, env FROM desk").fetchone()
         self._genesis = genesis(desk_id, env)
         self._head = self._genesis
@@ -53,6 +60,8 @@ class JournalWriter:
         self._run_id = ""
         self._awaits_start = False  # the run's first inputs are still to come
         self._has_start = False  # the state the run began with is kept
+        self._signed_row = 0  # the newest one a signed head ends with
+        self._signed_ns = 0  # when that was; 0: never, and the first batch begins the hour
         self._load_head()
 
     def write(self, batches: Sequence[Batch]) -> list[Committed]:
@@ -68,6 +77,7 @@ class JournalWriter:
             for batch in batches:
                 self._write_batch(batch)
                 done.append((self.rows, self._head.hex()))
+                self._sign_hourly(batch.recorded_ns)
         took_us = (self._clock.mono_ns() - started_ns) // 1_000
         return [Committed(rows, head, took_us) for rows, head in done]
 
@@ -77,9 +87,30 @@ class JournalWriter:
             self._append("latch" if latched else "rearm", self._clock.now_ns(), body=_json({"text": text}))
 
     def write_restored(self, text: str) -> None:
-        """Record that a backup took the place of a damaged database."""
+        """Record that a backup took the place of a damaged database, or that rows are missing at the end.
+
+        The head signed with it voids the older ones that know of rows behind it.
+        """
         with self._transaction():
             self._append("restored", self._clock.now_ns(), body=_json({"text": text}))
+            self._sign(self._clock.now_ns(), RESTORED)
+
+    @property
+    def is_signed(self) -> bool:
+        """True if a signed head covers every row, or nothing is signed here."""
+        return self._heads is None or self._signed_row == self.rows
+
+    def sign_head(self, cause: str) -> SignedHead:
+        """Sign the journal as it stands, in a transaction of its own.
+
+        Raises:
+            StoreError: nothing is signed here.
+        """
+        with self._transaction():
+            head = self._sign(self._clock.now_ns(), cause)
+        if head is None:
+            raise StoreError("this journal has no key to sign with")
+        return head
 
     def write_report(self, run_id: str, report: str) -> None:
         """Record the final report (a JSON text) of a run.
@@ -157,6 +188,24 @@ class JournalWriter:
             (SNAPSHOTS_KEPT,),
         )
 
+    # --- heads ---
+
+    def _sign_hourly(self, now_ns: int) -> None:
+        if not self._signed_ns:
+            self._signed_ns = now_ns
+        elif now_ns - self._signed_ns >= SIGN_EVERY_NS:
+            self._sign(now_ns, "hour")
+
+    def _sign(self, at_ns: int, cause: str) -> SignedHead | None:
+        """Append a row of kind `head` and sign the chain as of that row."""
+        if self._heads is None:
+            return None
+        row = self._append("head", at_ns, body=_json({"cause": cause}))
+        head = self._heads.sign(row, self._head, at_ns, self._run_id, cause)
+        record_head(self._db, head)
+        self._signed_row, self._signed_ns = row, at_ns
+        return head
+
     # --- one row ---
 
     def _append_note(self, kind: str, at_ns: int, ref: str, body: str) -> None:
@@ -190,10 +239,14 @@ class JournalWriter:
             yield
             self._db.execute("COMMIT")
         except BaseException:
+            if self._heads is not None:
+                self._heads.dropped()
             # SQLite has rolled back by itself after some errors (a full disk among them); asking again would raise.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+        if self._heads is not None:
+            self._heads.kept()
 
     def _load_head(self) -> None:
         last = self._db.execute("SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1").fetchone()
@@ -208,6 +261,8 @@ class JournalWriter:
         self.run, self._run_id, first_row = run or (0, "", 0)
         self._awaits_start = run is not None and not self._holds("block", first_row)
         self._has_start = run is not None and self._holds("snapshot", first_row)
+        signed = self._db.execute("SELECT row, at_ns FROM signed_heads ORDER BY row DESC LIMIT 1").fetchone()
+        self._signed_row, self._signed_ns = signed or (0, 0)
 
     def _holds(self, kind: str, after: int) -> bool:
         """True if a row of `kind` stands behind row `after`."""

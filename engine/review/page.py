@@ -356,6 +356,7 @@ def _problems(problems: Sequence[str]) -> str:
 
 
 def _provenance(report: Mapping[str, Any]) -> str:
+    signed = report["journal_signed"]
     return _section(
         "Provenance",
         _pairs(
@@ -364,6 +365,7 @@ def _provenance(report: Mapping[str, Any]) -> str:
                 ("Configuration", f"<code>{_e(report['config_hash'])}</code>"),
                 ("Decisions", f"<code>{_e(report['decision_hash'])}</code>"),
                 ("Journal", f"{report['journal_rows']:,} rows, head <code>{_e(report['journal_head'])}</code>"),
+                ("Signed with", f"<code>{_e(signed['key'])}</code>" if signed else "not signed"),
             ],
             number=False,
         ),

@@ -125,6 +125,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     order_to_fill_us: Percentiles | None = None
     rss_bytes_last: int | None = None
     signal_reasons: Mapping[str, int] = {}
+    journal_signed: Mapping[str, Any] | None = None
     data_rejects: int = 0
     data_refused: tuple[RefusedView, ...] = ()
     positions: tuple[PositionView, ...] = ()
@@ -344,7 +345,12 @@ def _activity(f: RunFigures) -> dict[str, Any]:
 
 
 def _evidence(f: RunFigures) -> dict[str, Any]:
-    return {"decision_hash": f.decision_hash, "journal_head": f.journal_head, "journal_rows": f.journal_rows}
+    return {
+        "decision_hash": f.decision_hash,
+        "journal_head": f.journal_head,
+        "journal_rows": f.journal_rows,
+        "journal_signed": f.journal_signed,
+    }
 
 
 def _health(f: RunFigures) -> dict[str, Any]:

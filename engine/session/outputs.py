@@ -23,7 +23,7 @@ from engine.session.lines import log_line, overflow_line, status_line
 from engine.session.logs import SystemLog
 from engine.session.notes import note
 from engine.session.plan import Plan
-from engine.session.ports import Batch
+from engine.session.ports import Batch, SignedHead
 from engine.session.scrub import Scrubber
 from engine.session.shell import Shell
 
@@ -115,23 +115,31 @@ class Outputs:
 
     def finish(self, shell: Shell, reason: str, code: int, problems: list[str]) -> list[str]:
         """Write the report and everything beside it; what could not be written, in words."""
+        signed, unsigned = self._sign_head()
         told = msgspec.structs.replace(
-            figures(self._plan, shell, reason, code),
+            figures(self._plan, shell, reason, code, signed),
             order_to_fill_us=self._fill_times.percentiles(),
             conditions=self._conditions.figures(self._plan.clock.now_ns()),
             dealing=self._dealings.figures(_today(shell), shell.runner.engine.state.tally.stuck),
             lost_lines=self.lost,
-            problems=tuple(problems),
+            problems=(*problems, *unsigned),
         )
         report = final_report(told)
         results = Results(report, self._marks, self._trades, shell.build_view())
-        failed = write_end(self._plan.folder, results, self._scrubber)
+        failed = [*unsigned, *write_end(self._plan.folder, results, self._scrubber)]
         try:
             recorded = self._plan.store.record_report(self._plan.folder.run_id, json.dumps(report))
             recorded.result(RECORD_SECONDS)
         except Exception as error:  # whatever keeps it out, the file is there and the reason is told
             failed.append(f"the report is not in the database: {error}")
         return failed
+
+    def _sign_head(self) -> tuple[SignedHead | None, list[str]]:
+        """The journal's head as the run leaves it, signed; or why it is not."""
+        try:
+            return self._plan.store.sign_head("report").result(RECORD_SECONDS), []
+        except Exception as error:  # the report is wanted all the same
+            return None, [f"the journal's head is not signed: {error}"]
 
     @property
     def lost(self) -> int:
@@ -147,8 +155,8 @@ class Outputs:
         self.stacks.close()
 
 
-def figures(plan: Plan, shell: Shell, reason: str, code: int) -> RunFigures:
-    """Everything the report is made of, as the run ends."""
+def figures(plan: Plan, shell: Shell, reason: str, code: int, signed: SignedHead | None = None) -> RunFigures:
+    """Everything the report is made of, as the run ends; the journal's head is the signed one where there is one."""
     engine = shell.runner.engine
     tally = engine.state.tally
     view = shell.build_view()
@@ -189,8 +197,9 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int) -> RunFigures:
         signal_reasons=tally.reasons,
         market_events=tally.market_events,
         decision_hash=engine.decision_hash,
-        journal_head=shell.head,
-        journal_rows=shell.rows,
+        journal_head=signed.hash if signed else shell.head,
+        journal_rows=signed.row if signed else shell.rows,
+        journal_signed=msgspec.to_builtins(signed),
         heartbeat_count=beat.count,
         heartbeat_max_gap_ns=beat.max_gap_ns,
         loop_lag_us=shell.loop_lag_us.percentiles(),

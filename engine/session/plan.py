@@ -12,7 +12,7 @@ from engine.core.engine import StrategyMaker
 from engine.core.events import Bar, FeedEvent
 from engine.session.home import Home, RunFolder
 from engine.session.lock import DeskLock
-from engine.session.ports import Broker, Clock, Feed, Journal, Recovered
+from engine.session.ports import Broker, Clock, Feed, Journal, Recovered, SignedHead
 from engine.session.secret import Secret
 from engine.session.volatility import VolatilityIndex
 
@@ -46,6 +46,8 @@ class DeskStore(Protocol):
 
     def is_in_place(self) -> bool:
         """False once the open file is no longer the one at its path."""
+
+    def sign_head(self, cause: str) -> Future[SignedHead]: ...
 
     def record_report(self, run_id: str, report: str) -> Future[None]: ...
 

@@ -91,6 +91,26 @@ class Committed(msgspec.Struct, frozen=True):
     took_us: int
 
 
+class SignedHead(msgspec.Struct, frozen=True):
+    """The journal up to row `row`, under the desk's signature: whoever holds it sees if that is changed or cut.
+
+    Attributes:
+        row: The newest row it covers, of kind `head`; its hash covers every row before it.
+        cause: Why it was signed: hour, report, close, restored or pruned.
+        key, ed25519: The public key and its signature, hex. Scrubbed outputs mask what goes under the name signature.
+    """
+
+    desk_id: str
+    env: str
+    row: int
+    hash: str
+    at_ns: int
+    run_id: str
+    cause: str
+    key: str
+    ed25519: str
+
+
 class Journal(Protocol):
     """The desk's durable memory. One writer; batches commit in the order given."""
 

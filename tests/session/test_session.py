@@ -14,10 +14,12 @@ from engine.core.events import Act
 from engine.review.replay import replay
 from engine.session.clock import WallClock
 from engine.session.plan import Policy
-from engine.session.ports import CommandRequest
+from engine.session.ports import CommandRequest, SignedHead
 from engine.session.session import Session
+from store.audit import Held, proof
 from store.database import open_reader
 from store.desk import open_store
+from store.heads import heads_path, read_heads
 from tests.rig import START_NS
 from tests.session.deskrig import DeskRig, Eager
 from tests.session.toymarket import ToyMarket
@@ -122,6 +124,18 @@ def test_a_run_replays_from_its_journal_decision_for_decision(tmp_path: Path) ->
     assert outcome.difference is None
     assert outcome.facts > 100
     assert outcome.decision_hash == report["decision_hash"]
+
+
+def test_every_run_ends_signed_and_its_report_holds_a_head_of_the_journal(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    reports = [rig.run(7_300)[1], rig.run(400)[1]]
+    heads = [msgspec.convert(report["journal_signed"], SignedHead) for report in reports]
+    assert [(head.row, head.hash) for head in heads] == [(r["journal_rows"], r["journal_head"]) for r in reports]
+    assert [head.run_id for head in heads] == [report["run_id"] for report in reports]
+    found = proof(rig.home.database, Held(heads))
+    assert found.is_good and (found.held, found.unsigned_rows) == (2, 0)
+    causes = [head.cause for head in read_heads(heads_path(rig.home.database))]
+    assert causes == ["hour", "report", "close", "report", "close"]
 
 
 def test_the_books_go_on_over_a_restart_and_nothing_is_booked_twice(tmp_path: Path) -> None:

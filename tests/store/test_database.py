@@ -41,9 +41,12 @@ def test_the_files_belong_to_their_owner_alone(tmp_path: Path) -> None:
     store = desk(tmp_path)
     store.journal.commit(batch(1, 5)).result()
     store.backup()
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    store.sign_head("report").result()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*") if path.is_file()}
     store.close()
-    assert set(modes) == {"desk.db", "desk.db-wal", "desk.db-shm", "desk.db.bak"}
+    assert set(modes) == {
+        *("desk.db", "desk.db-wal", "desk.db-shm", "desk.db.bak", "heads.jsonl", "desk.pem", "desk.pub.pem")
+    }
     assert set(modes.values()) == {0o600}
 
 
