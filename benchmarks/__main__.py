@@ -13,6 +13,7 @@ BENCHES: dict[str, str] = {
     "paced": "benchmarks.decision:decide",
     "intent": "benchmarks.decision:intend",
     "kill": "benchmarks.decision:kill",
+    "audit": "benchmarks.audit:run",
     "bars": "benchmarks.bars:run",
     "wire": "benchmarks.wire:run",
     "start": "benchmarks.session:starting",

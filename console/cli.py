@@ -397,15 +397,45 @@ def replay(
 
 
 @audit.command("verify", epilog=EVERYWHERE)
-def audit_verify(ctx: typer.Context) -> None:
-    """Check the journal's hash chain from its first row; exit code 5 if a row is not what was written.
+def audit_verify(
+    ctx: typer.Context,
+    head: Annotated[
+        list[str] | None, typer.Option("--head", metavar="HASH", help="A head you hold: the hash of some row.")
+    ] = None,
+    heads: Annotated[
+        list[Path] | None,
+        typer.Option("--heads", metavar="FILE", help="Heads you hold: a copy of heads.jsonl, a head, or a report."),
+    ] = None,
+    key: Annotated[
+        list[Path] | None, typer.Option("--key", metavar="FILE", help="A public key to trust beside the desk's own.")
+    ] = None,
+) -> None:
+    """Check the journal from its first row.
+
+    The hash chain, the signatures of its heads, heads.jsonl, and heads you hold. Exit code 5 if anything is not as it
+    was written; the first such row is named.
 
     \b
     nightdesk audit verify
+    nightdesk audit verify --heads /mnt/elsewhere/heads.jsonl
     """
-    from console.commands import history
+    from console.commands import audit as command
 
-    _end(history.audit_verify(_where(ctx)))
+    _end(command.verify(_where(ctx), head or (), heads or (), key or ()))
+
+
+@audit.command("head", epilog=EVERYWHERE)
+def audit_head(ctx: typer.Context) -> None:
+    """Print the newest signed head of the journal.
+
+    Keep it where the desk cannot reach it: with it, `audit verify --heads` sees any later change of what came before.
+
+    \b
+    nightdesk audit head --json >> /mnt/elsewhere/heads.jsonl
+    """
+    from console.commands import audit as command
+
+    _end(command.head(_where(ctx)))
 
 
 @audit.command("query", epilog=EVERYWHERE)
@@ -425,9 +455,9 @@ def audit_query(
     nightdesk audit query --kind operator_acted --since 2h
     nightdesk audit query --symbol BTCUSDT --limit 20 --json
     """
-    from console.commands import history
+    from console.commands import journal
 
-    code = history.audit_query(
+    code = journal.query(
         _where(ctx), kind=kind, symbol=symbol, ref=ref, since=since, until=until, limit=limit, before=before
     )
     _end(code)

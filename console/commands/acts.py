@@ -94,7 +94,7 @@ def _rearm_stopped(where: Where, reason: str, confirm: str) -> Exit:
 
 def _latched_ns(home: Home) -> int:
     """When the newest latch was set, by the journal or by the guard's own file."""
-    from console.commands.history import newest_event_ns
+    from console.commands.books import newest_event_ns
 
     at_ns = max(newest_event_ns(home.database, "latch"), newest_event_ns(home.database, "kill_changed"))
     return max(at_ns, home.latch_file.stat().st_mtime_ns if home.latch_file.exists() else 0)

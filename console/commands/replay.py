@@ -1,20 +1,18 @@
 """A run again, from its journal: the same inputs through a fresh core, and whether it decides the same."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from console import say
-from console.commands.history import moment_ns
+from console.commands.books import books_of, moment_ns
 from console.commands.where import Where
 from console.exits import Exit, Quit
 from engine.core.engine import Engine
 from engine.core.facts import AnyFact, Fact
 from engine.core.money import text as decimal
 from engine.strategies import make_all
-from store.database import holds_desk
 from store.recovery import Inputs, RunStart, UnknownRun, run_facts, run_inputs
 
 SHOWN_MAX: Final = 1_000
@@ -67,7 +65,7 @@ class Replay:
 
 def replay(where: Where, run_id: str, *, since: str, verify: bool) -> Exit:
     """Drive a run again; with `verify`, exit code 5 when it decides anything else than it did."""
-    path = _books(where)
+    path = books_of(where)
     run_id = _resolved(where, run_id)
     try:
         start, inputs = run_inputs(path, run_id)
@@ -105,13 +103,6 @@ def first_difference(
         if was != now:
             seq = (was or now or (0,))[0]
             return Difference(seq, was[1] if was else None, now[1] if now else None)
-
-
-def _books(where: Where) -> Path:
-    path = where.home.database
-    if not holds_desk(path):
-        raise Quit(Exit.USAGE, f"no {where.home.env} desk has run yet: there is no {path}")
-    return path
 
 
 def _resolved(where: Where, run_id: str) -> str:

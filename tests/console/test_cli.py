@@ -36,7 +36,7 @@ from tests.store.making import T0, raised, round_trip, run_started
 
 REPO = Path(__file__).parents[2]
 TOP = "run attach status pause resume kill rearm flatten reset-breaker stop explain replay doctor venue".split()  # noqa: SIM905
-NESTED = ("audit verify", "audit query", "config check", "config show")
+NESTED = ("audit verify", "audit head", "audit query", "config check", "config show")
 
 
 @pytest.fixture(autouse=True)
@@ -600,6 +600,45 @@ def test_audit_verify_is_good_and_then_finds_a_changed_row(nightdesk: Nightdesk,
     assert code == 5 and out.startswith("BAD: row 2")
     home.database.write_bytes(b"rubbish" * 4096)
     assert nightdesk("audit", "verify")[0] == 5
+
+
+def test_a_head_that_was_kept_is_compared(nightdesk: Nightdesk, home: Home, a_run: str, tmp_path: Path) -> None:
+    code, out, _ = nightdesk("audit", "head", "--json")
+    head = json.loads(out)
+    assert code == 0 and head["cause"] == "close" and head["hash"] in nightdesk("audit", "head")[1]
+    kept = tmp_path / "kept.jsonl"
+    report = tmp_path / "report.json"
+    kept.write_text(out)
+    report.write_text(json.dumps({"journal_signed": head}))
+    for path in (kept, report, home.database.with_name("heads.jsonl")):
+        code, out, _ = nightdesk("audit", "verify", "--heads", str(path), "--head", head["hash"], "--json")
+        assert code == 0 and json.loads(out)["held_heads"] == 2, out
+    assert "2 that you hold" in nightdesk("audit", "verify", "--heads", str(kept), "--head", head["hash"])[1]
+    code, out, _ = nightdesk("audit", "verify", "--head", "ab" * 32)
+    assert code == 5 and out.startswith("BAD: the head given: no row has the hash abab")
+    kept.write_text(json.dumps({**head, "row": 1}) + "\n")
+    assert "its signature does not hold" in nightdesk("audit", "verify", "--heads", str(kept))[1]
+
+
+def test_what_is_no_head_or_key_is_refused(nightdesk: Nightdesk, home: Home, a_run: str, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("{}")
+    assert nightdesk("audit", "verify", "--head", "abc")[0] == 2
+    for path, said in ((other, "there is no signed head in it"), (tmp_path / "none", "No such file")):
+        code, _, err = nightdesk("audit", "verify", "--heads", str(path))
+        assert code == 2 and said in err
+    code, _, err = nightdesk("audit", "verify", "--key", str(other))
+    assert code == 1 and "cannot be used as a key" in err
+    home.database.with_name("heads.jsonl").write_text("rubbish\n")
+    code, _, err = nightdesk("audit", "verify")
+    assert code == 5 and "line 1 is no signed head" in err
+
+
+def test_no_head_is_signed_before_anything_was_written(nightdesk: Nightdesk, home: Home) -> None:
+    home.create()
+    open_store(home.database, "paper", WallClock(), threaded=False).close()
+    code, _, err = nightdesk("audit", "head")
+    assert code == 1 and "no head is signed yet" in err
 
 
 def test_audit_query_filters_and_pages(nightdesk: Nightdesk, a_run: str) -> None:
