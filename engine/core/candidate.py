@@ -1,5 +1,7 @@
 """An entry about to be judged, and how large it is: the one thing the safety layers look at."""
 
+from typing import Final
+
 import msgspec
 
 from engine.core import money
@@ -8,6 +10,8 @@ from engine.core.config import CoreConfig, Instrument, Limits
 from engine.core.correlation import Alike
 from engine.core.strategy import Proposal
 from engine.core.words import ReasonCode
+
+CENT: Final = money.SCALE // 100
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -51,6 +55,7 @@ class Candidate(msgspec.Struct, frozen=True):
     since_same_ns: int  # since the same entry was sent, at most `duplicate_window_ns`
     orders_last_minute: int
     messages_last_minute: int
+    too_small: str = ""  # why the size is zero, see `too_small`
 
 
 def loss_at_stop(price: int, stop: int, qty: int, instrument: Instrument | None) -> int:
@@ -70,3 +75,22 @@ def size(proposal: Proposal, instrument: Instrument, config: CoreConfig, price: 
     by_risk = config.sizing.risk_per_trade * share // distance
     by_notional = config.sizing.notional_max * share // price
     return money.floor_to(min(by_risk, by_notional, instrument.max_qty), instrument.lot)
+
+
+def too_small(proposal: Proposal, instrument: Instrument, config: CoreConfig, price: int, share: int) -> str:
+    """How the sentence goes on that says `size` came to zero: the settings that do not allow one lot, and the least that would."""
+    lot, distance = instrument.lot, abs(price - proposal.stop)
+    if share <= 0 or price <= 0 or distance <= 0:
+        return ""  # another rule refuses it
+    told = [
+        f"{key} is {money.text(allowed)} and would have to be {money.text(needed)}"
+        for key, allowed, unit in (
+            ("risk_per_trade_usd", config.sizing.risk_per_trade, distance),
+            ("entry_notional_max_usd", config.sizing.notional_max, price),
+        )
+        if (needed := money.ceil_to(-(-lot * unit // share), CENT)) > allowed
+    ]
+    if instrument.max_qty < lot:
+        told.append(f"the largest order is {money.text(instrument.max_qty)}")
+    part = "" if share == money.SCALE else f", at {money.text(share)} of the full size"
+    return f"{part}: {', '.join(told)}"

@@ -3,7 +3,7 @@
 from engine.core import money
 from engine.core.account import Account
 from engine.core.breakers import Breakers
-from engine.core.candidate import Candidate, loss_at_stop, size
+from engine.core.candidate import Candidate, loss_at_stop, size, too_small
 from engine.core.conditions import should_trade
 from engine.core.config import Instrument
 from engine.core.desk import Desk
@@ -81,6 +81,7 @@ class Candidates:
             since_same_ns=state.pace.since_same(sent, limits.duplicate_window_ns),
             orders_last_minute=state.pace.orders(state.at_ns),
             messages_last_minute=state.pace.messages(state.at_ns),
+            too_small="" if qty or instrument is None else too_small(proposal, instrument, config, price, share),
         )
 
     def _price(self, proposal: Proposal, instrument: Instrument | None) -> int:

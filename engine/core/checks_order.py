@@ -25,7 +25,7 @@ def reward_risk(c: Candidate) -> Measured:
     return ratio, limit, ratio >= limit
 
 
-@rule(5, Unit.QUANTITY, R.ZERO_SIZE, no="the size rounds down to zero lots of {limit}")
+@rule(5, Unit.QUANTITY, R.ZERO_SIZE, no="the size is below one lot of {limit}{c.too_small}")
 def lots(c: Candidate) -> Measured:
     """The size is at least one lot."""
     assert c.instrument is not None  # the whitelist came first

@@ -133,6 +133,29 @@ def test_the_order_value_of_a_symbol_may_be_limited() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("sizing", "said"),
+    [
+        ((d("3.69"), d(400)), "risk_per_trade_usd is 3.69 and would have to be 3.7"),
+        ((d(10), d("99.99")), "entry_notional_max_usd is 99.99 and would have to be 100"),
+        (
+            (d(1), d(50)),
+            "risk_per_trade_usd is 1 and would have to be 3.7, entry_notional_max_usd is 50 and would have to be 100",
+        ),
+    ],
+)
+def test_an_entry_below_one_lot_names_the_setting_and_what_would_do(sizing: tuple[int, int], said: str) -> None:
+    share = instrument(lot=d(1), min_qty=d(1))
+    rig = Rig(instruments=(share,), sizing=Sizing(*sizing))
+    rig.propose(entry="100", stop="96.3", target="104")
+    ended = rig.of(SignalEnded)[-1]
+    assert (ended.reason_code, ended.text) == (ReasonCode.ZERO_SIZE, f"the size is below one lot of 1: {said}")
+    told = dict(zip(("risk_per_trade", "notional_max"), (d("3.7"), d(100)), strict=True))
+    enough = Rig(instruments=(share,), sizing=Sizing(**told))
+    enough.propose(entry="100", stop="96.3", target="104")
+    assert not enough.of(SignalEnded)
+
+
 def test_net_exposure_counts_what_may_fill_in_the_same_direction_and_no_offset() -> None:
     symbols = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     rig = Rig(symbols, limits=Limits(net_exposure_max=d("0.29")))
