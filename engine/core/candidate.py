@@ -78,7 +78,7 @@ def size(proposal: Proposal, instrument: Instrument, config: CoreConfig, price: 
 
 
 def too_small(proposal: Proposal, instrument: Instrument, config: CoreConfig, price: int, share: int) -> str:
-    """How the sentence goes on that says `size` came to zero: the settings that do not allow one lot, and the least that would."""
+    """The rest of the sentence that says the size is zero: the settings that allow no lot, and the least that would."""
     lot, distance = instrument.lot, abs(price - proposal.stop)
     if share <= 0 or price <= 0 or distance <= 0:
         return ""  # another rule refuses it
