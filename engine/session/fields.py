@@ -5,6 +5,7 @@ Amounts are decimal strings or whole numbers: a TOML float has already lost what
 """
 
 import datetime
+from math import isfinite
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, PlainSerializer
@@ -63,9 +64,9 @@ def _duration_or_unlimited(raw: object) -> int | None:
 
 
 def _amount(raw: object) -> int:
-    if isinstance(raw, float):
+    if isinstance(raw, float) and isfinite(raw):
         raise ValueError(f'must be exact: write it in quotes, like "{raw:g}"')
-    if isinstance(raw, bool) or not isinstance(raw, str | int):
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         raise ValueError('must be a decimal in quotes or a whole number, like "12.50" or 12')
     try:
         return money.parse(str(raw).strip())

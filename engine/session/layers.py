@@ -23,6 +23,7 @@ PREFIX: Final = "NIGHTDESK_"
 MARKER: Final = "env"
 DEFAULT_ORIGIN: Final = "default"
 FILE_BYTES_MAX: Final = 1_000_000
+ALIKE_MIN: Final = 0.6  # of a misspelt word with the one that was meant, 1 for the same
 _VALUE_CHARS_MAX: Final = 80
 _SECRET_WORDS: Final = ("secret", "password", "passphrase", "api_key", "token", "private_key")
 
@@ -200,6 +201,23 @@ def nearest(word: str, known: Iterable[str]) -> str:
     by_letters = {each.casefold(): each for each in known}
     found = difflib.get_close_matches(word.casefold(), list(by_letters), n=1, cutoff=0.5)
     return f"; did you mean {by_letters[found[0]]}?" if found else ""
+
+
+def nearest_variable(name: str, known: Iterable[str]) -> str:
+    """The hint for a misspelt variable: by its words, wherever they stand, because most of a name is prefix."""
+    words = name.removeprefix(PREFIX).casefold().split("_")
+
+    def likeness(other: str) -> tuple[float, float]:
+        parts = other.removeprefix(PREFIX).casefold().split("_")
+        alike = [max(_ratio(word, part) for part in parts) for word in words]
+        return sum(alike) / len(alike), -float(len(parts))
+
+    best = max(known, key=likeness, default="")
+    return f"; did you mean {best}?" if best and likeness(best)[0] >= ALIKE_MIN else ""
+
+
+def _ratio(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def rule_of(error: Mapping[str, Any]) -> str:

@@ -36,7 +36,8 @@ class AlreadyRunning(SessionError):
     def __init__(self, path: Path, holder: Holder) -> None:
         who = f"pid {holder.pid}" if holder.pid else "a process that has not said which"
         run = f", run {holder.run_id}" if holder.run_id else ""
-        super().__init__(f"already_running: a desk holds {path} ({who}{run})")
+        cure = "nightdesk status tells how it is, attach shows it, stop ends it; another --home is another desk"
+        super().__init__(f"already_running: a desk holds {path} ({who}{run}); {cure}")
         self.path = path
         self.holder = holder
 

@@ -22,6 +22,7 @@ from engine.session.layers import (
     Settled,
     Sources,
     nearest,
+    nearest_variable,
     read_text,
     rule_of,
 )
@@ -38,7 +39,7 @@ from engine.session.settings import (
     is_loopback,
 )
 from engine.session.volatility import BadIndex, index_of
-from engine.strategies import StrategyError, make, spec
+from engine.strategies import REGISTERED, StrategyError, make, spec
 
 DEFAULT_STRATEGY: Final = "default"
 _RANGES: Final = (
@@ -70,13 +71,13 @@ def check_variables(
     problems: list[Problem],
 ) -> None:
     """A misspelt variable would silently leave a limit where it was, so an unknown one is refused."""
-    known = set(plain)
+    known = dict.fromkeys(plain)  # in the order of the files: of several alike the first is meant
     for section in (*sections, *(_venue(folder, name) for name in venue_names(folder))):
-        known.update(section.variables())
+        known |= dict.fromkeys(section.variables())
     for where, found in (("environment", sources.variables), (sources.dotenv_name, sources.dotenv)):
         for name in sorted(found):
             if name.startswith(PREFIX) and name not in known:
-                problems.append(Problem(where, clean(name), None, "unknown variable" + nearest(name, sorted(known))))
+                problems.append(Problem(where, clean(name), None, "unknown variable" + nearest_variable(name, known)))
 
 
 def venue_names(folder: Path) -> list[str]:
@@ -133,8 +134,7 @@ def _check_venue(
 ) -> None:
     for symbol in () if any_symbol else file.symbols:
         if symbol not in at.allowed_symbols:
-            rule = f"{clean(symbol, 40)} is not among the venue's allowed_symbols{nearest(symbol, at.allowed_symbols)}"
-            problems.append(desk.problem("symbols", rule))
+            problems.append(desk.problem("symbols", _not_traded(symbol, at.allowed_symbols)))
     if file.venue != BUILT_IN:
         for key in ("rest_url", "public_url"):
             if not getattr(at, key):
@@ -144,6 +144,13 @@ def _check_venue(
             problems.append(venue.problem("private_url", "must be on this machine in paper: no path to live orders"))
         elif file.broker == "venue" and not is_loopback(at.rest_url):
             problems.append(desk.problem("broker", "must be paper where the venue is not on this machine"))
+
+
+def _not_traded(symbol: str, allowed: Sequence[str]) -> str:
+    return (
+        f"{clean(symbol, 40)} is not among the venue's allowed_symbols{nearest(symbol, allowed)}; "
+        f"there are {', '.join(allowed)}, and with --data those of the files"
+    )
 
 
 def check_risk(
@@ -171,8 +178,7 @@ def check_risk(
     known = venue.file.allowed_symbols if venue.file else ()
     for symbol in () if any_symbol or not known else file.symbols:
         if symbol not in known:
-            rule = f"{clean(symbol, 40)} is not among the venue's allowed_symbols{nearest(symbol, known)}"
-            problems.append(risk.problem("symbols", rule))
+            problems.append(risk.problem("symbols", _not_traded(symbol, known)))
 
 
 def _check_hard(risk: Settled[RiskFile], file: RiskFile, account: int, problems: list[Problem]) -> None:
@@ -281,9 +287,13 @@ def _named(
     for entry in file.strategies:
         if entry.id == name:
             return (entry,)
-    try:
-        return (StrategyEntry(id=name.rpartition(":")[2].lower(), kind=name),)
-    except ValidationError:
-        hint = nearest(name, [entry.id for entry in file.strategies])
-        problems.append(desk.problem("strategy", f"must be an id, a registered name or module:Class{hint}"))
-        return ()
+    if ":" in name or name in REGISTERED:
+        try:
+            return (StrategyEntry(id=name.rpartition(":")[2].lower(), kind=name),)
+        except ValidationError:
+            problems.append(desk.problem("strategy", "must name a class as module:Class"))
+            return ()
+    known = [DEFAULT_STRATEGY, *dict.fromkeys([*(entry.id for entry in file.strategies), *REGISTERED])]
+    rule = f"no such strategy{nearest(name, known)}; there are {', '.join(known)}, and your own as module:Class"
+    problems.append(desk.problem("strategy", rule))
+    return ()

@@ -459,7 +459,7 @@ def test_with_data_and_no_symbols_the_data_decides(
         ("--speed 60 --venue bitunix", "runs in real time"),
         ("--symbols NOPE", "is not among the venue's allowed_symbols"),
         ("--symbols BTCUSDT,,", "holds an empty name"),
-        ("--strategy nope", "no such name"),
+        ("--strategy nope", "no such strategy; there are default, trend, reversion"),
         ("--venue nope", "unknown venue"),
         ("--broker nope", "must be 'paper' or 'venue'"),
         ("--broker venue --speed max", "needs its sockets"),

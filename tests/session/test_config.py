@@ -330,6 +330,13 @@ def test_a_float_is_refused_with_the_cure(tree: Path) -> None:
     assert 'daily_loss_max_usd = 49.99: must be exact: write it in quotes, like "49.99"' in refusal(tree=tree)
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", '"nan"'])
+def test_what_is_no_number_is_not_cured_by_quotes(tree: Path, value: str) -> None:
+    edit(tree / "paper" / "risk.toml", "daily_loss_max_usd", value)
+    text = refusal(tree=tree)
+    assert "must be a plain decimal" in text and "quotes" not in text
+
+
 def test_a_fraction_written_as_a_percentage_is_noticed(tree: Path) -> None:
     edit(tree / "paper" / "risk.toml", "heat_max_percent", '"0.01"')
     assert "written in percent and implausibly small" in refusal(tree=tree)
@@ -438,6 +445,7 @@ def test_an_address_beyond_this_machine_must_be_encrypted(tree: Path) -> None:
 def test_an_unknown_symbol_is_refused_naming_the_nearest_unless_a_data_file_decides() -> None:
     wanted = {"desk.symbols": Override("--symbols", "BTCUSD,ETHUSDT")}
     assert "--symbols: symbols" in (text := refusal(overrides=wanted)) and "did you mean BTCUSDT?" in text
+    assert "there are BTCUSDT, ETHUSDT, " in text and "with --data those of the files" in text
     assert read(overrides=wanted, any_symbol=True).desk.symbols == ("BTCUSD", "ETHUSDT")
 
 
@@ -455,15 +463,36 @@ def test_an_unknown_variable_is_refused_naming_the_nearest() -> None:
     assert "NIGHTDESK_RISK_HEAT_MAX_PERCNT: unknown variable; did you mean NIGHTDESK_RISK_HEAT_MAX_PERCENT?" in text
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("HEET", "RISK_HEAT_MAX_PERCENT"),
+        ("MAX_POSITIONS", "RISK_POSITIONS_MAX"),
+        ("RISK_HEET_MAX", "RISK_HEAT_MAX_PERCENT"),
+        ("STRATGY", "STRATEGY"),
+        ("KILLSWITCH", "KILL_SWITCH"),
+    ],
+)
+def test_a_misspelt_variable_is_met_by_its_words(written: str, meant: str) -> None:
+    assert f"unknown variable; did you mean NIGHTDESK_{meant}?" in refusal(variables={f"NIGHTDESK_{written}": "1"})
+
+
+def test_a_variable_like_no_other_gets_no_hint() -> None:
+    assert "did you mean" not in refusal(variables={"NIGHTDESK_XYZZY": "1"})
+
+
 def test_a_strategy_is_chosen_by_id_or_by_class() -> None:
     by_id = read(overrides={"desk.strategy": Override("--strategy", "trend")})
     assert [entry.id for entry in by_id.strategies] == ["trend"]
     kind = "engine.strategies.trend:Trend"
     by_class = read(overrides={"desk.strategy": Override("--strategy", kind)})
     assert [(entry.id, entry.kind) for entry in by_class.strategies] == [("trend", kind)]
-    assert "no such name" in refusal(overrides={"desk.strategy": Override("--strategy", "trnd")})
+    unknown = refusal(overrides={"desk.strategy": Override("--strategy", "trnd")})
+    known = "default, trend, reversion, reversion-seconds"
+    assert f"no such strategy; did you mean trend?; there are {known}, and your own as module:Class" in unknown
     assert "cannot import" in refusal(overrides={"desk.strategy": Override("--strategy", "my.module:Breakout")})
-    assert "must be an id" in refusal(overrides={"desk.strategy": Override("--strategy", "no way!")})
+    assert "no such strategy; there are" in refusal(overrides={"desk.strategy": Override("--strategy", "qqq!")})
+    assert "module:Class" in refusal(overrides={"desk.strategy": Override("--strategy", "no way:Now!")})
 
 
 @pytest.mark.parametrize("bar", ["60s", "1m", "30s", "1s"])

@@ -56,7 +56,10 @@ def test_a_second_start_is_refused_with_the_holders_own_words_and_changes_nothin
     path = tmp_path / "desk.lock"
     lock = DeskLock.acquire(path, ME)
     before = path.read_bytes()
-    with pytest.raises(AlreadyRunning, match=f"already_running.*pid {ME.pid}, run 20261121") as refused:
+    with pytest.raises(
+        AlreadyRunning,
+        match=f"already_running.*pid {ME.pid}, run 20261121.*nightdesk status .* attach .* stop .*--home",
+    ) as refused:
         DeskLock.acquire(path, Holder(pid=2))
     assert refused.value.holder == ME and path.read_bytes() == before
     lock.release()

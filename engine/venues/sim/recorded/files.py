@@ -21,11 +21,14 @@ BLOCK_LINES: Final = 1_024
 
 
 class BadData(Exception):
-    """Recorded data that cannot be played. `line` and `column` count from 1; 0: the whole file, or the whole line."""
+    """Recorded data that cannot be played. `line` and `column` count from 1; 0: the whole file, or the whole line.
+
+    An empty `path`: no file is to blame, but what was asked of them together.
+    """
 
     def __init__(self, path: Path, line: int, column: int, reason: str) -> None:
         place = ":".join([str(path), *(str(number) for number in (line, column) if number)])
-        super().__init__(f"{place}: {reason}")
+        super().__init__(f"{place}: {reason}" if path != Path() else reason)
         self.path = path
         self.line = line
         self.column = column

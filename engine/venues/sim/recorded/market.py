@@ -48,7 +48,6 @@ class RecordedMarket:
         if not surveys:
             raise BadData(Path(), 0, 0, "no recorded file was named")
         laid_out = [(found, recognise(found)) for found in surveys]
-        self._path = surveys[0].path
         self._captures = [found.path for found, layout in laid_out if layout.kind is Kind.WIRE]
         self._streams = wire.streams(self._captures)
         self._known = self._collect(laid_out, symbols)
@@ -118,7 +117,7 @@ class RecordedMarket:
         absent = [symbol for symbol in wanted if symbol not in known]
         if absent or not known:
             there = ", ".join(sorted(known)) or "no market data"
-            raise BadData(self._path, 0, 0, f"{', '.join(absent) or 'nothing to play'}: the files hold {there}")
+            raise BadData(Path(), 0, 0, f"{', '.join(absent) or 'nothing to play'}: the files hold {there}")
         return {symbol: known[symbol] for symbol in wanted or sorted(known)}
 
     def _tracks(self, from_ns: int) -> Iterator[Track]:
