@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn, cast
 
 import typer
 
@@ -22,6 +22,9 @@ COMMON_FLAGS: Final = ("--json",)
 COMMON_VALUES: Final = ("--home", "--env")
 TAKES_MANY: Final = "--data"
 _TAKE_DATA: Final = frozenset({"run", "venue"})
+
+WRONG_USAGE: Final = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
+"""What typer raises for any wrong usage: the parent of the one error it gives a public name."""
 
 EVERYWHERE: Final = "Every command also takes --home DIR, --env paper|live and --json, in any position."
 
@@ -56,13 +59,14 @@ Data = Annotated[
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Everything refused by name ends here as one message, never as a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    json_wanted = "--json" in arguments
     try:
-        app(args=arranged(arguments), prog_name="nightdesk")
+        # Left to itself, the parser prints wrong usage as plain text and exits; for JSON it has to hand it over.
+        return int(app(args=arranged(arguments), prog_name="nightdesk", standalone_mode=not json_wanted) or Exit.DONE)
     except SystemExit as end:
         return int(end.code or 0)
     except Exception as failure:
-        return _refused(failure, json_wanted="--json" in arguments)
-    return Exit.DONE
+        return _refused(failure, json_wanted=json_wanted)
 
 
 def arranged(arguments: Sequence[str]) -> list[str]:
@@ -105,7 +109,8 @@ def _refused(failure: Exception, *, json_wanted: bool) -> int:
     if code is None:
         raise failure
     if json_wanted:
-        say.as_json({"error": str(failure), "exit_code": int(code)})
+        text = failure.format_message() if isinstance(failure, WRONG_USAGE) else str(failure)
+        say.as_json({"error": text, "exit_code": int(code)})
     else:
         say.aside(f"nightdesk: {failure}")
     return code
@@ -120,6 +125,8 @@ def _exit_code(failure: Exception) -> Exit | None:
     from engine.strategies import StrategyError
     from store.errors import StoreError
 
+    if isinstance(failure, WRONG_USAGE):
+        return Exit.USAGE
     match failure:
         case Quit():
             return failure.code

@@ -120,6 +120,24 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], nightdesk: Nightdesk) 
     assert code == 2 and err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["run", "--nonsense"], "No such option: --nonsense"),
+        (["explain"], "Missing argument 'SIGNAL'"),
+        (["run", "--seed", "many"], "Invalid value for '--seed'"),
+        (["--env", "prod", "status"], "prod"),
+        (["status", "--env"], "--env needs a value"),
+    ],
+)
+def test_wrong_usage_is_json_too_where_json_is_wanted(arguments: list[str], said: str, nightdesk: Nightdesk) -> None:
+    code, out, err = nightdesk(*arguments, "--json")
+    told = json.loads(out)
+    assert (code, told["exit_code"], err) == (2, 2, "")
+    assert said in told["error"]
+
+
 def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("nightdesk ")
