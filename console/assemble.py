@@ -21,7 +21,6 @@ import msgspec
 from console import say
 from console.exits import Exit, Quit
 from console.options import RunOptions
-from engine.core import money
 from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, StrategySpec
 from engine.core.events import DataRejected
 from engine.session.clock import ScaledClock, VirtualClock, WallClock
@@ -29,6 +28,7 @@ from engine.session.config import Config, to_core
 from engine.session.errors import SessionError
 from engine.session.home import kill_requested, write_kill_file
 from engine.session.hours import Hours
+from engine.session.lines import closing_lines
 from engine.session.lock import DeskLock, Holder
 from engine.session.plan import DeskStore, Plan, Policy, Source
 from engine.session.ports import Broker, Clock, Feed
@@ -153,12 +153,8 @@ def _tell_end(options: RunOptions, session: Session) -> None:
         return
     view = session.view()
     if view is not None:
-        net = money.text(view.equity - view.starting_equity, 2)
-        band = ""
-        if view.net_pnl_pessimistic is not None and view.net_pnl_optimistic is not None:
-            worse, better = money.text(view.net_pnl_pessimistic, 2), money.text(view.net_pnl_optimistic, 2)
-            band = f" ({worse} to {better} by worse and better fills)"
-        say.line(f"{view.phase_text}: {view.trades} trades, net P&L {net}{band}, equity {money.text(view.equity, 2)}")
+        for line in closing_lines(view):
+            say.line(line)
     say.line(f"report: {report}")
 
 

@@ -4,13 +4,13 @@ Carried to the console in process or over the control socket; an observer never 
 Money, quantities, prices and ratios are scaled integers (`engine.core.money`), times UTC nanoseconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from engine.core.events import FeedHealth, SessionPhase
-from engine.core.words import TERMINAL_STATE, ReasonCode, Regime, Side, TerminalState
+from engine.core.words import TERMINAL_STATE, BreakerAction, ReasonCode, Regime, Side, TerminalState
 
 _EXECUTED: Final = {code.value for code, state in TERMINAL_STATE.items() if state is TerminalState.EXECUTED}
 
@@ -222,6 +222,11 @@ class DeskView(View, frozen=True):
     kill_closes: bool = True  # what a kill does with open positions: close them or keep them
     signal_reasons: dict[str, int] = {}  # how many ended by each reason code
     data_refused: tuple[RefusedView, ...] = ()  # of the run, by cause, the most frequent first
+
+
+def halts(breakers: Sequence[BreakerView]) -> list[BreakerView]:
+    """The breakers that are tripped, without those that only block while their cause lasts."""
+    return [one for one in breakers if one.tripped and one.action != BreakerAction.BLOCK]
 
 
 def refusals(reasons: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -90,10 +90,16 @@ def _header(report: Mapping[str, Any]) -> str:
         f"{env.upper()}</span></header>"
         f'<p class="lead"><b class="{tone}">{word}</b>: {_e(report["reason"])}, exit code {report["exit_code"]}, '
         f"after {_span(report['duration_seconds'])}.</p>"
+        f"{''.join(_halt(halt) for halt in report['halts'])}"
         f'<p class="quiet">{times} · {_e(report["venue"])} ({_e(report["source"])}), {_e(report["broker"])} broker, '
         f"{_e(report['clock'])} clock, seed {report['seed']}</p>"
         f'<p class="quiet">{_paper_period(report.get("paper_period"))}{_worth(report)}</p>'
     )
+
+
+def _halt(halt: Mapping[str, Any]) -> str:
+    since, lifted = _time(halt["since"]), _e(halt["lifted_by"])
+    return f'<p class="bad">Halted by {_e(halt["breaker"])}: {_e(halt["text"])} since {since}; lifted by {lifted}.</p>'
 
 
 def _paper_period(period: Mapping[str, Any] | None) -> str:
@@ -368,7 +374,9 @@ def _provenance(report: Mapping[str, Any]) -> str:
                 ("Signed with", f"<code>{_e(signed['key'])}</code>" if signed else "not signed"),
             ],
             number=False,
-        ),
+        )
+        + '<p class="small quiet">The journal as this page was written. What is recorded later, this report first, '
+        "moves the head on: <code>nightdesk audit verify</code> shows a later one.</p>",
     )
 
 

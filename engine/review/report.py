@@ -13,7 +13,7 @@ import msgspec
 
 from engine.core import money
 from engine.core.config import StrategySpec
-from engine.core.view import PositionView, RefusedView
+from engine.core.view import BreakerView, PositionView, RefusedView
 from engine.core.words import TerminalState
 from engine.review import dealing
 from engine.review.conditions import ConditionFigures, strategies_told, told
@@ -61,6 +61,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
         funding: Paid on positions during the run; negative when more was received.
         signals: Of the run's signals, how many ended in each terminal state.
         signal_reasons: The same signals by reason code.
+        halts: Circuit breakers that were tripped at the end.
         data_refused: The frames and rows of `data_rejects` by cause.
         positions: Left open at the end.
         strategies: Those of the run, as they were configured.
@@ -128,6 +129,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     journal_signed: Mapping[str, Any] | None = None
     data_rejects: int = 0
     data_refused: tuple[RefusedView, ...] = ()
+    halts: tuple[BreakerView, ...] = ()
     positions: tuple[PositionView, ...] = ()
     strategies: tuple[StrategySpec, ...] = ()
     conditions: ConditionFigures = ConditionFigures()
@@ -298,6 +300,10 @@ def _ending(f: RunFigures) -> dict[str, Any]:
         "exit_code": f.exit_code,
         "error_count": f.error_count,
         "autonomous": f.autonomous,
+        "halts": [
+            {"breaker": one.name, "text": one.text, "since": instant(one.since_ns), "lifted_by": one.lifts}
+            for one in f.halts
+        ],
     }
 
 

@@ -12,7 +12,7 @@ import msgspec
 from engine.core import money
 from engine.core.clean import clean
 from engine.core.facts import AnyFact, ErrorCounted, PhaseChanged
-from engine.core.view import DeskView, NoteView, refusals
+from engine.core.view import DeskView, NoteView, halts, refusals
 from engine.core.words import TerminalState
 from engine.session.notes import note
 
@@ -93,6 +93,23 @@ def status_line(view: DeskView) -> str:
     )
     room = STATUS_LENGTH_MAX - len(head)
     return f"{head}{_signals(view, room)}"[:STATUS_LENGTH_MAX].rstrip(" |")
+
+
+def closing_lines(view: DeskView) -> list[str]:
+    """The last words of a run: why it ended and what it made, and whatever still stops the desk, since when."""
+    net, equity = (money.text(amount, 2) for amount in (view.equity - view.starting_equity, view.equity))
+    band = ""
+    if view.net_pnl_pessimistic is not None and view.net_pnl_optimistic is not None:
+        worse, better = money.text(view.net_pnl_pessimistic, 2), money.text(view.net_pnl_optimistic, 2)
+        band = f" ({worse} to {better} by worse and better fills)"
+    told = [f"{view.phase_text}: {view.trades} trades, net P&L {net}{band}, equity {equity}"]
+    told += [
+        f"HALTED by {one.name}: {clean(one.text)} since {_clock(one.since_ns)}; lifted by {one.lifts}"
+        for one in halts(view.breakers)
+    ]
+    if view.kill_latched:
+        told.append("KILLED: the kill is latched, also over restarts; nightdesk rearm shows how to clear it")
+    return told
 
 
 def _signals(view: DeskView, room: int) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from engine.core.config import MINUTE, SECOND
 from engine.core.facts import EquityMarked, TradeClosed
-from engine.core.view import DeskView
+from engine.core.view import DeskView, halts
 from engine.review.conditions import ConditionsMet
 from engine.review.dealing import Dealings, OrderDay
 from engine.review.report import RunFigures, final_report
@@ -213,6 +213,7 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int, signed: SignedHead
         commit_us=shell.commit_us.percentiles(),
         data_rejects=tally.data_rejects,
         data_refused=view.data_refused,
+        halts=tuple(halts(view.breakers)),
         positions=view.positions,
         ledger=engine.state.ledger.accounts,
         ledger_equity=engine.trading.bookkeeping.equity(),

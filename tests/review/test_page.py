@@ -8,7 +8,7 @@ import pytest
 
 from engine.core import money
 from engine.core.facts import EquityMarked, TradeClosed
-from engine.core.view import RefusedView
+from engine.core.view import BreakerView, RefusedView
 from engine.core.words import ExitReason, Side
 from engine.review.chart import POINTS_MAX, equity_chart, thin
 from engine.review.metrics import summary
@@ -61,6 +61,20 @@ def test_refusals_are_told_by_the_rules_own_words_the_most_frequent_first() -> N
     shown = page(report(signals_total=24, signals=signals, signal_reasons=counted), [], [])
     assert "Refused by: max_positions 22, heat 1." in shown
     assert "Refused by" not in page(report(), [], [])
+
+
+def test_a_halt_that_stands_at_the_end_is_told_at_the_top() -> None:
+    halt = BreakerView(
+        *("daily_loss", "daily loss", 50, 50, "money", 1, True, "halt_day", "the next trading day"),
+        *("50.12 >= 50.00", START_NS),
+    )
+    top = page(report(halts=(halt,)), [], []).partition("Equity</h2>")[0]
+    assert "Halted by daily_loss: 50.12 &gt;= 50.00 since " in top and "lifted by the next trading day" in top
+    assert "Halted" not in page(report(), [], [])
+
+
+def test_the_page_says_why_a_later_head_differs() -> None:
+    assert "audit verify" in page(report(), [], [])
 
 
 def test_refused_data_is_told_by_cause_with_its_place() -> None:

@@ -21,7 +21,7 @@ from engine.core.facts import (
 from engine.core.view import BlockView, DeskView, FeedView, HeartbeatView, NoteView
 from engine.core.words import BreakerName, ExitReason, Side, TerminalState
 from engine.session import lines
-from engine.session.lines import event_line, log_line, overflow_line, status_line
+from engine.session.lines import closing_lines, event_line, log_line, overflow_line, status_line
 from engine.session.viewing import Progress, RunFacts, desk_view
 from tests.rig import START_NS, Rig, d
 
@@ -90,6 +90,23 @@ def test_refusals_are_counted_by_reason_and_those_without_room_as_other() -> Non
 def test_a_refusal_under_a_kill_is_told_as_kill() -> None:
     killed = view(signals={"REJECTED_BY_CIRCUIT_BREAKER": 13}, signal_reasons={"kill": 13}, signals_total=13)
     assert status_line(killed).endswith("13 kill")
+
+
+def test_the_last_words_of_a_run_say_what_still_stops_the_desk() -> None:
+    assert closing_lines(view(phase_text="duration_complete")) == [
+        "duration_complete: 0 trades, net P&L 12.34, equity 10012.34"
+    ]
+    plain = view().breakers
+    loss = msgspec.structs.replace(
+        next(one for one in plain if one.name == "daily_loss"),
+        **{"tripped": True, "text": "50.12 >= 50.00", "since_ns": START_NS, "lifts": "the next trading day"},
+    )
+    soft = msgspec.structs.replace(next(one for one in plain if one.name == "phase_unknown"), tripped=True)
+    halted = closing_lines(view(breakers=(loss, soft), kill_latched=True))
+    assert halted[1:] == [
+        "HALTED by daily_loss: 50.12 >= 50.00 since 2026-01-01 00:00:00Z; lifted by the next trading day",
+        "KILLED: the kill is latched, also over restarts; nightdesk rearm shows how to clear it",
+    ]
 
 
 def test_before_the_first_data_ages_are_never_and_a_run_without_end_has_no_duration() -> None:
