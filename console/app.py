@@ -139,7 +139,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._latched_before: bool | None = None
         self._alarm: tuple[object, ...] = ()
         self._soon = self._retrying = self._frozen = False
-        self._desk_screen = DeskScreen(palette)
+        self._desk_screen = DeskScreen(palette, visitor=not bridge.owns_desk)
         self._errands = Errands(desk, mono_ns, bridge.actor, bridge.kill_fallback, self._draw_soon_from_thread)
         self.departure = Departure(Left.CLOSED)
 
@@ -186,7 +186,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if isinstance(self.screen, QuestionScreen):
             self.screen.show(seen)
         elif isinstance(self.screen, HelpScreen):
-            self.screen.show()
+            self.screen.show(self._errands.notice())
 
     def _look(self) -> None:
         view = self._desk.view()

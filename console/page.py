@@ -11,11 +11,11 @@ from typing import Final
 from console.actions import footer
 from console.panels import breakers, equity, events, heartbeat, heat, market, orders, positions, signals
 from console.panels.status import progress_line, status_line, why_lines
-from console.text import BLANK, Line, Seen, Span, Tone, cut_line, wrap
+from console.text import BLANK, Line, Seen, Span, Tone, cut_line, noted, wrap
+from engine.core.breaker_table import BREAKERS
 
 WIDTH_MIN: Final = 80
 HEIGHT_MIN: Final = 24
-NOTICE_LINES_MAX: Final = 3
 AIRY: Final = 38  # screen rows from which a blank line sets the head apart
 ROOMY: Final = 34  # body rows from which panels stand apart and the extra ones appear
 
@@ -44,21 +44,24 @@ _LEFT_ROOMY: Final = (
     Panel(signals.title, signals.rows, least=9, share=3),
     Panel(events.title, events.rows, least=4, share=2),
 )
+BREAKER_ROWS: Final = 1 + len(BREAKERS)  # with its title: on no screen may one drop off
 _RIGHT: Final = (
-    Panel(heat.title, heat.rows, least=3),
-    Panel(breakers.title, breakers.rows, least=11, share=100),
-    Panel(heartbeat.title, heartbeat.rows, least=4, share=3),
+    Panel(heat.title, heat.rows, least=2),
+    Panel(breakers.title, breakers.rows, least=BREAKER_ROWS, share=100),
+    Panel(heartbeat.title, heartbeat.rows, least=1, share=3),
 )
 _RIGHT_ROOMY: Final = (
     Panel(equity.title, equity.rows, least=6, most=6),
     Panel(heat.title, heat.rows, least=3, most=9),
-    Panel(breakers.title, breakers.rows, least=12, share=100),
+    Panel(breakers.title, breakers.rows, least=BREAKER_ROWS, share=100),
     Panel(market.title, market.rows, least=0, most=4, share=6),
     Panel(heartbeat.title, heartbeat.rows, least=5, share=3),
 )
 
 
-def desk_page(seen: Seen | None, width: int, height: int, notice: Span | None = None) -> list[Line]:
+def desk_page(
+    seen: Seen | None, width: int, height: int, notice: Span | None = None, visitor: bool = False
+) -> list[Line]:
     """The whole screen. Without a view yet it says so; below 80x24 it keeps to what must never be missed."""
     if width < WIDTH_MIN or height < HEIGHT_MIN:
         lines = _small(seen, width, height, notice)
@@ -66,27 +69,20 @@ def desk_page(seen: Seen | None, width: int, height: int, notice: Span | None = 
         lines = [(Span(" Nightdesk", Tone.TITLE),), BLANK, *_waiting(notice, width)]
     else:
         head = [status_line(seen, width), progress_line(seen, width), *why_lines(seen, width)]
-        head.extend(_noted(notice, width))
+        head.extend(noted(notice, width))
         if height >= AIRY:
             head.append(BLANK)
         lines = [*head, *_body(seen, width, height - len(head) - 1)]
     lines = [
         *lines[: height - 1],
         *[BLANK] * (height - 1 - len(lines)),
-        footer(width, seen is not None and seen.visitor),
+        footer(width, visitor or (seen is not None and seen.visitor)),
     ]
     return [cut_line(line, width) for line in lines[-height:]]
 
 
-def _noted(notice: Span | None, width: int) -> list[Line]:
-    """What became of the operator's last wish, whole if three lines can hold it."""
-    if notice is None:
-        return []
-    return [(Span(" "), Span(text, notice.tone)) for text in wrap(notice.text, max(width - 2, 1))[:NOTICE_LINES_MAX]]
-
-
 def _waiting(notice: Span | None, width: int) -> list[Line]:
-    return [(Span(" ~ waiting for the desk's first word", Tone.WARN),), *_noted(notice, width)]
+    return [(Span(" ~ waiting for the desk's first word", Tone.WARN),), *noted(notice, width)]
 
 
 def _small(seen: Seen | None, width: int, height: int, notice: Span | None) -> list[Line]:
@@ -96,7 +92,7 @@ def _small(seen: Seen | None, width: int, height: int, notice: Span | None) -> l
         lines.extend(_waiting(notice, width))
     else:
         lines.append(status_line(seen, width))
-        lines.extend(_noted(notice, width))
+        lines.extend(noted(notice, width))
         lines.extend(why_lines(seen, width))
     need = f"This screen is {width}x{height}; the desk needs {WIDTH_MIN}x{HEIGHT_MIN}. Keys work: p pauses, K kills."
     lines.extend((Span(f" {text}", Tone.DIM),) for text in wrap(need, max(width - 2, 1)))

@@ -16,6 +16,7 @@ from engine.core.events import SessionPhase
 from engine.core.view import DeskView
 
 SECOND: Final = 1_000_000_000
+NOTICE_LINES_MAX: Final = 3
 FRESH_NS: Final = 2 * SECOND  # younger than this is "now": ages below it are not shown, so that idle frames stay idle
 
 
@@ -246,3 +247,10 @@ def heading(name: str, right: Line, width: int) -> Line:
 def sign(tone: Tone) -> Span:
     """The two characters that say a state without colour: ok, ! or x."""
     return Span(SIGN[tone], tone)
+
+
+def noted(notice: Span | None, width: int) -> list[Line]:
+    """What became of the operator's last wish, whole if three lines can hold it."""
+    if notice is None:
+        return []
+    return [(Span(" "), Span(text, notice.tone)) for text in wrap(notice.text, max(width - 2, 1))[:NOTICE_LINES_MAX]]

@@ -64,7 +64,7 @@ def verdicts_table() -> str:
 
 def test_every_block_is_documented_with_what_lifts_it() -> None:
     for reason, lifts in LIFTS.items():
-        assert f"| `{reason.value}` | {lifts} |" in CONTROLS
+        assert CONTROLS.count(f"| `{reason.value}` | {lifts} |") == 1
 
 
 def breaker_rows() -> list[str]:

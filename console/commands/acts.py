@@ -3,6 +3,8 @@
 from contextlib import closing
 from typing import Final
 
+import msgspec
+
 from console import say
 from console.commands.where import Where
 from console.exits import Exit, Quit
@@ -19,6 +21,7 @@ from engine.session.status import rearm_token
 
 KILL_ANSWER_SECONDS: Final = 0.25
 STOP_SECONDS: Final = 60
+LATCHED: Final = "the kill is latched, also over restarts; nightdesk rearm shows how to clear it"
 _POLL_SECONDS: Final = 0.05
 
 
@@ -34,17 +37,20 @@ def kill(where: Where, reason: str) -> Exit:
     try:
         receipt = remote.command(remote.socket_of(where.home), request, seconds=KILL_ANSWER_SECONDS)
         if receipt.accepted:
-            return _print(where, Act.KILL, receipt)
+            return _print(where, Act.KILL, msgspec.structs.replace(receipt, text=f"{receipt.text}\n{LATCHED}"))
         why = receipt.text
     except (NotRunning, Refused, Unconfirmed) as failure:
         why = str(failure)
     path = write_kill_file(where.home, f"kill: {reason}" if reason else "kill")
     running = holder(where.home.lock) is not None
     if running:
-        told = f"{why}\nkill file written: {path}; the desk takes it within a second"
+        told = (
+            f"{why}\nkill file written: {path}; the desk takes it within a second\n{LATCHED}, once the file is removed"
+        )
     else:
         told = (
-            f"NOTHING WAS RUNNING HERE: {why}\nkill file written: {path}; the next start refuses entries until re-armed"
+            f"NOTHING WAS RUNNING HERE: {why}\nkill file written: {path}; the next start refuses entries\n"
+            f"{LATCHED}, once the file is removed"
         )
     answer = {"act": "kill", "accepted": running, "by": "file", "file": str(path), "running": running, "text": why}
     say.receipt(answer, told, json_wanted=where.json)

@@ -5,6 +5,7 @@ from typing import Any
 from console import say
 from console.commands.where import Where
 from console.exits import Exit
+from engine.core.times import SECOND, stretch
 from engine.core.view import refusals
 from engine.session import remote
 from engine.session.home import Home, kill_requested
@@ -125,11 +126,16 @@ def _is_stale(feed: dict[str, Any]) -> bool:
 def _stale(feed: dict[str, Any]) -> str:
     if feed["last_price"] is None:
         return f"{feed['symbol']} none yet"
-    return f"{feed['symbol']} {feed['last_price']}, {say.span(feed['age_seconds'])} old, not traded on"
+    return f"{feed['symbol']} {feed['last_price']}, {_age(feed['age_seconds'])} old, not traded on"
 
 
 def _refused(cause: dict[str, Any]) -> str:
     return f"{cause['count']} {cause['cause']}" + (f" (first: {cause['first']})" if cause["first"] else "")
+
+
+def _age(seconds: float) -> str:
+    """12h37m: an age is not to be taken for a time of day."""
+    return stretch(int(seconds * SECOND))
 
 
 def _positions(positions: list[dict[str, Any]]) -> str:
@@ -143,7 +149,7 @@ def _regime(regime: dict[str, Any]) -> str:
         told += f"  no value of {regime['source'] or 'any volatility index'}"
     else:
         made = " (simulated)" if regime["simulated"] else ""
-        told += f"  {regime['level']} by {regime['source']}{made}, {say.span(regime['age_seconds'])} old"
+        told += f"  {regime['level']} by {regime['source']}{made}, {_age(regime['age_seconds'])} old"
     told += f", heat limit x{regime['heat_share']}"
     off = ", ".join(regime["strategies_off"])
     return f"{told}, not entering: {off}" if off else told

@@ -39,11 +39,15 @@ def rows(seen: Seen, width: int) -> list[Line]:
 
 
 def beat(seen: Seen) -> tuple[Tone, str]:
-    """How old the last beat is, and what that means."""
+    """How old the last beat is, and what that means.
+
+    The desk beats by the wall. Where its own time runs otherwise only the observer can tell how long it has been mute.
+    """
     last = seen.view.heartbeat.last_ns
     if not last:
         return Tone.WARN, "no beat yet"
-    age = seen.now_ns - last
+    on_wall = seen.view.clock == "wall"
+    age = seen.now_ns - last if on_wall else seen.silent_ns if seen.is_stale else 0
     if age < FRESH_NS:
         return Tone.GOOD, "beating"
     return (Tone.BAD if age >= 5 * FRESH_NS else Tone.WARN), f"last beat {stretch(age)} ago"

@@ -11,8 +11,9 @@ from console.text import Seen, Span
 class DeskScreen(ExactScreen[None], inherit_bindings=False):
     """Everything about one desk on one page."""
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, visitor: bool = False) -> None:
         super().__init__()
+        self._visitor = visitor
         self.board = Board(palette)
 
     def compose(self) -> ComposeResult:
@@ -22,4 +23,4 @@ class DeskScreen(ExactScreen[None], inherit_bindings=False):
         """Show what is known now."""
         width, height = self.app.size
         if width and height:
-            self.board.show(desk_page(seen, width, height, notice))
+            self.board.show(desk_page(seen, width, height, notice, self._visitor))

@@ -8,7 +8,7 @@ from textual.binding import BindingType
 from console.actions import actions, footer
 from console.board import Board, Palette
 from console.exact import ExactScreen
-from console.text import BLANK, Line, Span, Tone, cut_line, heading, wrap
+from console.text import BLANK, Line, Span, Tone, cut_line, heading, noted, wrap
 
 SIGNS = (
     ("ok", Tone.GOOD, "all is well"),
@@ -19,9 +19,9 @@ SIGNS = (
 KEY_WIDTH = 10
 
 
-def help_page(width: int, height: int, visitor: bool = False) -> list[Line]:
-    """The help as exactly `height` lines of `width` cells."""
-    lines: list[Line] = [heading("Keys", (), width)]
+def help_page(width: int, height: int, visitor: bool = False, notice: Span | None = None) -> list[Line]:
+    """The help as exactly `height` lines of `width` cells, below what became of the operator's last wish."""
+    lines: list[Line] = [*noted(notice, width), heading("Keys", (), width)]
     for action in actions(visitor):
         lines.extend(_entry(Span(f" {action.key} ", Tone.KEY), action.help, width))
     lines.extend([BLANK, heading("Signs", (), width)])
@@ -51,7 +51,7 @@ class HelpScreen(ExactScreen[None], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         yield self.board
 
-    def show(self) -> None:
+    def show(self, notice: Span | None) -> None:
         width, height = self.app.size
         if width and height:
-            self.board.show(help_page(width, height, self._visitor))
+            self.board.show(help_page(width, height, self._visitor, notice))

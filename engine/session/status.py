@@ -225,7 +225,7 @@ def _heartbeat(view: DeskView) -> dict[str, Any]:
     beat = view.heartbeat
     return {
         "count": beat.count,
-        "age_seconds": _age(view, beat.last_ns),
+        "age_seconds": _age(view, beat.last_ns) if view.clock == "wall" else None,
         "max_gap_seconds": beat.max_gap_ns / _SECOND_NS,
         "late_p99_us": beat.late_p99_us,
         "loop_lag_p99_us": beat.loop_lag_p99_us,

@@ -227,7 +227,7 @@ def test_status_names_the_regime_its_origin_and_who_may_not_enter(nightdesk: Nig
         **{"simulated": False, "since_ns": of_ns, "heat_share": "0.4", "strategies_off": ["trend"]},
     }
     assert told["market_phases"] == phases
-    assert "CRISIS  31.2 by file:vix.csv, 01:01:01 old, heat limit x0.4, not entering: trend" in out
+    assert "CRISIS  31.2 by file:vix.csv, 1h01m old, heat limit x0.4, not entering: trend" in out
     assert "SIDEWAYS: BTCUSDT, SOLUSDT  VOLATILE: ETHUSDT" in out
 
 
@@ -288,6 +288,12 @@ def test_an_act_reaches_the_desk_with_its_reason(
     assert (asked.act, asked.reason, asked.subject, asked.source) == (act, "because", subject, "cli")
 
 
+def test_a_kill_names_its_latch_and_the_way_back(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    with serving_in_a_thread(tmp_path, FakeDesk(a_view())):
+        out = nightdesk("kill")[1]
+    assert "the kill is latched, also over restarts; nightdesk rearm shows how to clear it" in out
+
+
 @pytest.mark.parametrize("words", ["pause", "resume", "flatten", "stop", "reset-breaker", "attach"])
 def test_an_act_without_a_desk_is_exit_code_4(words: str, nightdesk: Nightdesk) -> None:
     code, _, err = nightdesk(words)
@@ -313,6 +319,7 @@ def test_stop_waits_until_the_desk_has_ended(nightdesk: Nightdesk, tmp_path: Pat
 def test_kill_writes_the_file_when_no_desk_runs(nightdesk: Nightdesk, home: Home) -> None:
     code, out, _ = nightdesk("kill", "--reason", "stray")
     assert code == 4 and "the next start refuses entries" in out
+    assert "the kill is latched, also over restarts; nightdesk rearm shows how to clear it" in out
     assert home.kill_file.read_text() == "kill: stray\n"
 
 

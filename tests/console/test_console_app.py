@@ -210,6 +210,18 @@ async def test_help_opens_and_closes_and_keeps_the_keys() -> None:
         assert not isinstance(console.app.screen, HelpScreen)
 
 
+async def test_a_kill_from_the_help_page_says_there_what_came_of_it() -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys("question_mark", "K")
+        await console.after(400)
+        await console.keys("y")
+        assert console.desk.acts == ["kill"]
+        console.desk.answers[0].set_result(CommandReceipt(True, "killed: 2 orders being cancelled", 900))
+        await console.after(250)
+        assert isinstance(console.app.screen, HelpScreen)
+        assert "kill in force" in console.shown and "killed: 2 orders" in console.shown
+
+
 async def test_ctrl_c_only_speaks_and_ctrl_q_does_nothing() -> None:
     async with Driven(ScriptedDesk()).open() as console:
         await console.keys("ctrl+c")

@@ -1,5 +1,6 @@
 """The whole page as text: right at every size, whatever the desk holds."""
 
+import re
 import unicodedata
 
 import msgspec
@@ -11,7 +12,7 @@ from console.board import plain
 from console.page import Panel, allot, desk_page
 from console.panels import heat
 from console.screens.help import help_page
-from console.text import Line, Seen, Span, width_of
+from console.text import Line, Seen, Span, Tone, width_of
 from engine.core.view import DeskView
 from tests.console import sample_desk as sample
 
@@ -136,6 +137,22 @@ def test_no_text_from_outside_can_harm_the_page(text: str, size: tuple[int, int]
     assert_exact(lines, *size)
     shown = "".join(span.text for line in lines for span in line)
     assert not {unicodedata.category(char) for char in set(shown)} & {"Cc", "Cf", "Cs", "Mn", "Me", "Zl", "Zp"}
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 48)])
+@pytest.mark.parametrize("notice", ["", "kill in force: " + "5 orders being cancelled, 3 positions being closed " * 3])
+@pytest.mark.parametrize("name", VIEWS)
+def test_no_breaker_drops_off_the_page(name: str, notice: str, size: tuple[int, int]) -> None:
+    told = Span(notice, Tone.ALARM) if notice else None
+    shown = plain(desk_page(Seen(VIEWS[name]), *size, told))
+    for breaker in sample.BREAKERS:
+        assert re.search(rf"(ok|! |x ) {breaker.label[:13]}", shown), breaker.label
+    assert "─ Heat" in shown and "─ Heartbeat" in shown
+
+
+def test_a_visitor_who_has_seen_nothing_yet_can_leave_too() -> None:
+    assert "q Leave" in plain(desk_page(None, 80, 24, visitor=True))
+    assert "q Stop" in plain(desk_page(None, 80, 24))
 
 
 def test_a_visitor_is_told_that_q_leaves_and_the_desk_goes_on() -> None:

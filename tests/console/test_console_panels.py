@@ -192,6 +192,15 @@ def test_the_reason_of_a_refusal_is_whole_on_every_screen_and_its_id_beside_it(w
 # --- heartbeat ---
 
 
+def test_a_beat_on_a_scaled_clock_has_no_age_but_the_observers() -> None:
+    late = msgspec.structs.replace(sample.PULSE, last_ns=sample.NOW - 60 * SECOND)
+    scaled = sample.changed(sample.BUSY, clock="scaled", heartbeat=late)
+    assert text([heartbeat.title(Seen(scaled), 40)]).endswith("ok beating")
+    assert text([heartbeat.title(Seen(scaled, silent_ns=12 * SECOND), 40)]).endswith("x  last beat 12s ago")
+    wall = sample.changed(scaled, clock="wall")
+    assert text([heartbeat.title(Seen(wall), 40)]).endswith("x  last beat 1m00s ago")
+
+
 def test_ages_below_two_seconds_are_not_shown() -> None:
     one = text(heartbeat.rows(Seen(sample.BUSY), 44))
     later = sample.changed(sample.BUSY, at_ns=sample.NOW + SECOND // 2)
