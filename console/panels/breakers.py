@@ -11,6 +11,7 @@ from engine.core.words import BreakerAction
 LABEL = 15
 LEFT = 12
 FIGURES = 17
+LEFT_WORD = " left"
 DOES = {
     BreakerAction.BLOCK: "no entries while it lasts",
     BreakerAction.COOLDOWN: "no entries for its cooldown",
@@ -56,6 +57,8 @@ def _line(breaker: BreakerView, width: int) -> Line:
     tone = _tone(breaker)
     left = Span(distance(breaker), tone)
     if width < 3 + LABEL + 1 + 6 + 1 + FIGURES + 1 + LEFT:
+        if len(breaker.label) > width - 4 - len(left.text):
+            left = Span(left.text.removesuffix(LEFT_WORD), tone)
         return both_ends((sign(tone), Span(" "), Span(fit(breaker.label, width - 4 - len(left.text)))), (left,), width)
     left = Span(fit(left.text, LEFT, right=True), tone)
     name = (sign(tone), Span(" "), Span(fit(breaker.label, LABEL)), Span(" "))
@@ -69,7 +72,7 @@ def distance(breaker: BreakerView) -> str:
     """How much is left before it trips."""
     if breaker.tripped:
         return "BLOCKS" if breaker.action == BreakerAction.BLOCK else "TRIPPED"
-    return f"{_figure(breaker, max(breaker.limit - breaker.value, 0))} left"
+    return f"{_figure(breaker, max(breaker.limit - breaker.value, 0))}{LEFT_WORD}"
 
 
 def _figure(breaker: BreakerView, value: int) -> str:
