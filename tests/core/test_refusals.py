@@ -77,7 +77,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
         *("reward_risk", {"proposal": ("98", "101")}),
         *("0.5", "1", "reward over risk, before costs, is 0.50, below 1.00"),
     ),
-    ("lots", {"qty": 0}, "0", "0.001", "the size rounds down to zero lots of 0.001"),
+    ("lots", {"qty": 0}, "0", "0.001", "the size is below one lot of 0.001"),
     ("min_qty", {"sizes": {"min_qty": d(3)}}, "2", "3", "2 is below the smallest quantity, 3"),
     (
         *("max_qty", {"sizes": {"max_qty": d("1.5"), "max_position_qty": d(9)}}),
