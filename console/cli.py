@@ -450,24 +450,27 @@ def audit_query(
     ctx: typer.Context,
     kind: Annotated[str, typer.Option(metavar="KIND", help="signal_ended, fill_booked, operator_acted ...")] = "",
     symbol: Annotated[str, typer.Option(metavar="SYMBOL")] = "",
-    ref: Annotated[str, typer.Option(metavar="ID", help="Id of a signal, order, fill, trade or run.")] = "",
+    any_id: Annotated[
+        str, typer.Option("--id", metavar="ID", help="A signal, order, fill or trade, and what followed from it.")
+    ] = "",
+    run: Annotated[str, typer.Option(metavar="RUN", help="Id of a run, or latest.")] = "",
     since: Annotated[str, typer.Option(metavar="TIME", help="From here on: 2026-01-31T12:00:00Z, or 2h for ago.")] = "",
     until: Annotated[str, typer.Option(metavar="TIME", help="Up to, not including.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     before: Annotated[int | None, typer.Option(metavar="ROW", help="The next page: rows before this one.")] = None,
+    after: Annotated[int | None, typer.Option(metavar="ROW", help="Rows behind this one, oldest first.")] = None,
 ) -> None:
-    """Journal rows, newest first.
+    """Journal rows, newest first; with --json one a line.
 
     \b
     nightdesk audit query --kind operator_acted --since 2h
-    nightdesk audit query --symbol BTCUSDT --limit 20 --json
+    nightdesk audit query --id 20261121-085034-2854-1
+    nightdesk audit query --run latest --after 0 --limit 1000 --json
     """
     from console.commands import journal
 
-    code = journal.query(
-        _where(ctx), kind=kind, symbol=symbol, ref=ref, since=since, until=until, limit=limit, before=before
-    )
-    _end(code)
+    asked = journal.Asked(kind, symbol, any_id, run, since, until, limit, before, after)
+    _end(journal.query(_where(ctx), asked))
 
 
 @config.command("check", epilog=EVERYWHERE)

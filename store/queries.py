@@ -38,10 +38,10 @@ from store.records import (
     TradeRecord,
 )
 from store.recovery import UnknownRun
+from store.searches import NEWEST, Search, statement
 
 PAGE_MAX: Final = 1_000
 READ_SECONDS_MAX: Final = 2.0
-_NEWEST: Final = 2**63 - 1
 
 R = TypeVar("R", bound=Record)
 
@@ -77,7 +77,7 @@ class Queries:
         self._db = connection
         self._one_moment = asyncio.Lock()
 
-    async def runs(self, limit: int = 100, before: int = _NEWEST) -> list[RunRecord]:
+    async def runs(self, limit: int = 100, before: int = NEWEST) -> list[RunRecord]:
         """`before` is a run's number here."""
         return await self._list(RunRecord, statements.RUNS, before, _capped(limit))
 
@@ -88,19 +88,19 @@ class Queries:
             raise UnknownRun(run_id)
         return found[0]
 
-    async def signals(self, limit: int = 50, before: int = _NEWEST) -> list[SignalRecord]:
+    async def signals(self, limit: int = 50, before: int = NEWEST) -> list[SignalRecord]:
         return await self._list(SignalRecord, statements.SIGNALS, before, _capped(limit))
 
-    async def orders(self, limit: int = 50, before: int = _NEWEST) -> list[OrderRecord]:
+    async def orders(self, limit: int = 50, before: int = NEWEST) -> list[OrderRecord]:
         return await self._list(OrderRecord, statements.ORDERS, before, _capped(limit))
 
-    async def fills(self, limit: int = 50, before: int = _NEWEST) -> list[FillRecord]:
+    async def fills(self, limit: int = 50, before: int = NEWEST) -> list[FillRecord]:
         return await self._list(FillRecord, statements.FILLS, before, _capped(limit))
 
-    async def trades(self, limit: int = 50, before: int = _NEWEST) -> list[TradeRecord]:
+    async def trades(self, limit: int = 50, before: int = NEWEST) -> list[TradeRecord]:
         return await self._list(TradeRecord, statements.TRADES, before, _capped(limit))
 
-    async def marks(self, limit: int = 120, before: int = _NEWEST) -> list[MarkRecord]:
+    async def marks(self, limit: int = 120, before: int = NEWEST) -> list[MarkRecord]:
         """The account as it was marked."""
         return await self._list(MarkRecord, statements.MARKS, before, _capped(limit))
 
@@ -124,24 +124,37 @@ class Queries:
         *,
         kind: str = "",
         symbol: str = "",
-        ref: str = "",
+        any_id: str = "",
+        run_id: str = "",
         since_ns: int = 0,
-        until_ns: int = _NEWEST,
+        until_ns: int = NEWEST,
         limit: int = 100,
-        before: int = _NEWEST,
+        before: int = NEWEST,
+        after: int | None = None,
     ) -> list[EventRecord]:
-        """Journal rows without the blocks of inputs; `since_ns` included, `until_ns` not."""
-        given = zip(statements.EVENT_FILTERS, (ref, symbol, kind), strict=True)
-        filters: list[tuple[str, object]] = [(sql, value) for sql, value in given if value]
-        # With nothing but a time to go by, the plus keeps SQLite from walking the whole journal by its id.
-        number = "j.id" if filters else "+j.id"
-        if since_ns or until_ns != _NEWEST:
-            filters += [("j.at_ns >= ?", since_ns), ("j.at_ns < ?", until_ns)]
-        else:
-            number = "j.id"
-        where = " AND ".join(["j.kind <> 'block'", *(sql for sql, _ in filters)])
-        sql = f"{statements.EVENTS} WHERE {number} < ? AND {where} ORDER BY {number} DESC LIMIT ?"
-        return await self._list(EventRecord, sql, before, *(value for _, value in filters), _capped(limit))
+        """Journal rows without the blocks of inputs, newest first; with `after`, the rows behind it, oldest first.
+
+        `any_id` also finds what followed from it; `since_ns` is included, `until_ns` is not.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        rows = await self._rows_of_run(run_id) if run_id else (0, NEWEST)
+        search = Search(kind, symbol, any_id, since_ns, until_ns, rows, before, after, _capped(limit))
+        page = after if after is not None else before
+        page_ns = await self._time_of(page) if search.is_by_time else None
+        sql, values = statement(search, page_ns)
+        return await self._list(EventRecord, sql, *values)
+
+    async def _rows_of_run(self, run_id: str) -> tuple[int, int]:
+        """First and last journal row of a run."""
+        run = await self.run(run_id)
+        (first, following), *_ = await self._rows(statements.RUN_ROWS, run.run, run.run)
+        return first, (following - 1 if following else NEWEST)
+
+    async def _time_of(self, row: int) -> int | None:
+        found = await self._rows(statements.TIME_OF, row)
+        return int(found[0][0]) if found else None
 
     async def run_summary(self, run_id: str = "") -> RunSummary:
         """The figures of a run, or of the newest, computed from its rows at one moment. Raises UnknownRun."""

@@ -45,12 +45,8 @@ TRACE: Final = (
     "SELECT row, part, at_ns, what, id, parent_id, symbol, state, qty, price, value, limit_value, fee, amount, text "
     "FROM signal_trace WHERE signal_id = ? ORDER BY row, part"
 )
-EVENTS: Final = (
-    "SELECT j.id, j.seq, r.run_id, j.kind, j.at_ns, j.symbol, j.ref, j.body FROM journal AS j "
-    "LEFT JOIN runs AS r ON r.run = j.run"
-)
-# The empty text is excluded in so many words: only then does SQLite use the index, which leaves it out.
-EVENT_FILTERS: Final = ("j.ref = ? AND j.ref <> ''", "j.symbol = ? AND j.symbol <> ''", "j.kind = ?")
+RUN_ROWS: Final = "SELECT first_row, (SELECT min(first_row) FROM runs WHERE run > ?) FROM runs WHERE run = ?"
+TIME_OF: Final = "SELECT at_ns FROM journal WHERE id = ?"
 RUN_MARK: Final = "SELECT equity FROM equity_marks WHERE run = ? ORDER BY row DESC LIMIT 1"
 RUN_FIRST_MARK: Final = "SELECT equity FROM equity_marks WHERE run = ? ORDER BY row LIMIT 1"
 RUN_FILLS: Final = "SELECT fee, realized FROM fills WHERE run = ? ORDER BY row"

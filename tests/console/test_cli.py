@@ -393,7 +393,7 @@ def test_a_stopped_desk_is_rearmed_in_its_books(nightdesk: Nightdesk, home: Home
     assert nightdesk("rearm", "--reason", "checked", "--confirm", token)[0] == 0
     assert json.loads(nightdesk("status", "--json")[1])["kill_latched"] is False
     assert json.loads(nightdesk("rearm", "--json")[1]) == {"latched": False}
-    rows = json.loads(nightdesk("audit", "query", "--kind", "rearm", "--json")[1])
+    rows = lines(nightdesk("audit", "query", "--kind", "rearm", "--json")[1])
     assert [row["body"]["text"] for row in rows] == ["cli: checked"]
     assert not home.lock.exists() and nightdesk("audit", "verify")[0] == 0
 
@@ -666,19 +666,31 @@ def test_no_head_is_signed_before_anything_was_written(nightdesk: Nightdesk, hom
     assert code == 1 and "no head is signed yet" in err
 
 
+def lines(out: str) -> list[Any]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
 def test_audit_query_filters_and_pages(nightdesk: Nightdesk, a_run: str) -> None:
     code, out, _ = nightdesk("audit", "query", "--json", "--limit", "2")
-    newest = json.loads(out)
+    newest = lines(out)
     assert code == 0 and len(newest) == 2 and newest[0]["id"] > newest[1]["id"]
-    older = json.loads(nightdesk("audit", "query", "--json", "--before", str(newest[1]["id"]))[1])
+    older = lines(nightdesk("audit", "query", "--json", "--before", str(newest[1]["id"]))[1])
     assert all(row["id"] < newest[1]["id"] for row in older)
-    kinds = json.loads(nightdesk("audit", "query", "--kind", "equity_marked", "--json")[1])
+    _, out, more = nightdesk("audit", "query", "--after", "3", "--limit", "2")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["4", "5"] and "--after 5" in more
+    kinds = lines(nightdesk("audit", "query", "--kind", "equity_marked", "--json")[1])
     assert kinds and {row["kind"] for row in kinds} == {"equity_marked"}
+    assert lines(nightdesk("audit", "query", "--kind", "equity_marked", "--run", "latest", "--json")[1]) == kinds
+    assert {row["ref"] for row in lines(nightdesk("audit", "query", "--id", "20261121-070822", "--json")[1])} == {
+        "20261121-070822"
+    }
     assert "equity_marked" in nightdesk("audit", "query", "--since", "2026-11-21")[1]
-    assert json.loads(nightdesk("audit", "query", "--until", "2020-01-01T00:00:00Z", "--json")[1]) == []
+    assert nightdesk("audit", "query", "--until", "2020-01-01T00:00:00Z", "--json")[1] == ""
     assert nightdesk("audit", "query", "--since", "yesterday")[0] == 2
+    assert nightdesk("audit", "query", "--run", "never")[0] == 2
+    assert nightdesk("audit", "query", "--before", "9", "--after", "2")[0] == 2
     code, _, said = nightdesk("audit", "query", "--kind", "equity_mark")
-    assert (code, "did you mean equity_marked?" in said) == (2, True)
+    assert (code, "did you mean equity_marked?" in said, "fill_booked" in said) == (2, True, True)
 
 
 def test_explain_follows_a_signal_or_says_there_is_none(nightdesk: Nightdesk, home: Home) -> None:

@@ -1,5 +1,6 @@
 """Asking and acting from another shell, through the control socket."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ def test_an_operator_watches_pauses_resumes_and_stops_from_another_shell(start: 
     assert (resumed.code, resumed.json["accepted"]) == (0, True)
     assert desk.status()["blocks"] == []
 
-    acts = ask(tmp_path, "audit", "query", "--kind", "operator_acted", "--json").json
+    lines = ask(tmp_path, "audit", "query", "--kind", "operator_acted", "--json").out.splitlines()
+    acts = [json.loads(line) for line in lines]
     assert [act["body"]["act"] for act in acts] == ["resume", "pause"]
     assert "a look around" in acts[1]["body"]["text"]
 

@@ -3,8 +3,10 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,9 @@ from store import queries, statements
 from store.desk import Store
 from store.errors import Unwritable
 from store.queries import QueryTooLong, open_queries
+from store.records import EventRecord
 from store.recovery import UnknownRun
+from store.searches import NEWEST, Search, statement
 from tests.store.making import T0, batch, desk, ended, mark, one_of_each, order, raised, round_trip, run_started
 
 
@@ -71,7 +75,7 @@ async def test_events_are_found_by_kind_symbol_id_and_time(store: Store) -> None
     async with open_queries(store.path) as reader:
         assert [event.ref for event in await reader.events(kind="signal_raised")] == ["s3", "s2", "s1"]
         assert {event.symbol for event in await reader.events(symbol="ETHUSDT")} == {"ETHUSDT"}
-        assert [event.kind for event in await reader.events(ref="s2")] == ["signal_ended", "signal_raised"]
+        assert [event.kind for event in await reader.events(any_id="s2")] == ["signal_ended", "signal_raised"]
         assert [event.ref for event in await reader.events(since_ns=T0 + 70, until_ns=T0 + 71)] == ["s2"]
         assert [event.ref for event in await reader.events(kind="signal_raised", since_ns=T0 + 1)] == ["s2"]
         everything = await reader.events(limit=1_000)
@@ -166,25 +170,82 @@ async def test_readers_never_lock_the_desk_nor_are_locked(tmp_path: Path) -> Non
     assert store.verify().inputs == 301
 
 
-EVENT_SEARCHES = {
-    "by kind": f"{statements.EVENTS} WHERE j.id < ? AND j.kind <> 'block' AND j.kind = ? ORDER BY j.id DESC LIMIT ?",
-    "by time": f"{statements.EVENTS} WHERE +j.id < ? AND j.kind <> 'block' AND j.at_ns >= ? AND j.at_ns < ? "
-    "ORDER BY +j.id DESC LIMIT ?",
-    "by symbol": f"{statements.EVENTS} WHERE j.id < ? AND j.symbol = ? AND j.symbol <> '' ORDER BY j.id DESC LIMIT ?",
-    "by ref": f"{statements.EVENTS} WHERE j.id < ? AND j.ref = ? AND j.ref <> '' ORDER BY j.id DESC LIMIT ?",
-}
 LISTED = {name: sql for name, sql in vars(statements).items() if isinstance(sql, str) and sql.startswith("SELECT")}
 SMALL = ("positions", "runs")  # at most a row a symbol or a start
 COMPUTED = ("CONSTANT", "(subquery-3)", "signal_trace")  # what the plan calls rows it has already found
 
 
-@pytest.mark.parametrize("name", [*sorted(set(LISTED) - {"EVENTS"}), *EVENT_SEARCHES])
-def test_every_query_runs_on_an_index(store: Store, name: str) -> None:
-    sql = (LISTED | EVENT_SEARCHES)[name]
+def plan_of(store: Store, sql: str, values: Sequence[object]) -> list[str]:
     connection = sqlite3.connect(store.path)
-    plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sql, [1] * sql.count("?"))]
+    plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sql, values)]
     connection.close()
-    scans = [step for step in plan if step.startswith("SCAN") and "INDEX" not in step]
-    assert [step for step in scans if step.split()[1] not in (*SMALL, *COMPUTED)] == [], plan
-    if name in EVENT_SEARCHES:
-        assert any(f"journal_{name.replace(' ', '_')}" in step for step in plan), plan
+    return plan
+
+
+def scans(plan: Sequence[str]) -> list[str]:
+    found = [step for step in plan if step.startswith("SCAN") and "INDEX" not in step]
+    return [step for step in found if step.split()[1] not in (*SMALL, *COMPUTED)]
+
+
+@pytest.mark.parametrize("name", sorted(LISTED))
+def test_every_query_runs_on_an_index(store: Store, name: str) -> None:
+    plan = plan_of(store, LISTED[name], [1] * LISTED[name].count("?"))
+    assert scans(plan) == [], plan
+
+
+ASKED: dict[str, dict[str, Any]] = {
+    "id": {"any_id": "s1"},
+    "symbol": {"symbol": "BTCUSDT"},
+    "kind": {"kind": "fill_booked"},
+    "time": {"since_ns": T0, "until_ns": T0 + 9},
+    "run": {"rows": (3, 90)},
+}
+WAYS = [(names, after) for n in range(6) for names in combinations(ASKED, n) for after in (None, 5)]
+
+
+@pytest.mark.parametrize(("names", "after"), WAYS)
+def test_every_search_runs_on_an_index(store: Store, names: tuple[str, ...], after: int | None) -> None:
+    search = Search(after=after, **{key: value for name in names for key, value in ASKED[name].items()})
+    sql, values = statement(search, T0)
+    plan = plan_of(store, sql, values)
+    assert scans(plan) == [], plan
+    (journal,) = [step for step in plan if " j USING " in step or " j " in step]
+    assert journal.startswith("SEARCH j USING"), plan
+    wanted = [f"journal_by_{ {'id': 'ref'}.get(name, name) }" for name in ASKED if name in names and name != "run"]
+    assert any(index in journal for index in (wanted or ["INTEGER PRIMARY KEY"])), plan
+    if search.is_by_time:  # in the order of the index, so that a page costs a page
+        assert not any("TEMP B-TREE FOR ORDER" in step for step in plan), plan
+
+
+async def test_a_search_by_time_goes_on_page_by_page_in_both_directions(store: Store) -> None:
+    async with open_queries(store.path) as reader:
+        everything = await reader.events(since_ns=1, limit=1_000)
+        assert [(e.at_ns, e.id) for e in everything] == sorted(((e.at_ns, e.id) for e in everything), reverse=True)
+        paged: list[EventRecord] = []
+        before = NEWEST
+        while page := await reader.events(since_ns=1, limit=4, before=before):
+            paged += page
+            before = page[-1].id
+        assert paged == everything
+        paged, after = [], 0
+        while page := await reader.events(since_ns=1, limit=4, after=after):
+            paged += page
+            after = page[-1].id
+        assert paged == everything[::-1]
+
+
+async def test_a_run_and_what_followed_from_an_id_are_found(store: Store) -> None:
+    async with open_queries(store.path) as reader:
+        second = await reader.events(run_id="run-2")
+        assert {event.run_id for event in second} == {"run-2"}
+        assert len(second) + len(await reader.events(run_id="run-1")) == len(await reader.events(limit=1_000))
+        assert {event.ref for event in await reader.events(run_id="run-2", kind="signal_raised")} == {"s2", "s3"}
+        with pytest.raises(UnknownRun):
+            await reader.events(run_id="run-5")
+        family = await reader.events(any_id="s1", after=0)
+        assert {event.ref for event in family} == {"s1", "o1", "f1", "f2", "f3", "f9", "t1"}
+        assert [event.id for event in family] == sorted(event.id for event in family)
+        assert {event.ref for event in await reader.events(any_id="o1")} == {"o1", "f1", "f2"}
+        assert {event.ref for event in await reader.events(any_id="f2")} == {"f2"}
+        assert {event.ref for event in await reader.events(any_id="t1")} == {"t1"}
+        assert [event.kind for event in await reader.events(any_id="s1", kind="trade_closed")] == ["trade_closed"]
