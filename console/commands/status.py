@@ -93,10 +93,10 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _band(net: str, band: dict[str, str | None]) -> str:
-    """The run's result, and what it would be under worse and better fills."""
-    if None in band.values():
+    """The run's result, and between which results it lies when its orders are filled worse or better."""
+    if band["lowest"] is None:
         return net
-    return f"{net}  (pessimistic fills {band['pessimistic']}, optimistic {band['optimistic']})"
+    return f"{net}  ({band['lowest']} to {band['highest']} over execution profiles)"
 
 
 def _orders(working: int, today: dict[str, Any]) -> str:

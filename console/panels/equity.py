@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from console.text import Line, Seen, Span, Tone, amount, fit, heading, percent, signed, toned, width_of
+from engine.core.profiles import band
 from engine.core.view import DeskView
 
 STEPS = " ▁▂▃▄▅▆▇█"
@@ -19,10 +20,12 @@ def title(seen: Seen, width: int) -> Line:
 
 
 def _band(view: DeskView) -> Line:
-    """What the change would be under worse and under better fills."""
-    if view.net_pnl_pessimistic is None or view.net_pnl_optimistic is None:
+    """Between which the change lies when orders are filled worse or better."""
+    between = band(view.equity - view.starting_equity, view.net_pnl_pessimistic, view.net_pnl_optimistic)
+    if between is None:
         return ()
-    return (Span(f" ({signed(view.net_pnl_pessimistic)} to {signed(view.net_pnl_optimistic)})", Tone.DIM),)
+    lowest, highest = between
+    return (Span(f" ({signed(lowest)} to {signed(highest)})", Tone.DIM),)
 
 
 def rows(seen: Seen, width: int) -> list[Line]:

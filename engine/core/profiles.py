@@ -60,5 +60,14 @@ def models(base: PaperModel) -> dict[str, PaperModel]:
     return {PESSIMISTIC: pessimistic(base), OPTIMISTIC: optimistic(base)}
 
 
+def band(own: int, *of_profiles: int | None) -> tuple[int, int] | None:
+    """The lowest and the highest of a run's own result and those of its profiles; None where one was not measured.
+
+    No profile is an edge by itself: worse fills can spare a run the trades it would have lost on.
+    """
+    results = [own, *(result for result in of_profiles if result is not None)]
+    return (min(results), max(results)) if len(results) > len(of_profiles) else None
+
+
 def _middle(base: PaperModel) -> int:
     return (base.slippage_min + base.slippage_max) // 2

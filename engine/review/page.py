@@ -177,13 +177,14 @@ def _identity(report: Mapping[str, Any]) -> str:
 
 
 def _band(report: Mapping[str, Any]) -> str:
-    """What the run would have made of worse and of better fills; said where its own result is not between them."""
-    band, net = report["net_pnl_band"], money.parse(report["net_pnl"])
-    if band["pessimistic"] is None or band["optimistic"] is None:
+    """The lowest and highest of the run's own result and those of worse and better fills, which are named beside."""
+    band = report["net_pnl_band"]
+    if band["lowest"] is None:
         return "not measured"
-    worse, better = money.parse(band["pessimistic"]), money.parse(band["optimistic"])
-    edges = f"{_signed(worse)} (pessimistic fills) to {_signed(better)} (optimistic)"
-    return edges if worse <= net <= better else f"{edges}; the run's own result lies outside it"
+    lowest, highest, worse, better = (
+        _signed_text(band[name]) for name in ("lowest", "highest", "pessimistic", "optimistic")
+    )
+    return f"{lowest} to {highest} (pessimistic fills {worse}, optimistic {better})"
 
 
 def _trading(report: Mapping[str, Any], figures: Summary) -> str:

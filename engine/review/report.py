@@ -13,6 +13,7 @@ import msgspec
 
 from engine.core import money
 from engine.core.config import StrategySpec
+from engine.core.profiles import band
 from engine.core.view import BreakerView, PositionView, RefusedView
 from engine.core.words import TerminalState
 from engine.review import dealing
@@ -307,13 +308,24 @@ def _ending(f: RunFigures) -> dict[str, Any]:
     }
 
 
+def band_json(own: int, pessimistic: int | None, optimistic: int | None) -> dict[str, str | None]:
+    """A run's result under each execution profile, and the lowest and highest of these and its own."""
+    lowest, highest = band(own, pessimistic, optimistic) or (None, None)
+    return {
+        "pessimistic": _text(pessimistic),
+        "optimistic": _text(optimistic),
+        "lowest": _text(lowest),
+        "highest": _text(highest),
+    }
+
+
 def _result(f: RunFigures) -> dict[str, Any]:
     change = f.ending_unrealized - f.starting_unrealized
     return {
         "starting_equity": money.text(f.starting_equity),
         "ending_equity": money.text(f.ending_equity),
         "net_pnl": money.text(f.net_pnl),
-        "net_pnl_band": {"pessimistic": _text(f.net_pnl_pessimistic), "optimistic": _text(f.net_pnl_optimistic)},
+        "net_pnl_band": band_json(f.net_pnl, f.net_pnl_pessimistic, f.net_pnl_optimistic),
         "realized_pnl": money.text(f.realized),
         "fees_total": money.text(f.fees),
         "funding_total": money.text(f.funding),

@@ -12,6 +12,7 @@ import msgspec
 from engine.core import money
 from engine.core.clean import clean
 from engine.core.facts import AnyFact, ErrorCounted, PhaseChanged
+from engine.core.profiles import band
 from engine.core.view import DeskView, NoteView, halts, refusals
 from engine.core.words import TerminalState
 from engine.session.notes import note
@@ -97,12 +98,11 @@ def status_line(view: DeskView) -> str:
 
 def closing_lines(view: DeskView) -> list[str]:
     """The last words of a run: why it ended and what it made, and whatever still stops the desk, since when."""
-    net, equity = (money.text(amount, 2) for amount in (view.equity - view.starting_equity, view.equity))
-    band = ""
-    if view.net_pnl_pessimistic is not None and view.net_pnl_optimistic is not None:
-        worse, better = money.text(view.net_pnl_pessimistic, 2), money.text(view.net_pnl_optimistic, 2)
-        band = f" ({worse} to {better} by worse and better fills)"
-    told = [f"{view.phase_text}: {view.trades} trades, net P&L {net}{band}, equity {equity}"]
+    net = view.equity - view.starting_equity
+    between = band(net, view.net_pnl_pessimistic, view.net_pnl_optimistic)
+    edges = " to ".join(money.text(edge, 2) for edge in between or ())
+    made = f"{money.text(net, 2)} ({edges} over execution profiles)" if between else money.text(net, 2)
+    told = [f"{view.phase_text}: {view.trades} trades, net P&L {made}, equity {money.text(view.equity, 2)}"]
     told += [
         f"HALTED by {one.name}: {clean(one.text)} since {_clock(one.since_ns)}; lifted by {one.lifts}"
         for one in halts(view.breakers)

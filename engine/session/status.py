@@ -19,6 +19,7 @@ from engine.core.view import (
 )
 from engine.core.words import BlockReason
 from engine.review.moments import date_text
+from engine.review.report import band_json
 
 STOPPED: Final = "STOPPED"
 GATE_LEVEL: Final = "DENIED"
@@ -49,10 +50,9 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "equity": money.text(view.equity),
         "starting_equity": money.text(view.starting_equity),
         "net_pnl": money.text(view.equity - view.starting_equity),
-        "net_pnl_band": {
-            "pessimistic": _text(view.net_pnl_pessimistic),
-            "optimistic": _text(view.net_pnl_optimistic),
-        },
+        "net_pnl_band": band_json(
+            view.equity - view.starting_equity, view.net_pnl_pessimistic, view.net_pnl_optimistic
+        ),
         "cash": money.text(view.cash),
         "unrealized": money.text(view.unrealized),
         "realized": money.text(view.realized),

@@ -32,7 +32,7 @@ REPORT: dict[str, type | tuple[type, ...]] = {
 """Every field others rely on, and what it is."""
 
 INSIDE = {
-    "net_pnl_band": {"pessimistic", "optimistic"},
+    "net_pnl_band": {"pessimistic", "optimistic", "lowest", "highest"},
     "heartbeat": {"count", "max_gap_seconds"},
     "loop_lag_ms": {"p50", "p99", "max"},
     "tick_to_decision_us": {"p50", "p99"},

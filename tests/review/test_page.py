@@ -83,14 +83,13 @@ def test_refused_data_is_told_by_cause_with_its_place() -> None:
     assert "Refused 12: &lt;script" in shown and "first at a.csv:3:7" in shown
 
 
-def test_the_band_is_shown_and_a_result_outside_it_is_called_so() -> None:
+def test_the_band_holds_the_runs_own_result_and_names_those_of_worse_and_better_fills() -> None:
     def shown(worse: str | None, better: str | None) -> str:
         return page(report(net_pnl_pessimistic=worse and d(worse), net_pnl_optimistic=better and d(better)), [], [])
 
-    net = money.parse(report()["net_pnl"])
-    inside = shown(money.text(net - 1), money.text(net + 1))
-    assert "(pessimistic fills) to" in inside and "outside" not in inside
-    assert "the run's own result lies outside it" in shown(money.text(net + 1), money.text(net + 2))
+    assert report()["net_pnl"] == "-1"
+    assert "−3.00 to +2.00 (pessimistic fills −3.00, optimistic +2.00)" in shown("-3", "2")
+    assert "−1.00 to +4.00 (pessimistic fills +4.00, optimistic +2.00)" in shown("4", "2")
     assert "Band over execution profiles: not measured" in shown(None, None)
 
 

@@ -192,9 +192,22 @@ def test_signals_that_are_lost_or_of_no_known_state_are_told() -> None:
 
 
 def test_the_band_is_null_until_there_are_profiles_and_text_then() -> None:
-    assert final_report(figures())["net_pnl_band"] == {"pessimistic": None, "optimistic": None}
-    band = final_report(figures(net_pnl_pessimistic=d("-1.5"), net_pnl_optimistic=d("4")))["net_pnl_band"]
-    assert band == {"pessimistic": "-1.5", "optimistic": "4"}
+    assert set(final_report(figures())["net_pnl_band"].values()) == {None}
+    net = figures().net_pnl
+    told = figures(net_pnl_pessimistic=net - d("1.5"), net_pnl_optimistic=net + d("4"))
+    worse, better = money.text(net - d("1.5")), money.text(net + d("4"))
+    assert final_report(told)["net_pnl_band"] == {
+        "pessimistic": worse,
+        "optimistic": better,
+        "lowest": worse,
+        "highest": better,
+    }
+
+
+def test_a_band_whose_profiles_are_turned_over_is_still_told_from_lowest_to_highest() -> None:
+    net = figures().net_pnl
+    told = final_report(figures(net_pnl_pessimistic=net + d("2"), net_pnl_optimistic=net + d("1")))["net_pnl_band"]
+    assert (told["lowest"], told["highest"]) == (money.text(net), money.text(net + d("2")))
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,14 @@ def test_a_status_has_what_scripts_rely_on_and_its_amounts_are_decimal_text() ->
 
 
 def test_a_status_says_what_the_run_would_have_made_of_worse_and_better_fills() -> None:
-    assert status_json(a_view())["net_pnl_band"] == {"pessimistic": None, "optimistic": None}
+    assert set(status_json(a_view())["net_pnl_band"].values()) == {None}
     told = status_json(a_view(net_pnl_pessimistic=-150_000_000, net_pnl_optimistic=400_000_000))
-    assert told["net_pnl_band"] == {"pessimistic": "-1.5", "optimistic": "4"}
+    assert told["net_pnl_band"] == {
+        "pessimistic": "-1.5",
+        "optimistic": "4",
+        "lowest": told["net_pnl"],
+        "highest": "4",
+    }
 
 
 def test_a_status_names_stuck_orders_and_the_days_reject_rate() -> None:

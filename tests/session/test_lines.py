@@ -96,6 +96,8 @@ def test_the_last_words_of_a_run_say_what_still_stops_the_desk() -> None:
     assert closing_lines(view(phase_text="duration_complete")) == [
         "duration_complete: 0 trades, net P&L 12.34, equity 10012.34"
     ]
+    (banded,) = closing_lines(view(net_pnl_pessimistic=1_500_000_000, net_pnl_optimistic=1_400_000_000))
+    assert "net P&L 12.34 (12.34 to 15.00 over execution profiles)" in banded, "worse fills were the better ones here"
     plain = view().breakers
     loss = msgspec.structs.replace(
         next(one for one in plain if one.name == "daily_loss"),

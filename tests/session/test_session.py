@@ -84,7 +84,7 @@ def test_the_band_of_the_report_is_what_the_shadow_books_made_of_the_run(tmp_pat
         assert len(paid) >= report["trades"] > 0
     _, plain = DeskRig(tmp_path / "plain").run(1200)
     assert plain["decision_hash"] == report["decision_hash"]
-    assert plain["net_pnl_band"] == {"pessimistic": None, "optimistic": None}
+    assert set(plain["net_pnl_band"].values()) == {None}
 
 
 def test_orders_at_market_fill_within_three_hundred_milliseconds(tmp_path: Path) -> None:
