@@ -11,7 +11,7 @@ from engine.core.breaker_table import (
     NS_IN_SCALED_SECOND,
     OUTAGE_WINDOW_NS,
     REFUSAL_WINDOW_NS,
-    SLIPPAGE_FILLS,
+    SLIPPAGE_ORDERS,
     SPECS,
     figure,
 )
@@ -120,9 +120,13 @@ class Gauges:
         return lasted_ns // NS_IN_SCALED_SECOND, self._limits.feed_outage_ns_max // NS_IN_SCALED_SECOND
 
     def _slippage(self) -> tuple[int, int]:
-        """The average is none before there are enough fills; what turned out better than expected counts against it."""
-        slips, model = self._desk.state.recent.slips, self._desk.config.model
-        average = max(0, sum(slips) // len(slips)) if len(slips) >= SLIPPAGE_FILLS else 0
+        """The average is none before there are enough orders; what turned out better than expected counts against it.
+
+        An order in many pieces is one, at its average price.
+        """
+        takers, model = self._desk.state.recent.takers, self._desk.config.model
+        slips = sum(taker.slip for taker in takers.values())
+        average = max(0, slips // len(takers)) if len(takers) >= SLIPPAGE_ORDERS else 0
         expected = (model.slippage_min + model.slippage_max) // 2
         return average, max(1, money.mul(expected, self._limits.slippage_multiple_max))
 

@@ -15,7 +15,7 @@ from engine.core.words import BreakerAction, BreakerName, ReasonCode
 ERROR_WINDOW_NS: Final = HOUR
 OUTAGE_WINDOW_NS: Final = HOUR
 REFUSAL_WINDOW_NS: Final = 10 * MINUTE
-SLIPPAGE_FILLS: Final = 20
+SLIPPAGE_ORDERS: Final = 20
 NS_IN_SCALED_SECOND: Final = 10  # nanoseconds in one unit of a scaled second
 
 STRICTNESS: Final = tuple(BreakerAction)
@@ -119,8 +119,8 @@ BREAKERS: Final = (
         name=BreakerName.SLIPPAGE,
         label="slippage",
         unit="fraction",
-        counts=f"Average of the last {SLIPPAGE_FILLS} taker fills: how much worse than the price seen at the decision. "
-        "The limit is this multiple of the execution model's mean.",
+        counts=f"Average of the last {SLIPPAGE_ORDERS} orders filled as takers: how much worse than the price seen at "
+        "the decision. The limit is this multiple of the execution model's mean.",
         limits=("slippage_multiple_max",),
     ),
     BreakerSpec(

@@ -10,7 +10,7 @@ from engine.core.breaker_table import (
     BREAKERS,
     OUTAGE_WINDOW_NS,
     REFUSAL_WINDOW_NS,
-    SLIPPAGE_FILLS,
+    SLIPPAGE_ORDERS,
     SPECS,
     action_of,
     release_of,
@@ -18,9 +18,9 @@ from engine.core.breaker_table import (
 from engine.core.desk import Desk
 from engine.core.events import Fill, Role
 from engine.core.facts import Alert, BreakerChanged, StopSession
-from engine.core.orders import Order, slippage
+from engine.core.orders import Order
 from engine.core.safety import Safety
-from engine.core.state import Block, Breaker, remember
+from engine.core.state import Block, Breaker, TakerOrder, remember
 from engine.core.words import BlockReason, BreakerAction, BreakerName, ReasonCode, Severity
 
 
@@ -106,11 +106,13 @@ class Breakers:
 
     def filled(self, order: Order, fill: Fill) -> None:
         """An order was filled: what it cost beyond the price expected, and the heat it led to."""
-        slip = slippage(order.expected, fill.qty, fill.price)
-        if fill.role is Role.TAKER and slip is not None:
-            slips = self._desk.state.recent.slips
-            slips.append(slip)
-            del slips[:-SLIPPAGE_FILLS]
+        if fill.role is Role.TAKER and order.expected:
+            takers = self._desk.state.recent.takers
+            taker = takers.setdefault(order.order_id, TakerOrder(order.expected))
+            taker.qty += fill.qty
+            taker.value += money.mul(fill.price, fill.qty)
+            if len(takers) > SLIPPAGE_ORDERS:
+                del takers[next(iter(takers))]
             self.check(BreakerName.SLIPPAGE)
         self.check(BreakerName.HEAT)
 
@@ -226,4 +228,4 @@ class Breakers:
             case BreakerName.VENUE_REFUSALS:
                 state.recent.refusals = []
             case BreakerName.SLIPPAGE:
-                state.recent.slips = []
+                state.recent.takers = {}

@@ -4,11 +4,12 @@ from typing import Final
 
 import msgspec
 
+from engine.core import money
 from engine.core.config import CoreConfig
 from engine.core.correlation import Returns
 from engine.core.events import DataRejected, FeedHealth, Quote, SessionPhase
 from engine.core.ledger import Ledger
-from engine.core.orders import Order
+from engine.core.orders import Order, slippage
 from engine.core.pace import Pace
 from engine.core.paper_state import PaperState
 from engine.core.phases import MarketPhase, PhaseWindow
@@ -84,14 +85,27 @@ class Breaker(msgspec.Struct):
     action: BreakerAction | None = None
 
 
+class TakerOrder(msgspec.Struct):
+    """What an order got as a taker: `qty` signed, `value` at the prices paid; `expected` the price at its decision."""
+
+    expected: int
+    qty: int = 0
+    value: int = 0
+
+    @property
+    def slip(self) -> int:
+        """How much worse than expected its average price is, as a fraction; below zero: better."""
+        return slippage(self.expected, self.qty, money.div(self.value, self.qty)) or 0
+
+
 class Recent(msgspec.Struct):
-    """What the breakers count: moments, oldest first, no older than their windows; slips as adverse fractions."""
+    """What the breakers count: moments, oldest first, no older than their windows, and orders."""
 
     errors: list[int] = []
     outages: list[int] = []  # when each began
     outage_since_ns: int = 0  # 0: there is fresh data
     refusals: list[int] = []
-    slips: list[int] = []  # of the newest taker fills
+    takers: dict[str, TakerOrder] = {}  # the newest orders that were takers, by id
 
 
 class Funding(msgspec.Struct):

@@ -4,9 +4,10 @@ import pytest
 
 from engine.core import money
 from engine.core.breaker_gauges import Gauge
-from engine.core.breaker_table import BREAKERS, SLIPPAGE_FILLS
+from engine.core.breaker_table import BREAKERS, SLIPPAGE_ORDERS
 from engine.core.config import HOUR, MINUTE, SECOND, PaperModel
 from engine.core.events import FeedChanged, FeedHealth
+from engine.core.state import TakerOrder
 from engine.core.words import BreakerName
 from tests.core.breaker_rig import ROOMY, errors, pass_time, slipped, tripped
 from tests.rig import Rig, d
@@ -83,22 +84,27 @@ def test_what_happened_exactly_an_hour_ago_counts_no_longer() -> None:
     assert rig.engine.breakers.gauges.of(B.ERROR_RATE).value == 0
 
 
-def test_fills_better_than_expected_are_no_slippage() -> None:
+def takers(slip: int, count: int = SLIPPAGE_ORDERS) -> dict[str, TakerOrder]:
+    """So many orders for one unit, each so much worse than the 1.00 expected."""
+    return {f"o{n}": TakerOrder(d(1), d(1), d(1) + slip) for n in range(count)}
+
+
+def test_orders_filled_better_than_expected_are_no_slippage() -> None:
     rig = Rig()
-    rig.engine.state.recent.slips = [-1] * SLIPPAGE_FILLS
+    rig.engine.state.recent.takers = takers(-1)
     assert rig.engine.breakers.gauges.of(B.SLIPPAGE).value == 0
-    rig.engine.state.recent.slips = [d("0.001")] * (SLIPPAGE_FILLS - 1)
-    assert rig.engine.breakers.gauges.of(B.SLIPPAGE).value == 0, "one fill more is needed to say anything"
-    rig.engine.state.recent.slips = [d("0.001")] * SLIPPAGE_FILLS
+    rig.engine.state.recent.takers = takers(d("0.001"), SLIPPAGE_ORDERS - 1)
+    assert rig.engine.breakers.gauges.of(B.SLIPPAGE).value == 0, "one order more is needed to say anything"
+    rig.engine.state.recent.takers = takers(d("0.001"))
     assert rig.engine.breakers.gauges.of(B.SLIPPAGE).value == d("0.001")
 
 
 def test_where_the_model_expects_no_slippage_the_least_of_it_trips() -> None:
     rig = Rig(paper=False, limits=ROOMY, model=PaperModel(slippage_min=0, slippage_max=0))
     assert rig.engine.breakers.gauges.of(B.SLIPPAGE).limit == 1
-    slipped(rig, SLIPPAGE_FILLS, "0")
+    slipped(rig, SLIPPAGE_ORDERS, "0")
     assert not tripped(rig)
-    rig.engine.state.recent.slips = [1] * SLIPPAGE_FILLS
+    rig.engine.state.recent.takers = takers(1)
     rig.engine.breakers.check(B.SLIPPAGE)
     assert tripped(rig) == [B.SLIPPAGE]
 

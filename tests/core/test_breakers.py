@@ -4,8 +4,19 @@ from collections.abc import Callable
 
 import pytest
 
+from engine.core import money
 from engine.core.config import HOUR, MINUTE, SECOND, Limits, Sizing
-from engine.core.events import Act, FeedChanged, FeedHealth, Fill, OrderRefused, PhaseEntered, Role, SessionPhase
+from engine.core.events import (
+    Act,
+    FeedChanged,
+    FeedHealth,
+    Fill,
+    OrderAccepted,
+    OrderRefused,
+    PhaseEntered,
+    Role,
+    SessionPhase,
+)
 from engine.core.facts import (
     Alert,
     BreakerChanged,
@@ -195,11 +206,29 @@ def test_slippage_trips_at_three_times_what_the_model_expects(by: str, trips: bo
 def test_a_fill_better_than_expected_speaks_for_the_desk_and_a_makers_fill_says_nothing() -> None:
     rig = Rig(paper=False, limits=ROOMY)
     slipped(rig, 4, "-1")
-    assert [slip < 0 for slip in rig.engine.state.recent.slips] == [True] * 4
+    assert [taker.slip < 0 for taker in rig.engine.state.recent.takers.values()] == [True] * 4
     rig.propose(entry="99.5", stop="50", target="500")
     submit = rig.of(Submit)[-1]
     rig.send(Fill("m", submit.order_id, SYMBOL, rig.now_ns, 0, submit.qty, d("99.5"), 0, Role.MAKER))
-    assert len(rig.engine.state.recent.slips) == 4
+    assert len(rig.engine.state.recent.takers) == 4
+
+
+def test_an_order_in_many_pieces_is_one_order_at_its_average_price() -> None:
+    rig = Rig(paper=False, limits=ROOMY)
+    rig.propose(stop="50", target="500")
+    order = rig.engine.state.orders[rig.of(Submit)[-1].order_id]
+    rig.send(OrderAccepted(order.order_id, rig.now_ns))
+    piece, worse = order.qty // 40, money.mul(d("0.02"), order.expected)
+    for n in range(40):
+        qty = piece if n < 39 else order.open_qty
+        price = order.expected + (worse if n % 2 else 0)
+        rig.send(Fill(f"p{n}", order.order_id, SYMBOL, rig.now_ns, 0, qty, price, 0, Role.TAKER))
+    assert rig.engine.breakers.gauges.of(B.SLIPPAGE).value == 0, "one order is no sample"
+    slipped(rig, 18, "1")
+    assert not tripped(rig)
+    slipped(rig, 1, "1")
+    assert tripped(rig) == [B.SLIPPAGE]
+    assert abs(rig.engine.breakers.gauges.of(B.SLIPPAGE).value - d("0.01")) <= d("0.00001")
 
 
 # --- phase and heat ---
