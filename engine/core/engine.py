@@ -431,8 +431,7 @@ class Engine:
 
     def _on_funding_rate(self, rate: FundingRate) -> None:
         self.funding.told(rate)
-        if rate.symbol in self.state.positions:
-            self._plan()
+        self._plan()
 
     def _on_volatility(self, read: VolatilityRead) -> None:
         self.regimes.read(read)

@@ -1,7 +1,8 @@
 """Funding of perpetual positions: paid or received once for every settlement a position was held through.
 
 A positive rate is paid by longs to shorts, on the value of the position at the settlement. The rate is the newest one
-told; a settlement that came while the desk was not running is settled, with it, at the next start.
+told; a settlement that came while the desk was not running is settled, with it, at the next start. A shadow of the
+paper broker settles on its own position, also while the desk is flat.
 """
 
 from engine.core import money
@@ -22,28 +23,35 @@ class Settlements:
         self._paper = paper
 
     def told(self, rate: FundingRate) -> None:
-        """Take the rate of the next settlement; one that is due stays due until it is settled."""
+        """Take the rate of the next settlement; one that a position is due to pay stays due until it is settled."""
         known = self._desk.state.symbols.get(rate.symbol)
         if known is not None:
-            at_ns = self._desk.state.at_ns
-            due_ns = rate.due_ns if known.funding is None else min(rate.due_ns, known.funding.due_ns)
+            at_ns, due_ns = self._desk.state.at_ns, rate.due_ns
+            if known.funding is not None and rate.symbol in self._desk.state.positions:
+                due_ns = min(due_ns, known.funding.due_ns)
             known.funding = Funding(rate.rate, due_ns if due_ns > at_ns else rate.due_ns)
 
     def settle(self) -> None:
         """Settle every position for every settlement that has come since it was opened, each once."""
         state = self._desk.state
-        for symbol in list(state.positions):
-            known, interval_ns = state.symbols[symbol], self._desk.instruments[symbol].funding_interval_ns
+        for symbol, instrument in self._desk.instruments.items():
+            known, interval_ns = state.symbols[symbol], instrument.funding_interval_ns
             while known.funding is not None and known.funding.due_ns <= state.at_ns and interval_ns:
-                due_ns = known.funding.due_ns
-                if state.holdings[symbol].opened_ns <= due_ns:
+                due_ns, holding = known.funding.due_ns, state.holdings.get(symbol)
+                if holding is None and self._paper is not None:  # a shadow may hold what the desk does not
+                    self._paper.on_funding(symbol, known.funding.rate, self._desk.mark(symbol, 1))
+                elif holding is not None and holding.opened_ns <= due_ns:
                     self._pay(symbol, known.funding.rate)
                 known.funding = Funding(known.funding.rate, due_ns + interval_ns)
 
     def next_due_ns(self) -> int:
-        """The next settlement of a position; 0 if there is none."""
+        """The next settlement of any symbol that has them; 0 if there is none."""
         symbols = self._desk.state.symbols
-        dues = (funding.due_ns for held in self._desk.state.positions if (funding := symbols[held].funding) is not None)
+        dues = (
+            funding.due_ns
+            for symbol, instrument in self._desk.instruments.items()
+            if instrument.funding_interval_ns and (funding := symbols[symbol].funding) is not None
+        )
         return min(dues, default=0)
 
     def _pay(self, symbol: str, rate: int) -> None:

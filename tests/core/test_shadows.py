@@ -12,7 +12,7 @@ from engine.core import money
 from engine.core.config import MINUTE, SECOND, PaperModel
 from engine.core.engine import Engine
 from engine.core.events import FundingRate, Quote, RunStarted
-from engine.core.facts import Alert, Cancel, EquityMarked, Fact, OrderChanged, ShadowFilled
+from engine.core.facts import Alert, Cancel, EquityMarked, Fact, FundingPaid, OrderChanged, ShadowFilled, WakeAt
 from engine.core.margin import NOWHERE
 from engine.core.paper import PaperBroker
 from engine.core.paper_ledger import PaperLedger, PaperPosition
@@ -397,6 +397,24 @@ def test_the_shadows_pay_funding_on_their_own_positions() -> None:
     ledgers = [account.ledger for account in rig.engine.paper.state.shadows.values()]
     assert [ledger.funding for ledger in ledgers] == [ledger.qty(SYMBOL) // 100 for ledger in ledgers]
     assert all(ledger.funding > 0 for ledger in ledgers)
+
+
+def test_a_shadow_pays_funding_while_the_base_is_flat() -> None:
+    rig = Rig(shadows=True, model=PaperModel(latency_ns_min=SECOND, latency_ns_max=SECOND))
+    due_ns = rig.now_ns + 1_700 * MS
+    rig.send(FundingRate(SYMBOL, rig.now_ns, d("0.0001"), due_ns))
+    rig.propose()
+    rig.quote("100", "100.1", seconds=0.6)  # half the base's latency is over, and the optimistic entry has filled
+    assert any(fact.at_ns <= due_ns for fact in rig.of(WakeAt)), "the desk asks to be woken for it"
+    rig.quote("100", "100.1", seconds=0.2)
+    assert rig.engine.paper is not None
+    state = rig.engine.paper.state
+    better = state.shadows[OPTIMISTIC].ledger
+    assert better.funding == better.qty(SYMBOL) // 100 > 0, "0.01 % of 100 a unit"
+    assert state.ledger.funding == state.shadows[PESSIMISTIC].ledger.funding == 0
+    rig.quote("100", "100.1", seconds=0.5)
+    assert rig.engine.state.positions, "entered after the settlement"
+    assert rig.of(FundingPaid) == []
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
