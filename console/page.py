@@ -11,7 +11,7 @@ from typing import Final
 from console.actions import footer
 from console.panels import breakers, equity, events, heartbeat, heat, market, orders, positions, signals
 from console.panels.status import progress_line, status_line, why_lines
-from console.text import BLANK, Line, Seen, Span, Tone, cut_line, noted, wrap
+from console.text import BLANK, OVER, Line, Seen, Span, Tone, cut_line, noted, wrap
 from engine.core.breaker_table import BREAKERS
 
 WIDTH_MIN: Final = 80
@@ -76,7 +76,7 @@ def desk_page(
     lines = [
         *lines[: height - 1],
         *[BLANK] * (height - 1 - len(lines)),
-        footer(width, visitor or (seen is not None and seen.visitor)),
+        footer(width, visitor or (seen is not None and (seen.visitor or seen.view.phase in OVER))),
     ]
     return [cut_line(line, width) for line in lines[-height:]]
 

@@ -42,7 +42,9 @@ SIGNAL_OF: Final = (
     "UNION SELECT signal_id FROM fills WHERE fill_id = ? UNION SELECT signal_id FROM trades WHERE trade_id = ?"
 )
 TRACE: Final = (
-    "SELECT row, part, at_ns, what, id, parent_id, symbol, state, qty, price, value, limit_value, fee, amount, text "
+    "SELECT row, part, at_ns, what, id, parent_id, symbol, state, qty, price, value, limit_value, fee, amount, "
+    "iif(what = 'outcome', (SELECT iif(o.reason_code = o.text, '', o.reason_code || ': ') FROM outcomes AS o "
+    "WHERE o.signal_id = id), '') || text "
     "FROM signal_trace WHERE signal_id = ? ORDER BY row, part"
 )
 RUN_ROWS: Final = "SELECT first_row, (SELECT min(first_row) FROM runs WHERE run > ?) FROM runs WHERE run = ?"

@@ -126,7 +126,8 @@ def why_lines(seen: Seen, width: int) -> list[Line]:
         text = f"{WHY} unknown: the desk has not reported for {silent}; K still kills, by the kill file if need be"
         return _spread(text, width, Tone.ALARM)
     if view.phase in OVER:
-        text = f"{WHY} The session has ended; its report is written. q leaves."
+        latch = " The kill is latched, nightdesk rearm lifts it." if view.kill_latched else ""
+        text = f"{WHY} The session has ended; its report is written.{latch} q leaves."
         return _spread(text, width, Tone.WARN if view.phase is SessionPhase.COMPLETED else Tone.BAD)
     if not view.blocks:
         if view.kill_latched:

@@ -702,6 +702,7 @@ def test_explain_follows_a_signal_or_says_there_is_none(nightdesk: Nightdesk, ho
     signal = next(fact.signal_id for _, fact in facts if isinstance(fact, SignalRaised))
     code, out, _ = nightdesk("explain", signal, "--json")
     assert code == 0 and {"signal", "order", "fill", "outcome"} <= {step["what"] for step in json.loads(out)}
+    assert [step["text"] for step in json.loads(out) if step["what"] == "outcome"] == ["filled"]
     assert signal in nightdesk("explain", signal)[1]
     assert nightdesk("explain", "last", "--json")[1] == out
     code, _, err = nightdesk("explain", "nothing")

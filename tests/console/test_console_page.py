@@ -13,6 +13,7 @@ from console.page import Panel, allot, desk_page
 from console.panels import heat
 from console.screens.help import help_page
 from console.text import Line, Seen, Span, Tone, width_of
+from engine.core.events import SessionPhase
 from engine.core.view import DeskView
 from tests.console import sample_desk as sample
 
@@ -148,6 +149,13 @@ def test_no_breaker_drops_off_the_page(name: str, notice: str, size: tuple[int, 
     for breaker in sample.BREAKERS:
         assert re.search(rf"(ok|! |x ) {breaker.label} ", shown), breaker.label
     assert "─ Heat" in shown and "─ Heartbeat" in shown
+
+
+def test_what_has_ended_can_only_be_left() -> None:
+    ended = sample.changed(sample.KILLED, phase=SessionPhase.COMPLETED)
+    shown = " ".join(plain(desk_page(Seen(ended), 80, 24)).split())
+    assert "q Leave" in shown and "q Stop" not in shown
+    assert "The kill is latched, nightdesk rearm lifts it. q leaves." in shown
 
 
 def test_a_visitor_who_has_seen_nothing_yet_can_leave_too() -> None:

@@ -102,6 +102,12 @@ async def test_any_id_leads_to_the_whole_story(store: Store, any_id: str) -> Non
     assert (trade.amount, trade.fee) == ("197.6", "2.4")
 
 
+async def test_the_story_names_the_reason_beside_its_sentence(store: Store) -> None:
+    async with open_queries(store.path) as reader:
+        ends = [step.text for name in ("s1", "s2") for step in await reader.trace(name) if step.what == "outcome"]
+    assert ends == ["filled", "heat: 4.1 % of 4 %"]
+
+
 async def test_an_unknown_run_and_a_missing_file_are_named(store: Store, tmp_path: Path) -> None:
     async with open_queries(store.path) as reader:
         with pytest.raises(UnknownRun, match="'run-5'"):
