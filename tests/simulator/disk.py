@@ -1,0 +1,88 @@
+"""The disk's moods: a journal that is slow, full, or dies with its process just before or just after it has written."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from engine.session.ports import Batch, Committed
+from store.desk import Store
+from tests.simulator.loop import CURRENT, VirtualLoop
+
+
+class MoodyJournal:
+    """A store's inline journal on a disk with moods. What waits is written in order, and lost with its process.
+
+    Attributes:
+        late_s: How long a batch waits before it is written.
+        dies: Called at the next commit, to kill: after it has been written if `dies_after`, else before.
+    """
+
+    def __init__(self, store: Store, loop: VirtualLoop) -> None:
+        self._store = store
+        self._journal = store.journal
+        self._loop = loop
+        self.late_s = 0.0
+        self.dies: Callable[[], None] | None = None
+        self.dies_after = False
+        self._waiting: deque[tuple[Callable[[], Future[Any]], Future[Any]]] = deque()
+        self._free_s = 0.0
+
+    @property
+    def failure(self) -> Exception | None:
+        return self._journal.failure
+
+    def commit(self, batch: Batch) -> Future[Committed]:
+        return self._put(lambda: self._commit(batch))
+
+    def latch(self, latched: bool, text: str) -> Future[None]:
+        return self._journal.latch(latched, text)
+
+    def perform(self, work: Callable[[], object]) -> Future[None]:
+        self._hurry()
+        return self._journal.perform(work)
+
+    def close(self) -> None:
+        self._hurry()
+        self._journal.close()
+
+    def fill_up(self) -> None:
+        """No page more: what SQLite then raises is its own SQLITE_FULL."""
+        connection = self._store._connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+
+    def _commit(self, batch: Batch) -> Future[Committed]:
+        if self.dies is None:
+            return self._journal.commit(batch)
+        if self.dies_after:
+            self._journal.commit(batch)
+        self.dies()
+        return Future()
+
+    def _put(self, write: Callable[[], Future[Any]]) -> Future[Any]:
+        at_s = max(self._free_s, self._loop.now + self.late_s)
+        if at_s <= self._loop.now and not self._waiting:
+            return write()
+        self._free_s = at_s
+        answer: Future[Any] = Future()
+        self._waiting.append((write, answer))
+        self._loop.call_at(at_s, self._next)
+        return answer
+
+    def _next(self) -> None:
+        if not self._waiting:
+            return
+        write, answer = self._waiting.popleft()
+        done = write()
+        if CURRENT.get().is_dead:
+            return
+        error = done.exception()
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(done.result())
+
+    def _hurry(self) -> None:
+        while self._waiting:
+            self._next()

@@ -1,0 +1,244 @@
+"""One seed from beginning to end: trouble, then none, and what must have held all the while."""
+
+import asyncio
+import logging
+import random
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+
+import msgspec
+
+from engine.core.engine import Engine
+from engine.core.events import Act, AnyEvent, SessionPhase
+from engine.core.facts import AnyEffect, AnyFact, Submit
+from store.database import reading
+from tests.simulator.checks import Violation, Watcher
+from tests.simulator.disk import MoodyJournal
+from tests.simulator.loop import NothingLeft, VirtualLoop
+from tests.simulator.surroundings import surroundings
+from tests.simulator.trader import Trader
+from tests.simulator.trouble import Trouble
+from tests.simulator.world import ORIGIN_NS, World
+
+SYMBOLS: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+CALM_S: Final = 5.0  # before the first fault
+CONVERGE_S: Final = 180.0  # after the last one
+END_S: Final = 60.0  # to stop in order
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a seed ended. `problem` is empty when all held."""
+
+    seed: int
+    problem: str
+    trace: str  # hash of every row of the journal
+    simulated_s: float
+    real_s: float
+    events: int
+    entries: int
+    lives: int
+    faults: dict[str, int]
+    log: tuple[str, ...]
+
+
+class _Watched(Engine):
+    """The core, looked at after every event."""
+
+    watcher: Watcher
+    world: World
+
+    def handle(self, event: AnyEvent) -> list[AnyFact | AnyEffect]:
+        out = super().handle(event)
+        if self.world.desk.session._shell is not None:
+            self.watcher.saw(self, event, out)
+        return out
+
+
+def run_seed(seed: int, folder: Path, trouble_s: float, kinds: tuple[str, ...] = ()) -> Outcome:
+    """Run one seed; `trouble_s` is how long faults go on. Kills processes' remains stay in memory: see `loop`."""
+    began = time.perf_counter()
+    random.seed(seed)
+    logging.getLogger().setLevel(logging.CRITICAL)
+    loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
+    dice = random.Random(f"world {seed}")
+    wire = dice.random() < 0.7
+    world = World(seed, folder, loop, wire=wire, symbols=SYMBOLS[: dice.randrange(1, 4)])
+    watcher, trouble = Watcher(world), Trouble(world, kinds)
+    engine = type("Watched", (_Watched,), {"watcher": watcher, "world": world})
+    problem = ""
+    with surroundings(loop, ORIGIN_NS), mock.patch("engine.session.session.Engine", engine):
+        course = _Course(world, watcher, trouble)
+        try:
+            loop.run_until_complete(course.whole(trouble_s))
+        except (Violation, NothingLeft) as wrong:
+            problem = f"{type(wrong).__name__}: {wrong}"
+        problem = watcher.problem or problem or course.problem
+    return Outcome(
+        seed=seed,
+        problem=problem,
+        trace=_trace(world),
+        simulated_s=loop.now,
+        real_s=time.perf_counter() - began,
+        events=watcher.events,
+        entries=watcher.entries,
+        lives=len(world.lives),
+        faults=dict(trouble.used),
+        log=tuple(trouble.log),
+    )
+
+
+class _Course:
+    """What happens to a world, in order."""
+
+    def __init__(self, world: World, watcher: Watcher, trouble: Trouble) -> None:
+        self.world = world
+        self.watcher = watcher
+        self.trouble = trouble
+        self.problem = ""
+        self._restarting = True
+
+    async def whole(self, trouble_s: float) -> None:
+        world = self.world
+        world.loop.set_exception_handler(self._stray)
+        await world.open_venue()
+        self._watch_venue()
+        self._start()
+        keeper = asyncio.create_task(self._keep())
+        await asyncio.sleep(CALM_S)
+        faults = asyncio.create_task(self.trouble.run())
+        await self._until(trouble_s)
+        faults.cancel()
+        self.trouble.note("healed")
+        self.trouble.heal()
+        await self._converge()
+        self._restarting = False
+        keeper.cancel()
+        await self._end()
+        self.watcher.books()
+        self.watcher.replays(lambda core: (Trader(tuple(i.symbol for i in core.instruments), world.seed),))
+
+    async def _until(self, seconds: float) -> None:
+        end = self.world.loop.now + seconds
+        while self.world.loop.now < end:
+            await asyncio.sleep(1)
+            self._raise()
+
+    def _raise(self) -> None:
+        problem = self.watcher.problem or self.problem
+        if problem:
+            raise Violation(problem)
+
+    def _stray(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.problem = self.problem or f"stray: {context.get('message')}: {error!r}"
+
+    def _watch_venue(self) -> None:
+        account = self.world.account
+        place = account.place
+
+        def placed(ask: Any, at_ns: int) -> Any:
+            if ask.client_id:
+                self.watcher.reached(ask.client_id)
+            return place(ask, at_ns)
+
+        account.place = placed
+
+    # --- lives ---
+
+    def _start(self) -> None:
+        self.watcher.born()
+        life = self.world.start_desk()
+        life.store.journal = MoodyJournal(life.store, self.world.loop)  # type: ignore[assignment]
+        object.__setattr__(life.session.plan.store, "journal", life.store.journal)
+        self._watch_broker(life.session.plan.broker)
+        self.trouble.note(f"desk {len(self.world.lives)} starts")
+
+    def _watch_broker(self, broker: Any) -> None:
+        if broker is None:
+            return
+        submit = broker.submit
+
+        async def watched(order: Submit) -> Any:
+            self.watcher.leaves(order)
+            return await submit(order)
+
+        broker.submit = watched
+
+    async def _keep(self) -> None:
+        """Start the desk again whenever it has ended."""
+        while True:
+            await asyncio.sleep(1)
+            life = self.world.desk
+            if life.is_over and self._restarting:
+                self._look_at_end(life)
+                await asyncio.sleep(self.trouble.dice.uniform(0.5, 10))
+                self._start()
+
+    def _look_at_end(self, life: Any) -> None:
+        if life.process.is_dead:
+            self.trouble.note("desk died")
+            return
+        error = life.task.exception()
+        shell = life.session._shell
+        self.trouble.note(f"desk ended: {shell.stop_reason if shell else None} {life.session.failure} {error!r}")
+        if error is not None:
+            raise Violation(f"the session raised {error!r}")
+        if shell is not None and shell.stop_reason is not None:
+            reason = shell.stop_reason[0]
+            if reason.startswith("task_failed") or reason == "core_failed":
+                raise Violation(f"the session ended by {reason}")
+
+    # --- the end ---
+
+    async def _converge(self) -> None:
+        """The operator lifts what he may; then the desk has to trade again and be at one with the venue."""
+        world = self.world
+        end = world.loop.now + CONVERGE_S
+        wrong = ["never looked"]
+        while world.loop.now < end:
+            await asyncio.sleep(5)
+            self._raise()
+            if world.desk.is_over or world.desk.state is None:
+                continue
+            state = world.desk.state
+            if state.phase is not SessionPhase.RUNNING:
+                wrong = [f"the session is {state.phase}"]
+                continue
+            if state.killed:
+                world.command(Act.REARM, "all is well again")
+            for act in (Act.RESUME, Act.RESET_BREAKER):
+                world.command(act, "all is well again")
+            await asyncio.sleep(2)
+            if world.desk.is_over:
+                continue
+            wrong = [f"blocked by {reason}: {block.text}" for reason, block in state.blocks.items()]
+            wrong += self.watcher.settled()
+            if not wrong and state.tally.signals:
+                return
+        raise Violation(f"not settled {CONVERGE_S:g} s after the last fault: {'; '.join(wrong)}")
+
+    async def _end(self) -> None:
+        life = self.world.desk
+        life.session.stop("SIGTERM")
+        assert life.task is not None
+        await asyncio.wait([life.task], timeout=END_S)
+        if not life.task.done():
+            raise Violation("the session did not stop")
+        if life.task.exception() is not None:
+            raise Violation(f"the session raised {life.task.exception()!r}")
+        self._raise()
+        if self.world.wire and self.world.account.books.positions:
+            raise Violation(f"positions stay open at the venue: {self.world.account.books.positions}")
+
+
+def _trace(world: World) -> str:
+    digest = sha256()
+    with reading(world.home.database) as connection:
+        for row in connection.execute("SELECT seq, kind, at_ns, body FROM journal WHERE kind <> 'report' ORDER BY id"):
+            digest.update(repr(row).encode())
+    return digest.hexdigest()
+

@@ -1,0 +1,88 @@
+"""What of a session is not simulated but left out: files for people, the guard's thread, the collector's freeze.
+
+They act in real time and on threads, which no seed rules; their own tests run them as they are.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import msgspec
+
+from engine.core.view import DeskView
+from engine.review.report import final_report
+from engine.session.outputs import figures
+from engine.session.plan import Plan
+from engine.session.ports import Batch
+from engine.session.shell import Shell
+from tests.simulator.loop import VirtualLoop
+
+
+class Quiet:
+    """In place of `Outputs`: the report is made and recorded, nothing else is written."""
+
+    lost = 0
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.stacks = io.StringIO()
+
+    def started(self, config: str) -> None: ...
+
+    def written(self, batch: Batch) -> None: ...
+
+    def beat(self, view: DeskView) -> None: ...
+
+    def tell(self, view: DeskView) -> None: ...
+
+    def last_words(self) -> None: ...
+
+    def finish(self, shell: Shell, reason: str, code: int, problems: list[str]) -> list[str]:
+        told = msgspec.structs.replace(figures(self._plan, shell, reason, code), problems=tuple(problems))
+        report = final_report(told)
+        if shell.broken:
+            return []
+        self._plan.store.record_report(self._plan.folder.run_id, msgspec.json.encode(report).decode()).result(1)
+        return []
+
+    def close(self, reason: str, code: int) -> None: ...
+
+
+class NoGuard:
+    """In place of the guard's thread."""
+
+    def __init__(self, **_: Any) -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def beat(self) -> None: ...
+
+    def killed(self) -> None: ...
+
+
+class _Dialed:
+    """What aiohttp gets instead of a connected socket: where it leads."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+
+async def _dial(addr_infos: Any, **_: Any) -> _Dialed:
+    return _Dialed(addr_infos[0][4][1])
+
+
+@contextmanager
+def surroundings(loop: VirtualLoop, origin_ns: int) -> Iterator[None]:
+    """Everything that would reach real time, threads or sockets, replaced while the block lasts."""
+    with (
+        mock.patch("engine.session.session.Outputs", Quiet),
+        mock.patch("engine.session.session.Guard", NoGuard),
+        mock.patch("engine.session.session.gc", mock.Mock()),
+        mock.patch("engine.venues.sim.server.wall_ns", lambda: origin_ns),
+        mock.patch("aiohttp.connector.aiohappyeyeballs.start_connection", _dial),
+    ):
+        yield
