@@ -216,6 +216,7 @@ class Blotter:
         state = self._desk.state
         order = state.orders.get(event.client_order_id)
         if order is None:
+            self._arrived_after_all(event)
             return None  # an answer about an order that has ended changes nothing: a repeat or a race lost
         code = getattr(event, "code", "") or getattr(event, "reason", "")
         text = getattr(event, "text", "")
@@ -236,6 +237,16 @@ class Blotter:
             state.tally.rejects += 1  # an order that never reached the broker, or was held back, is none it refused
             state.day_rejects += 1
         return order
+
+    def _arrived_after_all(self, event: OrderAnswer) -> None:
+        """An order that was given up as never arrived is at the venue: take it back. Its fills are booked as late."""
+        ended = self._desk.state.ended_orders.get(event.client_order_id)
+        if not isinstance(event, OrderAccepted) or ended is None or ended.state is not OrderState.REJECTED:
+            return
+        if self._paper is None:
+            text = f"{ended.symbol} {ended.order_id} was given up and has arrived after all; it is being cancelled"
+            self._desk.emit(Alert(Severity.WARNING, "late order", text))
+            self._desk.emit(Cancel(ended.order_id, ended.symbol))
 
     def claim(self, fill: Fill) -> Order | None:
         """The order `fill` belongs to; None if the fill is known already, or is no order's, which stops new entries."""

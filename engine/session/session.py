@@ -137,6 +137,7 @@ class Session:
             shell.stop("start_failed", 1)
         finally:
             code = await self._shut_down(shell)
+            shell.end()
             await control.close()
             self._pulse_handle.cancel()
             forget_strays()
@@ -378,7 +379,7 @@ class Session:
     async def _shut_down(self, shell: Shell) -> int:
         """End in order. Each step is bounded in time; one that fails is told and does not skip the later ones."""
         reason, code = shell.stop_reason or ("error", 1)
-        begun = shell.runner.engine.state.run_id == self._plan.folder.run_id
+        begun = shell.has_begun
         log.info("GRACEFUL SHUTDOWN INITIATED: %s", reason)
         problems: list[str] = []
         steps: list[tuple[str, Callable[[], Awaitable[None]]]] = [

@@ -104,6 +104,7 @@ class Shell:
         self._notes: deque[NoteView] = deque(maxlen=NOTES_KEPT)
         self._view: DeskView | None = None
         self._viewed_ns = 0
+        self._is_over = False
         self._waiting: dict[int, Waiting] = {}  # by identity of the command in the inbox
         self._owed: list[Waiting] = []
         self._flush: asyncio.TimerHandle | None = None
@@ -143,8 +144,35 @@ class Shell:
         event = Command(
             self.clock.now_ns(), request.act, request.source, request.actor, request.reason, request.subject
         )
+        if self._is_over or (request.act is Act.KILL and not self.has_begun):
+            self._act_alone(request.act, future, received_ns)
+            return
         self._waiting[id(event)] = Waiting(future, received_ns)
         self.inbox.put_first(event)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the core has been told of the run: from then on it acts on commands."""
+        return self.runner.engine.state.run_id == self.run.run_id
+
+    def end(self) -> None:
+        """The core takes nothing more. A command that still waits for it gets its answer, and a kill is latched."""
+        self._is_over = True
+        for event in self.inbox.take(len(self.inbox)):
+            waiting = self._waiting.pop(id(event), None)
+            if waiting is not None and isinstance(event, Command):
+                self._act_alone(event.act, waiting.future, waiting.received_ns)
+
+    def _act_alone(self, act: Act, future: Future[CommandReceipt], received_ns: int) -> None:
+        """Answer a command without the core: a kill is latched all the same, and a start does not go on."""
+        if act is not Act.KILL:
+            future.set_result(CommandReceipt(False, "the desk is ending"))
+            return
+        self._on_latch(True)
+        took_us = (self.clock.mono_ns() - received_ns) // 1000
+        text = "killed: no run is on, and the next one stays killed until it is re-armed"
+        future.set_result(CommandReceipt(True, text, took_us))
+        self.stop("kill_switch", 0)
 
     def act(self, act: Act, reason: str, subject: str = "") -> None:
         """An act of the session itself, on the desk's behalf."""

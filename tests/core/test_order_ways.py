@@ -13,6 +13,7 @@ from engine.core.events import (
     Fill,
     OrderAccepted,
     OrderCanceled,
+    OrderMissing,
     OrderRefused,
     OutcomeUnknown,
     Role,
@@ -321,6 +322,33 @@ def test_a_fill_that_turns_the_position_over_ends_one_trade_and_begins_another(r
     assert second.side is Side.SHORT
     assert first.pnl + second.pnl == sum(fill.realized - fill.fee for fill in rig.of(FillBooked))
     check_books(rig)
+
+
+def test_an_order_that_was_given_up_and_arrives_after_all_is_cancelled_and_what_it_filled_is_booked() -> None:
+    rig = Rig(paper=False)
+    rig.propose()
+    (entry,) = rig.of(Submit)
+    rig.send(OutcomeUnknown(entry.order_id, rig.now_ns, "no answer"))
+    rig.send(OrderMissing(entry.order_id, rig.now_ns))
+    assert not rig.engine.state.orders
+    before = len(rig.of(Cancel))
+    rig.send(OrderAccepted(entry.order_id, rig.now_ns, "9"))
+    assert [cancel.order_id for cancel in rig.of(Cancel)[before:]] == [entry.order_id]
+    assert "late order" in [alert.title for alert in rig.of(Alert)]
+    rig.send(Fill("f1", entry.order_id, SYMBOL, rig.now_ns, rig.now_ns, d(1), d("100.1"), 0, Role.TAKER))
+    assert rig.of(FillBooked)[-1].late
+    assert rig.engine.state.positions[SYMBOL].qty == d(1)
+    assert rig.engine.state.holdings[SYMBOL].stop  # as the entry had planned it
+
+
+def test_a_repeated_acknowledgement_of_an_order_that_was_cancelled_asks_for_nothing() -> None:
+    rig = Rig(paper=False)
+    rig.propose()
+    (entry,) = rig.of(Submit)
+    rig.send(OrderAccepted(entry.order_id, rig.now_ns, "9"))
+    rig.send(OrderCanceled(entry.order_id, rig.now_ns))
+    rig.send(OrderAccepted(entry.order_id, rig.now_ns, "9"))
+    assert not rig.of(Cancel)
 
 
 def test_a_late_fill_of_a_close_that_opens_a_position_is_closed_again() -> None:

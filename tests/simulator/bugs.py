@@ -18,7 +18,7 @@ from engine.core.operator import Operator
 from engine.core.orders import Trigger
 from engine.core.positions import Position
 from engine.core.safety import Safety
-from engine.core.words import OrderState
+from engine.core.words import BlockReason, OrderState
 from engine.session.gate import Gate
 from engine.session.inbox import Inbox
 from engine.session.runner import Runner
@@ -182,7 +182,7 @@ def a_kill_is_looked_at_too_late() -> Iterator[None]:
 def resuming_lifts_every_block() -> Iterator[None]:
     def resumes(self: Operator, command: Any) -> tuple[bool, str]:
         for reason in list(self._desk.state.blocks):
-            self._safety.unblock(reason, "resumed", command.actor)
+            self._safety.unblock(BlockReason(reason), "resumed", command.actor)
         return True, "entries resumed"
 
     with _instead(Operator, "_resume", resumes):
@@ -234,7 +234,8 @@ def facts_are_written_outside_the_transaction() -> Iterator[None]:
 
 @bug
 def a_snapshot_is_older_than_it_says() -> Iterator[None]:
-    close, kept = Runner.close, {}
+    close = Runner.close
+    kept: dict[int, bytes] = {}
 
     def stale(self: Runner, snapshot: bool = False) -> Any:
         kept.setdefault(id(self), self.engine.snapshot())

@@ -42,10 +42,9 @@ class Watcher:
         self._fills, self._ended = set(), set()
         if not database.exists():
             return
-        with reading(database) as connection:
-            with contextlib.suppress(sqlite3.OperationalError):
-                self._fills = {row[0] for row in connection.execute("SELECT fill_id FROM fills")}
-                self._ended = {row[0] for row in connection.execute("SELECT signal_id FROM outcomes")}
+        with reading(database) as connection, contextlib.suppress(sqlite3.OperationalError):
+            self._fills = {row[0] for row in connection.execute("SELECT fill_id FROM fills")}
+            self._ended = {row[0] for row in connection.execute("SELECT signal_id FROM outcomes")}
 
     # --- after every event ---
 
@@ -81,7 +80,9 @@ class Watcher:
         for submit in [item for item in out if isinstance(item, OrderChanged) and _enters(item)]:
             self.entries += 1
             if state.killed or state.blocks:
-                raise Violation(f"entry {submit.order_id} left while {'killed' if state.killed else list(state.blocks)}")
+                raise Violation(
+                    f"entry {submit.order_id} left while {'killed' if state.killed else list(state.blocks)}"
+                )
             if engine.desk.heat() > engine.desk.heat_limit():
                 raise Violation(f"heat {engine.desk.heat()} above {engine.desk.heat_limit()} after {submit.order_id}")
             doubtful = [o.order_id for o in state.orders.values() if o.state is OrderState.UNKNOWN]
@@ -178,4 +179,3 @@ class Watcher:
             store.close()
         if quick.state_hash() != whole.state_hash():
             raise Violation("snapshot and tail are not what the whole journal gives")
-

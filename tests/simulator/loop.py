@@ -63,12 +63,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector.loop = self
         super().__init__(selector)
         self._clock_resolution = 1e-9
-        self.set_task_factory(_in_process)
+        self.set_task_factory(_in_process)  # type: ignore[arg-type]
 
     def time(self) -> float:
         return self.now
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)  # there are no other threads

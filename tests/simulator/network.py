@@ -32,7 +32,7 @@ class Line:
         self.tail = 0
         self.tail_s = 8.0
         self.up = self.down = self.admits = True
-        self.pipes: dict["Pipe", None] = {}
+        self.pipes: dict[Pipe, None] = {}
         self._listeners: dict[int, Listener] = {}
         self._next_port = FIRST_PORT
 
@@ -45,8 +45,8 @@ class Line:
 
     async def connect(self, make: Callable[[], asyncio.Protocol], port: int) -> tuple["End", asyncio.Protocol]:
         await asyncio.sleep(2 * self.delay_s())
-        while not (self.up and self.down):
-            await asyncio.sleep(0.5)  # a SYN is sent again and again; the caller's own timeout ends it
+        while not (self.up and self.down):  # noqa: ASYNC110 - a SYN is sent again until the caller's timeout
+            await asyncio.sleep(0.5)
         listener = self._listeners.get(port)
         if listener is None or not self.admits:
             raise ConnectionRefusedError(111, f"nobody listens on port {port}")
@@ -247,6 +247,9 @@ class Listener(asyncio.AbstractServer):
 
     async def wait_closed(self) -> None:
         pass
+
+    async def serve_forever(self) -> None:
+        await asyncio.Event().wait()
 
     async def start_serving(self) -> None:
         pass

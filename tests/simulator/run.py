@@ -213,8 +213,6 @@ class _Course:
             for act in (Act.RESUME, Act.RESET_BREAKER):
                 world.command(act, "all is well again")
             await asyncio.sleep(2)
-            if world.desk.is_over:
-                continue
             wrong = [f"blocked by {reason}: {block.text}" for reason, block in state.blocks.items()]
             wrong += self.watcher.settled()
             if not wrong and state.tally.signals:
@@ -241,4 +239,3 @@ def _trace(world: World) -> str:
         for row in connection.execute("SELECT seq, kind, at_ns, body FROM journal WHERE kind <> 'report' ORDER BY id"):
             digest.update(repr(row).encode())
     return digest.hexdigest()
-

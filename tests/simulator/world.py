@@ -237,4 +237,3 @@ class World:
             shadows=False,
             model=THIN,
         )
-

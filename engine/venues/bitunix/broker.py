@@ -42,6 +42,7 @@ class BrokerSettings:
 
     Attributes:
         settle_s: A submit without an answer may still be on its way this long; only then does "not found" count.
+        late_s: An order that was not found is looked for this much longer: a slow venue may still take a request in.
         sweep_s: Between looks at every open order; those with a cancel on its way are looked at four times as often.
         retry_s: The first wait between looks that failed; it doubles.
     """
@@ -52,6 +53,7 @@ class BrokerSettings:
     window_s: float = 600.0
     backoff_s: tuple[float, float] = (0.5, 15.0)
     settle_s: float = 5.0
+    late_s: float = 120.0
     sweep_s: float = 8.0
     retry_s: float = 0.5
 
@@ -216,7 +218,7 @@ class BitunixBroker:
             except OrderNotFound as missing:
                 problem = missing
                 if self._unsettled_s(tracked) <= 0:
-                    self._orders.drop(tracked)
+                    tracked.missing_s = _now_s()
                     return [OrderMissing(order.order_id, self._clock.now_ns())]
             except VenueError as failed:
                 problem = failed
@@ -388,7 +390,9 @@ class BitunixBroker:
             await asyncio.sleep(self._settings.sweep_s / 4)
             quarter = (quarter + 1) % 4
             for tracked in self._orders.open():
-                if quarter == 0 or tracked.cancel_sent:
+                if tracked.missing_s is not None and _now_s() - tracked.missing_s > self._settings.late_s:
+                    self._orders.drop(tracked)
+                elif quarter == 0 or tracked.cancel_sent:
                     self._look_at(tracked)
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:

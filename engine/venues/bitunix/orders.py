@@ -36,6 +36,7 @@ class Tracked:
 
     Attributes:
         unknown_s: Transport time at which a call about it ended without an answer; None: never.
+        missing_s: Transport time at which it was not found and told to be missing; None: never, or found after all.
         told: Quantity of each fill told, by trade id.
         odd_status: A status we do not know and have told of.
     """
@@ -44,6 +45,7 @@ class Tracked:
     symbol: str
     venue_id: str = ""
     unknown_s: float | None = None
+    missing_s: float | None = None
     cancel_sent: bool = False
     accepted: bool = False
     ended: bool = False
@@ -60,7 +62,7 @@ class Tracked:
 
     def tell(self, row: OrderRow, fills: Sequence[FillRow], at_ns: int, *, everything: bool) -> list[BrokerEvent]:
         """The order as the venue has it. `everything`: also what was told before; the core books a fill once."""
-        self.venue_id = row.order_id
+        self.venue_id, self.missing_s = row.order_id, None
         events: list[BrokerEvent] = []
         if row.status in KNOWN and (everything or not self.accepted):
             events.append(OrderAccepted(self.client_id, at_ns, row.order_id))

@@ -322,6 +322,29 @@ async def test_an_order_that_never_arrived_is_missing_only_when_it_can_no_longer
         assert asyncio.get_running_loop().time() - began_s >= 0.4
 
 
+async def test_an_order_that_arrives_after_it_was_told_to_be_missing_is_still_found(books: Books) -> None:
+    async with made(books, replace(QUICK, sweep_s=0.08)) as broker:
+        seen = Collector(broker.events())
+        books.fake.answers["/trade/place_order"] = _reset
+        await broker.submit(BUY)
+        assert await broker.query(ASK) == [OrderMissing("run-1-1", T0_NS)]
+        books.put("run-1-1", status="FILLED", tradeQty="0.5")
+        books.fill("run-1-1", "t1", "0.5")
+        await seen.until(lambda: seen.all == [ACCEPTED, fill("t1", "0.5")])
+        await seen.stop()
+
+
+async def test_an_order_is_no_longer_looked_for_when_no_request_can_still_be_taken_in(books: Books) -> None:
+    async with made(books, replace(QUICK, sweep_s=0.04, late_s=0.1)) as broker:
+        books.fake.answers["/trade/place_order"] = _reset
+        await broker.submit(BUY)
+        await broker.query(ASK)
+        await asyncio.sleep(0.3)
+        looks = len(books.fake.calls)
+        await asyncio.sleep(0.1)
+        assert len(books.fake.calls) == looks
+
+
 async def test_an_order_that_arrives_late_is_found_by_the_second_look(books: Books) -> None:
     async with made(books, replace(QUICK, settle_s=0.3)) as broker:
         books.fake.answers["/trade/place_order"] = _reset

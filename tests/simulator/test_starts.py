@@ -1,0 +1,79 @@
+"""What an operator does while the desk is only starting, or already ending, is not lost."""
+
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core.events import Act, SessionPhase
+from engine.core.view import CommandReceipt
+from engine.session.ports import CommandRequest
+from tests.simulator.loop import VirtualLoop
+from tests.simulator.surroundings import surroundings
+from tests.simulator.world import ORIGIN_NS, World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(1, tmp_path, VirtualLoop(), wire=True, symbols=("BTCUSDT",))
+
+
+def run(world: World, course: Coroutine[Any, Any, None]) -> None:
+    asyncio.set_event_loop(world.loop)
+    with surroundings(world.loop, ORIGIN_NS):
+        world.loop.run_until_complete(course)
+    asyncio.set_event_loop(None)
+
+
+def ask(world: World, act: Act) -> Future[CommandReceipt]:
+    return world.desk.session.command(CommandRequest(act, "tui", "operator", "a test"))
+
+
+def test_a_kill_during_a_start_that_waits_for_the_venue_is_latched_at_once(world: World) -> None:
+    async def course() -> None:
+        await world.open_venue()
+        world.line.up = False
+        life = world.start_desk()
+        await asyncio.sleep(1)
+        receipt = ask(world, Act.KILL)
+        await asyncio.sleep(0.01)
+        assert receipt.result().accepted
+        assert "next one stays killed" in receipt.result().text
+        assert life.task is not None
+        await life.task
+        world.line.heal()
+        world.start_desk()
+        await asyncio.sleep(10)
+        assert world.desk.state.phase is SessionPhase.RUNNING
+        assert world.desk.state.killed
+        world.kill_desk()
+
+    run(world, course())
+
+
+@pytest.mark.parametrize(("act", "accepted"), [(Act.PAUSE, False), (Act.KILL, True)])
+def test_a_command_that_comes_when_the_core_takes_nothing_more_is_answered(
+    world: World, act: Act, accepted: bool
+) -> None:
+    async def course() -> None:
+        await world.open_venue()
+        life = world.start_desk()
+        await asyncio.sleep(10)
+        life.session.stop("SIGTERM")
+        shell = life.session._shell
+        assert shell is not None
+        while shell.phase is not SessionPhase.COMPLETED:  # noqa: ASYNC110 - whose moment is meant
+            await asyncio.sleep(0.001)
+        receipt = ask(world, act)
+        assert life.task is not None
+        await life.task
+        assert receipt.result().accepted is accepted
+        world.start_desk()
+        await asyncio.sleep(10)
+        assert world.desk.state.killed is accepted
+        world.kill_desk()
+
+    run(world, course())
