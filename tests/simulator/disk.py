@@ -3,11 +3,13 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Final
 
 from engine.session.ports import Batch, Committed
 from store.desk import Store
 from tests.simulator.loop import CURRENT, VirtualLoop
+
+PAGES_MAX: Final = 2**30
 
 
 class MoodyJournal:
@@ -48,9 +50,16 @@ class MoodyJournal:
 
     def fill_up(self) -> None:
         """No page more: what SQLite then raises is its own SQLITE_FULL."""
-        connection = self._store._connection
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+        (pages,) = self._store._connection.execute("PRAGMA page_count").fetchone()
+        self._set_max(pages)
+
+    def heal(self) -> None:
+        """A good disk from now on."""
+        self.late_s, self.dies = 0.0, None
+        self._set_max(PAGES_MAX)
+
+    def _set_max(self, pages: int) -> None:
+        self._store._connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
 
     def _commit(self, batch: Batch) -> Future[Committed]:
         if self.dies is None:
