@@ -473,6 +473,28 @@ def audit_query(
     _end(journal.query(_where(ctx), asked))
 
 
+@audit.command("export", epilog=EVERYWHERE)
+def audit_export(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if need be.")],
+    format_: Annotated[str, typer.Option("--format", metavar="csv|jsonl|parquet", help="Of every file.")] = "csv",
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", metavar="NAME", help="One table; may be repeated. Default: all but the inputs."),
+    ] = None,
+) -> None:
+    """Write the desk's record for other programs, a file a table, with schema.json.
+
+    \b
+    nightdesk audit export out/
+    nightdesk audit export out/ --format parquet --table trades --table fills
+    nightdesk audit export out/ --format jsonl --table inputs       # every market event
+    """
+    from console.commands import audit as command
+
+    _end(command.export(_where(ctx), folder, format_, table or ()))
+
+
 @config.command("check", epilog=EVERYWHERE)
 def config_check(ctx: typer.Context, tree: Tree = None) -> None:
     """Say whether the configuration can be used; every problem is named, with file, key, value and rule.

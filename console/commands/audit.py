@@ -1,8 +1,9 @@
-"""Is the journal whole: audit verify, audit head."""
+"""Is the journal whole, and out with it: audit verify, audit head, audit export."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -14,6 +15,8 @@ from engine.session.ports import SignedHead
 from store.audit import Held, Proof, proof
 from store.database import reading
 from store.errors import Damaged
+from store.export import SCHEMA, Format
+from store.export import export as write_export
 from store.heads import BadHeads, read_heads, recorded_heads
 from store.keys import read_public
 
@@ -45,6 +48,22 @@ def head(where: Where) -> Exit:
         return Exit.DONE
     shown = {**msgspec.to_builtins(newest), "at_ns": f"{newest.at_ns} ({say.utc(newest.at_ns)} UTC)"}
     say.pairs(f"signed head of the {newest.env} journal", [(name, str(value)) for name, value in shown.items()])
+    return Exit.DONE
+
+
+def export(where: Where, folder: Path, format_: str, tables: Sequence[str]) -> Exit:
+    """Write the tables into `folder`, and say how many rows each has and what was left out."""
+    chosen = next((known for known in get_args(Format) if known == format_), None)
+    if chosen is None:
+        raise Quit(Exit.USAGE, f"--format {format_}: must be one of {', '.join(get_args(Format))}")
+    made = write_export(books_of(where), folder, chosen, tables)
+    if where.json:
+        say.as_json(msgspec.to_builtins(made))
+        return Exit.DONE
+    say.table(("table", "rows", "file"), [(table.name, str(table.rows), table.file) for table in made.tables])
+    for name, why in made.left_out.items():
+        say.line(f"left out: {name} ({why})")
+    say.line(f"in {folder}, with {SCHEMA}; the journal up to row {made.last_row}")
     return Exit.DONE
 
 

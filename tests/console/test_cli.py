@@ -36,7 +36,7 @@ from tests.store.making import T0, raised, round_trip, run_started
 
 REPO = Path(__file__).parents[2]
 TOP = "run attach status pause resume kill rearm flatten reset-breaker stop explain replay doctor venue".split()  # noqa: SIM905
-NESTED = ("audit verify", "audit head", "audit query", "config check", "config show")
+NESTED = ("audit verify", "audit head", "audit query", "audit export", "config check", "config show")
 
 
 @pytest.fixture(autouse=True)
@@ -691,6 +691,21 @@ def test_audit_query_filters_and_pages(nightdesk: Nightdesk, a_run: str) -> None
     assert nightdesk("audit", "query", "--before", "9", "--after", "2")[0] == 2
     code, _, said = nightdesk("audit", "query", "--kind", "equity_mark")
     assert (code, "did you mean equity_marked?" in said, "fill_booked" in said) == (2, True, True)
+
+
+def test_the_record_is_exported_with_its_counts(nightdesk: Nightdesk, a_run: str, tmp_path: Path) -> None:
+    code, out, _ = nightdesk("audit", "export", str(tmp_path / "out"), "--json")
+    made = json.loads(out)
+    assert code == 0 and made["left_out"]["inputs"] == "not asked for"
+    assert (tmp_path / "out" / "equity_marks.csv").read_text().startswith('"row","run","mode","at_ns"')
+    code, out, _ = nightdesk("audit", "export", str(tmp_path / "in"), "--format", "jsonl", "--table", "inputs")
+    assert code == 0 and out.splitlines()[1].split() == ["inputs", "181", "inputs.jsonl"]
+    assert "left out: snapshots" in out and "left out: trades (not asked for)" in out
+    assert nightdesk("audit", "export", str(tmp_path / "x"), "--format", "xls")[0] == 2
+    code, _, err = nightdesk("audit", "export", str(tmp_path / "x"), "--table", "none")
+    assert code == 1 and "there is no table none" in err
+    (tmp_path / "file").write_text("")
+    assert "File exists" in nightdesk("audit", "export", str(tmp_path / "file"))[2]
 
 
 def test_explain_follows_a_signal_or_says_there_is_none(nightdesk: Nightdesk, home: Home) -> None:
