@@ -226,4 +226,4 @@ def _verdict(order: Order, code: str, text: str) -> Refusal:
         reason = ReasonCode(code) if code in REASON_CODES else ReasonCode.VENUE_REFUSED
         return Refusal(reason, text or f"refused by the broker: {code}")
     why = "it would have taken liquidity" if code == "post_only" else order.cancel_reason or code or "expired"
-    return Refusal(ReasonCode.CANCELLED_UNFILLED, f"cancelled unfilled: {why}")
+    return Refusal(ReasonCode.CANCELLED_UNFILLED, why)

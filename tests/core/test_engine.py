@@ -445,4 +445,4 @@ def test_an_entry_taken_back_says_why(act: Act, why: str) -> None:
     rig.propose(entry="99.5")
     rig.command(act)
     rig.quote("100", "100.1")
-    assert [ended.text for ended in rig.of(SignalEnded)] == [f"cancelled unfilled: {why}"]
+    assert [ended.text for ended in rig.of(SignalEnded)] == [why]

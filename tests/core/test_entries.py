@@ -331,6 +331,7 @@ def test_after_any_accepted_entry_heat_and_the_days_risk_are_within_their_limits
         ("100", "96.3", "1", "1000", ": risk_per_trade_usd is 2 and would have to be 3.7"),
         ("100", "103.7", "1", "1000", ": risk_per_trade_usd is 2 and would have to be 3.7"),
         ("100", "97.999", "1", "1000", ": risk_per_trade_usd is 2 and would have to be 2.01"),
+        ("401", "399.005", "1", "1000", ": entry_notional_max_usd is 400 and would have to be 401"),
         ("100", "98.5", "0.5", "1000", ", at 0.5 of the full size: risk_per_trade_usd is 2 and would have to be 3"),
         ("100", "99", "1", "0.9", ": the largest order is 0.9"),
         ("100", "98", "0.9", "0.9", ", at 0.9 of the full size: risk_per_trade_usd is 2 and would have to be 2.23, "

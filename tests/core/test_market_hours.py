@@ -143,7 +143,7 @@ def test_an_entry_still_working_at_the_close_is_taken_back() -> None:
     pass_to(rig, CLOSE)
     pass_to(rig, CLOSE + SECOND)
     assert not rig.engine.state.orders
-    assert rig.of(SignalEnded)[-1].text == "cancelled unfilled: the market has closed"
+    assert rig.of(SignalEnded)[-1].text == "the market has closed"
 
 
 @pytest.mark.parametrize("friday", [0, 1])

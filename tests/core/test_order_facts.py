@@ -140,7 +140,7 @@ def test_an_expiry_ends_the_order_and_its_signal() -> None:
     rig, order = entered()
     rig.send(OrderExpired(order.order_id, rig.now_ns))
     assert order.state is S.EXPIRED
-    assert [verdict.text for verdict in rig.of(SignalEnded)] == ["cancelled unfilled: expired"]
+    assert [verdict.text for verdict in rig.of(SignalEnded)] == ["expired"]
 
 
 # --- cancels ---
@@ -171,7 +171,7 @@ def test_an_entry_that_outlives_its_time_is_taken_back() -> None:
     assert order.deadline_ns == 0
     assert blotter.next_due_ns() == deadline_ns + rig.config.stuck_order_ns, "an answer is waited for"
     rig.send(OrderCanceled(order.order_id, deadline_ns))
-    assert [verdict.text for verdict in rig.of(SignalEnded)] == ["cancelled unfilled: its time was up"]
+    assert [verdict.text for verdict in rig.of(SignalEnded)] == ["its time was up"]
     assert blotter.next_due_ns() == 0
 
 

@@ -267,4 +267,4 @@ def test_an_entry_that_was_taken_back_says_which_block_did_it() -> None:
     rig.command(Act.BLOCK, "disk full", BlockReason.JOURNAL.value)
     rig.quote("100", "100.1")
     (ended,) = rig.of(SignalEnded)
-    assert (ended.reason_code, ended.text) == (ReasonCode.CANCELLED_UNFILLED, "cancelled unfilled: disk full")
+    assert (ended.reason_code, ended.text) == (ReasonCode.CANCELLED_UNFILLED, "disk full")
