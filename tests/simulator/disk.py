@@ -40,7 +40,7 @@ class MoodyJournal:
     def latch(self, latched: bool, text: str) -> Future[None]:
         return self._journal.latch(latched, text)
 
-    def perform(self, work: Callable[[], object]) -> Future[None]:
+    def perform(self, work: Callable[[], None]) -> Future[None]:
         self._hurry()
         return self._journal.perform(work)
 
