@@ -90,7 +90,8 @@ class Lived(Rig):
     """A desk that lives through steps, and what its facts say of them so far."""
 
     def __init__(self) -> None:
-        super().__init__(SYMBOLS, limits=LIMITS, sizing=Sizing(risk_per_trade=d(12), notional_max=d(5_000)))
+        sizing = Sizing(risk_per_trade=d(12), notional_max=d(5_000))
+        super().__init__(SYMBOLS, limits=LIMITS, sizing=sizing, shadows=True)
         self.prices = dict.fromkeys(SYMBOLS, 1_000)  # bids, in ticks
         self.runs = 1
         self.read = 0
