@@ -343,7 +343,7 @@ async def _open_market(config: Config, options: RunOptions) -> Market:
     )
     wall = not options.data and options.speed == 1
     clock: Clock = WallClock() if wall else ScaledClock(venue.clock.now_ns(), options.speed)
-    symbols = options.symbols or await _listed(venue)
+    symbols = options.symbols or await _listed(venue, config.venue.request_timeout / SECOND)
     timeout_s, ping_s, window_s = (
         ns / SECOND for ns in (config.venue.request_timeout, config.venue.ping_interval, config.venue.reconnect_window)
     )
@@ -370,12 +370,12 @@ async def _start_venue(options: VenueOptions, on_rejected: Callable[[DataRejecte
         raise Refused(f"the built-in venue could not start: {failure}") from failure
 
 
-async def _listed(venue: VenueProcess) -> tuple[str, ...]:
+async def _listed(venue: VenueProcess, timeout_s: float) -> tuple[str, ...]:
     """Every symbol the venue trades, by asking it."""
     import aiohttp
 
     async with (
-        aiohttp.ClientSession() as http,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(timeout_s)) as http,
         http.get(f"{venue.rest_url}/api/v1/futures/market/trading_pairs") as answer,
     ):
         return tuple(row["symbol"] for row in (await answer.json())["data"])

@@ -11,9 +11,11 @@ from engine.core.risk import RULES
 from engine.core.safety import LIFTS
 from engine.core.words import TERMINAL_STATE, BreakerAction, BreakerName, ReasonCode, TerminalState
 from engine.session.settings import LIMIT_OF, RiskFile
+from engine.venues.errors import TREATMENTS
 
 ROOT = Path(__file__).parents[1]
 CONTROLS = (ROOT / "docs" / "safety-controls.md").read_text()
+RELIABILITY = (ROOT / "docs" / "reliability.md").read_text()
 
 
 def test_every_rule_of_the_safety_layers_is_documented_in_its_order() -> None:
@@ -107,3 +109,17 @@ def test_the_documents_linked_from_the_readme_exist() -> None:
         target = part.split(")")[0]
         if "://" not in target:
             assert (ROOT / target).exists(), target
+
+
+def test_every_class_of_a_venues_errors_is_documented_with_what_the_desk_does() -> None:
+    assert errors_table() in RELIABILITY, errors_table()
+
+
+def errors_table() -> str:
+    """The table of docs/reliability.md, as the code has it."""
+    rows = ["| class | effect at the venue | read again | order refused with | the desk |", "|---|---|---|---|---|"]
+    for row in TREATMENTS.values():
+        effect = "none" if row.is_definite else "not known"
+        code = f"`{row.reason_code.value}`" if row.reason_code else ""
+        rows.append(f"| {row.name} | {effect} | {'yes' if row.is_retryable else 'no'} | {code} | {row.then} |")
+    return "\n".join(rows)

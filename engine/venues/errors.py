@@ -1,10 +1,14 @@
 """What can go wrong with a venue, in the classes that are handled differently.
 
-Every foreign exception and every venue code becomes one of these once, at the edge. Only `NotSent` and `RateLimited`
-say that nothing happened and the same call may be made again; after `UnknownOutcome` only evidence may decide.
+Every foreign exception and every venue code becomes one of these once, at the edge, and `TREATMENTS` says what follows:
+one table for every venue (docs/reliability.md shows it). What changes something at a venue is sent once, whatever the
+class; after `UnknownOutcome` only evidence may decide.
 """
 
+from typing import Final, NamedTuple
+
 from engine.core.clean import clean
+from engine.core.words import ReasonCode
 
 
 class VenueError(Exception):
@@ -66,3 +70,88 @@ class VenueGone(VenueError):
     def __init__(self, text: str, outage_s: float) -> None:
         super().__init__(text)
         self.outage_s = outage_s
+
+
+class Treatment(NamedTuple):
+    """What follows from an error of one class.
+
+    Attributes:
+        name: The class, as documents and tables call it.
+        is_definite: The request certainly had no effect: an order that ended so is refused.
+        is_retryable: A read may be made again after a while. An order never is.
+        reason_code: Our word for an order refused so; None where the error is no refusal of it.
+        then: What the desk does.
+    """
+
+    name: str
+    is_definite: bool
+    is_retryable: bool
+    reason_code: ReasonCode | None
+    then: str
+
+
+TREATMENTS: Final[dict[type[VenueError], Treatment]] = {
+    NotSent: Treatment(
+        "not sent", True, True, ReasonCode.VENUE_REFUSED, "reads are made again; three failures in a row rest a minute"
+    ),
+    RateLimited: Treatment(
+        "rate-limited", True, True, ReasonCode.RATE_LIMIT, "all reads wait for `Retry-After`, else longer each time"
+    ),
+    AuthFailed: Treatment(
+        "auth",
+        True,
+        False,
+        ReasonCode.VENUE_REFUSED,
+        "the start or the session ends; the key is the operator's to mend",
+    ),
+    ClockSkew: Treatment(
+        "clock",
+        True,
+        True,
+        ReasonCode.VENUE_REFUSED,
+        "the clock's offset is corrected from the reply, reads are made again",
+    ),
+    InsufficientMargin: Treatment(
+        "margin", True, False, ReasonCode.MARGIN, "the order is refused; the account is read again within seconds"
+    ),
+    RuleRefused: Treatment("rule", True, False, ReasonCode.VENUE_REFUSED, "the order is refused"),
+    DuplicateClientId: Treatment(
+        "duplicate id", False, False, None, "the venue is asked for the order that has the id, and its answer counts"
+    ),
+    OrderNotFound: Treatment(
+        "not found", False, False, None, "working and past orders are searched; missing everywhere, the order never was"
+    ),
+    UnknownOutcome: Treatment(
+        "unknown outcome",
+        False,
+        True,
+        None,
+        "the order is UNKNOWN, entries stop, and the venue is asked by the order's id",
+    ),
+    VenueClosed: Treatment("venue closed", True, False, ReasonCode.SYMBOL_NOT_ALLOWED, "the order is refused"),
+    VenueGone: Treatment(
+        "venue gone", False, False, None, "the session ends in order; positions stay with their orders"
+    ),
+}
+"""Every class there is. A subclass without a row is treated as the class it belongs to."""
+
+
+def treatment(error: VenueError) -> Treatment:
+    """The row of the table for `error`; one that says nothing about itself is an unknown outcome."""
+    found = (TREATMENTS[kind] for kind in type(error).__mro__ if kind in TREATMENTS)
+    return next(found, TREATMENTS[UnknownOutcome])
+
+
+def is_definite(error: VenueError) -> bool:
+    """True if the request certainly had no effect."""
+    return treatment(error).is_definite
+
+
+def is_retryable(error: BaseException) -> bool:
+    """True if making a read again may help."""
+    return isinstance(error, VenueError) and treatment(error).is_retryable
+
+
+def reason_code(error: VenueError) -> ReasonCode:
+    """Our word for an order, or its cancel, that the venue refused with `error`."""
+    return treatment(error).reason_code or ReasonCode.VENUE_REFUSED

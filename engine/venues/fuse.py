@@ -25,7 +25,7 @@ class FuseState(StrEnum):
 
 
 class FuseOpen(RateLimited):
-    """Not asked, because it has just failed too often; `retry_after_s` is what is left of the rest."""
+    """Not asked, because it has failed too often or asked for a rest; `retry_after_s` is what is left of that."""
 
 
 class Fuse:
@@ -57,9 +57,10 @@ class Fuse:
             return
         left_s = self._until_s - self._now_s()
         if left_s > 0 or self._trying:
-            raise FuseOpen(
-                f"{what}: not asked, {self._failures} calls in a row have failed", retry_after_s=max(left_s, 0.0)
+            why = (
+                f"{self._failures} calls in a row have failed" if self._failures else "the venue wants to be left alone"
             )
+            raise FuseOpen(f"{what}: not asked, {why}", retry_after_s=max(left_s, 0.0))
         self._trying = True
 
     def succeeded(self) -> None:
@@ -72,6 +73,10 @@ class Fuse:
         self._trying = False
         if self._until_s is not None or self._failures >= self._failures_max:
             self._until_s = self._now_s() + self._rest_s
+
+    def rest(self, seconds: float) -> None:
+        """The service wishes to be left alone that long: a fuse that is open longer stays so."""
+        self._until_s = max(self._until_s or 0.0, self._now_s() + seconds)
 
     def abandoned(self) -> None:
         """The call was given up before its end was known: it says nothing about the service."""

@@ -29,7 +29,17 @@ from engine.venues.bitunix.orders import Orders, Tracked, order_body
 from engine.venues.bitunix.outbox import Outbox, Tasks
 from engine.venues.bitunix.rest import Clock, LiveToken, Rest, demand_loopback
 from engine.venues.bitunix.signing import Credentials
-from engine.venues.errors import AuthFailed, DuplicateClientId, OrderNotFound, RuleRefused, UnknownOutcome, VenueError
+from engine.venues.errors import (
+    AuthFailed,
+    DuplicateClientId,
+    OrderNotFound,
+    RateLimited,
+    RuleRefused,
+    UnknownOutcome,
+    VenueError,
+    is_definite,
+    reason_code,
+)
 
 PAGE_MAX: Final = 100
 QUERY_TRIES: Final = 5
@@ -172,9 +182,9 @@ class BitunixBroker:
         except DuplicateClientId:
             return await self.query(Query(order.order_id, order.symbol))
         except VenueError as problem:
-            if codes.is_definite(problem):
+            if is_definite(problem):
                 self._orders.drop(tracked)
-                code = codes.reason_code(problem).value
+                code = reason_code(problem).value
                 return [OrderRefused(order.order_id, self._clock.now_ns(), code, str(problem))]
             return [self._unknown(tracked, problem)]
         tracked.venue_id, tracked.accepted = placed.order_id, True
@@ -190,7 +200,7 @@ class BitunixBroker:
         except OrderNotFound as problem:
             return await self._after_refused_cancel(tracked, problem)
         except VenueError as problem:
-            if codes.is_definite(problem):
+            if is_definite(problem):
                 tracked.cancel_sent = False
                 return [self._cancel_refused(tracked, problem)]
             return [self._unknown(tracked, problem)]
@@ -223,7 +233,8 @@ class BitunixBroker:
             except VenueError as failed:
                 problem = failed
             if left:
-                await asyncio.sleep(max(wait_s, self._unsettled_s(tracked)))
+                wished_s = problem.retry_after_s if isinstance(problem, RateLimited) else None
+                await asyncio.sleep(max(wait_s, self._unsettled_s(tracked), wished_s or 0.0))
                 wait_s *= 2
         return [self._unknown(tracked, problem)]
 
@@ -313,7 +324,7 @@ class BitunixBroker:
         return events
 
     def _cancel_refused(self, tracked: Tracked, problem: VenueError) -> CancelRefused:
-        code = codes.reason_code(problem).value
+        code = reason_code(problem).value
         return CancelRefused(tracked.client_id, self._clock.now_ns(), code, str(problem))
 
     def _unknown(self, tracked: Tracked, problem: VenueError) -> OutcomeUnknown:

@@ -168,9 +168,7 @@ class Link:
         retrying = AsyncRetrying(
             wait=wait,
             stop=lambda _state: self._now_s() - began_s >= self._times.window_s,
-            retry=retry_if_exception(
-                lambda problem: isinstance(problem, VenueError) and not isinstance(problem, AuthFailed)
-            ),
+            retry=retry_if_exception(_may_pass),
             reraise=True,
         )
         if self._short_lives:

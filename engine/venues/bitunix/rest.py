@@ -23,10 +23,11 @@ from engine.venues.bitunix.offset import ClockOffset
 from engine.venues.bitunix.pace import TokenBucket
 from engine.venues.bitunix.signing import Credentials, Signature, glued, new_nonce, sign
 from engine.venues.bitunix.wire import MS, REPLY, first_problem
-from engine.venues.errors import ClockSkew, NotSent, RateLimited, UnknownOutcome, VenueError
+from engine.venues.errors import ClockSkew, NotSent, RateLimited, UnknownOutcome, VenueError, is_retryable
 from engine.venues.fuse import Fuse, FuseOpen
 
 TIMEOUT_S: Final = 10.0
+WISH_MARGIN_S: Final = 0.01  # a sleep may end a moment early
 BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 SKEW_NS_MAX: Final = 5 * SECOND
 SIM_KEY_PREFIX: Final = "nightdesk-sim"  # the built-in venue's key is known to everybody
@@ -122,8 +123,8 @@ class Rest:
     ) -> Any:
         """The `data` of a read; up to `attempts` tries where the failure is one that passes.
 
-        After three failures in a row reads are refused for a minute (`FuseOpen`), but for those of the evidence what
-        became of an order.
+        After three failures in a row reads are refused for a minute (`FuseOpen`), and after a `Retry-After` as long as
+        the venue wishes, but for those of the evidence what became of an order.
         """
         retrying = AsyncRetrying(
             stop=stop_after_attempt(attempts), wait=_wait, retry=retry_if_exception(_passes), reraise=True
@@ -142,6 +143,11 @@ class Rest:
             data = await self._call("GET", path, params, None, signed)
         except (NotSent, UnknownOutcome):
             self.fuse.failed()
+            raise
+        except RateLimited as limited:
+            self.fuse.succeeded()
+            if limited.retry_after_s:
+                self.fuse.rest(limited.retry_after_s)
             raise
         except VenueError:
             self.fuse.succeeded()
@@ -190,7 +196,7 @@ class Rest:
         self.offset.observe(response.headers.get("Date", ""), sent_ns, self._clock.now_ns())
         if response.status != 200:
             said = clean(raw[:200].decode("utf-8", "replace"))
-            raise codes.by_status(response.status, f"{path}: {said}", response.headers.get("Retry-After"))
+            raise codes.by_status(response.status, f"{path}: {said}", response.headers)
         if len(raw) > BODY_BYTES_MAX:
             raise UnknownOutcome(f"{path}: reply longer than {BODY_BYTES_MAX} bytes")
         return self._data(path, raw)
@@ -250,12 +256,11 @@ _backoff: Final = wait_exponential_jitter(multiplier=0.25, max=4.0, jitter=0.25)
 
 def _passes(problem: BaseException) -> bool:
     """Whether trying again soon may help; an open fuse has its own time."""
-    may = isinstance(problem, NotSent | RateLimited | ClockSkew | UnknownOutcome)
-    return may and not isinstance(problem, FuseOpen)
+    return is_retryable(problem) and not isinstance(problem, FuseOpen)
 
 
 def _wait(state: RetryCallState) -> float:
     """Exponential with jitter, or what the venue asked for if that is longer."""
     failure = state.outcome.exception() if state.outcome is not None else None
     wished_s = failure.retry_after_s if isinstance(failure, RateLimited) else None
-    return max(_backoff(state), wished_s or 0.0)
+    return max(_backoff(state), wished_s + WISH_MARGIN_S if wished_s else 0.0)

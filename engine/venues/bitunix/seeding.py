@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from engine.core.events import Bar, GapDetected
-from engine.venues.errors import AuthFailed, RateLimited, RuleRefused, VenueClosed, VenueError
+from engine.venues.errors import RateLimited, VenueError, is_retryable
 
 ATTEMPTS: Final = 5
 BACKOFF_S: Final = (0.5, 8.0)
@@ -89,7 +89,7 @@ async def seed_history(
     retrying = AsyncRetrying(
         stop=stop_after_attempt(attempts),
         wait=wait,
-        retry=retry_if_exception(_may_pass),
+        retry=retry_if_exception(is_retryable),
         reraise=True,
     )
     bars: list[Bar] = await retrying(attempt)
@@ -112,7 +112,3 @@ def _merged(first: Sequence[Bar], second: Sequence[Bar]) -> list[Bar]:
     """Both, each start once, the newer look at it winning."""
     by_start = {bar.start_ns: bar for bar in (*first, *second)}
     return [by_start[start] for start in sorted(by_start)]
-
-
-def _may_pass(problem: BaseException) -> bool:
-    return isinstance(problem, VenueError) and not isinstance(problem, AuthFailed | RuleRefused | VenueClosed)

@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from engine.core.config import HOUR, MINUTE, SECOND
 from engine.core.events import DataRejected
 from engine.core.money import parse
-from engine.core.words import TERMINAL_STATE, TerminalState
 from engine.venues import errors
-from engine.venues.bitunix import codes
 from engine.venues.bitunix.history import History, coin_volume
 from engine.venues.bitunix.offset import ClockOffset
 from engine.venues.bitunix.pace import TokenBucket
@@ -69,7 +67,8 @@ def test_credentials_do_not_show_themselves() -> None:
         *((code, errors.RateLimited) for code in (10005, 10006)),
         *((code, errors.AuthFailed) for code in (10003, 10004, 10007, 20011)),
         *((code, errors.InsufficientMargin) for code in (20003, 20008, 20002, 30001)),
-        *((code, errors.RuleRefused) for code in (10002, 10008, 20001, 20012, 20015, 30013, 30016, 30019, 30039, 404)),
+        *((code, errors.RuleRefused) for code in (10002, 10008, 20001, 20012, 30013, 30016, 30019, 30039, 404)),
+        (20015, errors.VenueClosed),
         (30042, errors.DuplicateClientId),
         (20007, errors.OrderNotFound),
     ],
@@ -223,11 +222,6 @@ def test_the_simulated_venues_key_goes_nowhere_else_even_with_the_token() -> Non
             credentials=Credentials("nightdesk-sim", "x"),
             live=LiveToken("account", "run"),
         )
-
-
-def test_only_refusals_of_the_broker_stand_for_a_refused_order() -> None:
-    for kind in (*codes.DEFINITE, errors.DuplicateClientId):
-        assert TERMINAL_STATE[codes.reason_code(kind("x"))] is TerminalState.REJECTED_BY_BROKER
 
 
 async def test_the_bucket_keeps_to_the_limit_in_every_second() -> None:
