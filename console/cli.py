@@ -416,6 +416,9 @@ def audit_verify(
     key: Annotated[
         list[Path] | None, typer.Option("--key", metavar="FILE", help="A public key to trust beside the desk's own.")
     ] = None,
+    archive: Annotated[
+        list[Path] | None, typer.Option("--archive", metavar="FILE", help="Check this archive of pruned rows, too.")
+    ] = None,
 ) -> None:
     """Check the journal from its first row.
 
@@ -428,7 +431,7 @@ def audit_verify(
     """
     from console.commands import audit as command
 
-    _end(command.verify(_where(ctx), head or (), heads or (), key or ()))
+    _end(command.verify(_where(ctx), head or (), heads or (), key or (), archive or ()))
 
 
 @audit.command("head", epilog=EVERYWHERE)
@@ -493,6 +496,26 @@ def audit_export(
     from console.commands import audit as command
 
     _end(command.export(_where(ctx), folder, format_, table or ()))
+
+
+@audit.command("prune", epilog=EVERYWHERE)
+def audit_prune(
+    ctx: typer.Context,
+    before: Annotated[str, typer.Option(metavar="TIME", help="Rows from before then: 2026-01-31.")] = "",
+    older_than: Annotated[str, typer.Option(metavar="90d", help="Rows older than that.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, it is only said what would be done.")] = False,
+) -> None:
+    """Move the oldest journal rows into an archive. The desk must not run.
+
+    The archive is written and checked first. What recovery needs stays, and so do all tables but the journal.
+
+    \b
+    nightdesk audit prune --older-than 90d
+    nightdesk audit prune --before 2026-01-31 --yes
+    """
+    from console.commands import prune as command
+
+    _end(command.prune(_where(ctx), before, older_than, confirmed=yes))
 
 
 @config.command("check", epilog=EVERYWHERE)

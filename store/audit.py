@@ -4,7 +4,7 @@ Everything is read from files; the desk may run meanwhile. `proof` never repairs
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,8 @@ import msgspec
 
 from engine.review.moments import instant
 from engine.session.ports import SignedHead
-from store.chain import Verification, verify
+from store.archives import BadArchive, broken_link, check_archive, opening_of
+from store.chain import Anchor, Verification, verify
 from store.database import reading
 from store.heads import heads_path, is_genuine, read_heads, recorded_heads, weighed
 from store.keys import keys_folder, public_keys
@@ -21,10 +22,11 @@ _SHOWN: Final = 16  # digits of a key or hash in a sentence
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Heads someone kept: signed ones, and bare hashes of rows (hex)."""
+    """What someone kept: signed heads, bare hashes of rows (hex), and files of archived rows."""
 
     heads: Sequence[SignedHead] = ()
     hashes: Sequence[str] = ()
+    archives: Sequence[Path] = ()
 
 
 NOTHING_HELD: Final = Held()
@@ -37,6 +39,7 @@ class Proof(msgspec.Struct, frozen=True):
         signed: Heads in the database whose signature holds for the row they name.
         filed: Heads of `heads.jsonl` found in the chain; `held` likewise of those given.
         unsigned_rows: Rows behind the newest signed head: for these the chain alone speaks.
+        archived: Rows that are in archives, and `archives_checked` how many of the anchor's files were checked too.
         faults: Why the journal is not what was written; the first bad row of the chain is in `chain`.
     """
 
@@ -46,6 +49,8 @@ class Proof(msgspec.Struct, frozen=True):
     filed: int
     held: int
     unsigned_rows: int
+    archived: int
+    archives_checked: int
     keys: tuple[str, ...]
     faults: tuple[str, ...]
     notes: tuple[str, ...]
@@ -69,7 +74,7 @@ def proof(database: Path, held: Held = NOTHING_HELD, keys: Sequence[str] = ()) -
         chain = verify(connection)
         if not chain.is_good:
             note = "signed heads were not compared: the chain itself does not hold"
-            return Proof(chain, None, 0, 0, 0, 0, (), (), (note,))
+            return Proof(chain, None, 0, 0, 0, 0, 0, 0, (), (), (note,))
         return _Comparison(connection, chain, trusted).against(file, filed, held)
 
 
@@ -80,14 +85,17 @@ class _Comparison:
         self._db = connection
         self._chain = chain
         self._trusted = trusted
-        self._desk_id = connection.execute("SELECT desk_id FROM desk").fetchone()[0]
+        self._desk_id, self._env = connection.execute("SELECT desk_id, env FROM desk").fetchone()
         self._last = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0]
+        self._pruned = chain.anchor.last_row if chain.anchor is not None else 0
+        self._archived: dict[int, str] = {}  # hashes of the archived rows that are asked for, by row
         self._faults: list[str] = []
         self._notes: list[str] = []
 
     def against(self, file: Path, filed: Sequence[SignedHead] | None, held: Held) -> Proof:
         recorded = recorded_heads(self._db)
         newest = recorded[-1] if recorded else None
+        checked = self._open_archives(held, [*recorded, *(filed or ()), *held.heads])
         signed = self._count(recorded, "the database")
         self._find_heads_without_signature()
         in_file = self._count(self._standing(file, filed, recorded), file.name)
@@ -98,7 +106,9 @@ class _Comparison:
             signed=signed,
             filed=in_file,
             held=kept,
-            unsigned_rows=self._last - (newest.row if newest else 0),
+            unsigned_rows=self._last - (newest.row if newest else self._pruned),
+            archived=self._pruned,
+            archives_checked=checked,
             keys=tuple(dict.fromkeys(head.key for head in recorded)),
             faults=tuple(self._faults),
             notes=tuple(self._notes),
@@ -133,11 +143,52 @@ class _Comparison:
             return f"it is signed with the key {head.key[:_SHOWN]}, which is not this desk's"
         if head.row > self._last:
             return f"the journal ends at row {self._last}; {head.row - self._last} rows that were signed are missing"
+        if head.row <= self._pruned and head.row not in self._archived:
+            return ""  # its signature holds; the row itself is in an archive that was not given
         if self._hash_at(head.row) != head.hash:
             return "the row is another one than was signed: the journal was written anew"
         return ""
 
+    def _open_archives(self, held: Held, heads: Sequence[SignedHead]) -> int:
+        """Check the archives given, and say of the others that they were not; how many of the anchor's were."""
+        anchor = self._chain.anchor
+        if anchor is None:
+            self._faults += [f"{path}: the journal knows of no archive" for path in held.archives]
+            return 0
+        broken = broken_link(anchor, self._desk_id, self._env)
+        if broken:
+            self._faults.append(broken)
+        wanted = {head.row for head in heads}
+
+        def see(row: int, hash_: bytes) -> None:
+            if row in wanted or hash_.hex() in held.hashes:
+                self._archived[row] = hash_.hex()
+
+        checked = {self._check_archive(path, anchor, see) for path in held.archives} - {""}
+        for archive in anchor.archives:
+            state = "checked" if archive.name in checked else "not checked: --archive FILE does that"
+            self._notes.append(
+                f"{archive.rows} rows, {archive.first_row} to {archive.last_row}, are in {archive.name} ({state})"
+            )
+        return len(checked)
+
+    def _check_archive(self, path: Path, anchor: Anchor, see: Callable[[int, bytes], None]) -> str:
+        """The name the anchor has for the archive in `path`; empty if it is none of them or not what was written."""
+        try:
+            opening = opening_of(path)
+            span = (opening.first_row, opening.last_row)
+            found = next((a for a in anchor.archives if (a.first_row, a.last_row) == span), None)
+            if found is None:
+                raise BadArchive(f"{path}: the journal knows of no archive of rows {span[0]} to {span[1]}")
+            check_archive(path, found, self._desk_id, see)
+        except BadArchive as bad:
+            self._faults.append(str(bad))
+            return ""
+        return found.name
+
     def _hash_at(self, row: int) -> str:
+        if row in self._archived:
+            return self._archived[row]
         found = self._db.execute("SELECT hash FROM journal WHERE id = ?", (row,)).fetchone()
         return found[0].hex() if found else ""
 
@@ -174,10 +225,13 @@ class _Comparison:
 
     def _holds(self, hash_: str) -> bool:
         """True if some row has this hash; else that is a fault."""
+        if hash_ in self._archived.values():
+            return True
         try:
             found = self._db.execute("SELECT 1 FROM journal WHERE hash = ?", (bytes.fromhex(hash_),)).fetchone()
         except ValueError:
             found = None
         if found is None:
-            self._faults.append(f"the head given: no row has the hash {hash_[:_SHOWN]}: rows are missing or changed")
+            where = " of those in the database or the archives given" if self._pruned else ""
+            self._faults.append(f"the head given: no row{where} has the hash {hash_[:_SHOWN]}")
         return found is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from store.chain import verify
+from store.chain import next_input, verify
 from store.database import copy_database, holds_desk, quick_check, reading, stamped_env, sync_file
 from store.errors import Damaged, StoreError, WrongEnv
 
@@ -86,7 +86,7 @@ def restore(path: Path, env: str, now_ns: int, reason: str) -> Restored:
     damaged = _set_aside(path, now_ns)
     with reading(source) as connection:
         copy_database(connection, path)
-    lost = None if inputs_before is None else max(inputs_before - checked.inputs, 0)
+    lost = None if inputs_before is None else max(inputs_before - _extent(path)[1], 0)
     return Restored(reason, damaged, lost)
 
 
@@ -120,7 +120,4 @@ def _extent(path: Path) -> tuple[int, int]:
     """Journal rows and inputs."""
     with reading(path) as connection:
         rows = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0]
-        last = connection.execute(
-            "SELECT seq + inputs - 1 FROM journal WHERE kind = 'block' ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-        return rows, last[0] if last else 0
+        return rows, next_input(connection) - 1

@@ -4,10 +4,13 @@
 8 bytes each, big-endian; each text and the body after its length in 8 bytes; the body after one byte, `t` for text or
 `b` for bytes. The hash before the first row is that of the domain, the desk's id and its env, so that no journal passes
 as another desk's. An edited, deleted, added or moved row is found; a cut tail is only found by who knows the head.
+
+Where the oldest rows were archived, the newest row of kind `anchor` says which was the last of them and its hash: from
+there the chain goes on, and the anchor is a row of it like any other.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from struct import Struct
 from typing import Any, Final, NamedTuple
@@ -42,13 +45,45 @@ class BadRow(msgspec.Struct, frozen=True):
     at_ns: int = 0
 
 
+class Archive(msgspec.Struct, frozen=True):
+    """A file of archived rows. `before` is the hash the first of them rests on, `head` that of the last (hex).
+
+    `next_input` numbers the first input behind them; `sha256` is of the file.
+    """
+
+    name: str
+    first_row: int
+    last_row: int
+    before: str
+    head: str
+    next_input: int
+    sha256: str
+
+    @property
+    def rows(self) -> int:
+        return self.last_row - self.first_row + 1
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """What the chain goes on from: the rows up to `last_row`, which has the hash `head`, are in `archives`."""
+
+    last_row: int
+    head: str
+    next_input: int
+    archives: tuple[Archive, ...]
+
+
 class Verification(msgspec.Struct, frozen=True):
-    """What a check of the chain found: rows and inputs good so far, the head's hash (hex), the first bad row."""
+    """What a check of the chain found: rows and inputs good so far, the head's hash (hex), the first bad row.
+
+    With an `anchor` the rows are those behind it.
+    """
 
     rows: int
     inputs: int
     head: str
     bad: BadRow | None
+    anchor: Anchor | None = None
 
     @property
     def is_good(self) -> bool:
@@ -85,12 +120,31 @@ def _hash(
 
 def verify(connection: sqlite3.Connection, after: int = 0) -> Verification:
     """Check every row behind row `after` against its hash, and that no row and no input is missing between them."""
-    rows = inputs = 0
-    next_id, next_seq = after + 1, None if after else 1
-    head = b""
+    anchor = None
     try:
-        head = _hash_at(connection, after)
-        for values in _rows(connection, after):
+        anchor = newest_anchor(connection)
+        head, next_input = _start(connection, anchor, after)
+        if not after and anchor is not None:
+            after = anchor.last_row
+            (first,) = connection.execute("SELECT min(id) FROM journal").fetchone()
+            if first <= after:  # with this, the anchor is one of the rows that are checked below
+                return Verification(
+                    0, 0, "", BadRow(first, "", f"the anchor says that row {after} is archived"), anchor
+                )
+        found = walk(_rows(connection, after), head, after + 1, next_input)
+        return msgspec.structs.replace(found, anchor=anchor)
+    except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
+        return Verification(0, 0, "", BadRow(after + 1, "", f"it cannot be read: {error}"), anchor)
+
+
+def walk(rows: Iterable[Sequence[Any]], head: bytes, next_id: int, next_input: int | None) -> Verification:
+    """Check `rows` (the table's columns in order) one by one; `head` is the hash before the first of them.
+
+    The first is row `next_id`, and its first input `next_input` (None: not known).
+    """
+    good = inputs = 0
+    try:
+        for values in rows:
             row, found = values[:9], values[9]
             id_, seq, count, _, kind, at_ns, _, _, body = row
             is_block = kind == "block"
@@ -98,29 +152,54 @@ def verify(connection: sqlite3.Connection, after: int = 0) -> Verification:
                 reason = f"row {next_id} is missing before it"
             elif not isinstance(body, bytes if is_block else str):
                 reason = "its body is of the wrong type"
-            elif is_block and next_seq is not None and seq != next_seq:
-                reason = f"it begins with input {seq} where {next_seq} is next"
+            elif is_block and next_input is not None and seq != next_input:
+                reason = f"it begins with input {seq} where {next_input} is next"
             elif _hash(head, *row) != found:
                 reason = "its hash differs"
             else:
                 if is_block:
-                    next_seq = seq + count
+                    next_input = seq + count
                     inputs += count
                 head = found
                 next_id += 1
-                rows += 1
+                good += 1
                 continue
-            return Verification(rows, inputs, head.hex(), BadRow(id_, kind, reason, at_ns))
+            return Verification(good, inputs, head.hex(), BadRow(id_, kind, reason, at_ns))
     except sqlite3.DatabaseError as error:
-        return Verification(rows, inputs, head.hex(), BadRow(next_id, "", f"it cannot be read: {error}"))
-    return Verification(rows, inputs, head.hex(), None)
+        return Verification(good, inputs, head.hex(), BadRow(next_id, "", f"it cannot be read: {error}"))
+    return Verification(good, inputs, head.hex(), None)
 
 
-def _hash_at(connection: sqlite3.Connection, row_id: int) -> bytes:
-    if row_id:
-        return bytes(connection.execute("SELECT hash FROM journal WHERE id = ?", (row_id,)).fetchone()[0])
+def newest_anchor(connection: sqlite3.Connection) -> Anchor | None:
+    """What the oldest row in the journal rests on; None: on nothing, it is the first."""
+    found = connection.execute("SELECT body FROM journal WHERE kind = 'anchor' ORDER BY id DESC LIMIT 1").fetchone()
+    return msgspec.json.decode(found[0], type=Anchor) if found else None
+
+
+def next_input(connection: sqlite3.Connection) -> int:
+    """The number of the next input: behind the newest block, also when that is archived."""
+    block = connection.execute(
+        "SELECT seq + inputs FROM journal WHERE kind = 'block' ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    if block is not None:
+        return int(block[0])
+    anchor = newest_anchor(connection)
+    return anchor.next_input if anchor is not None else 1
+
+
+def hash_before(connection: sqlite3.Connection, anchor: Anchor | None) -> bytes:
+    """The hash before the first row there is."""
+    if anchor is not None:
+        return bytes.fromhex(anchor.head)
     desk_id, env = connection.execute("SELECT desk_id, env FROM desk").fetchone()
     return genesis(desk_id, env)
+
+
+def _start(connection: sqlite3.Connection, anchor: Anchor | None, after: int) -> tuple[bytes, int | None]:
+    """The hash and, where it is known, the number of the first input behind row `after`."""
+    if after:
+        return bytes(connection.execute("SELECT hash FROM journal WHERE id = ?", (after,)).fetchone()[0]), None
+    return hash_before(connection, anchor), anchor.next_input if anchor is not None else 1
 
 
 def _rows(connection: sqlite3.Connection, after: int) -> Iterator[tuple[Any, ...]]:

@@ -22,6 +22,7 @@ from store.errors import Damaged, StoreError
 from store.heads import Heads
 from store.journal import InlineJournal, ThreadJournal
 from store.recovery import Inputs, RunStart, recover, run_facts, run_inputs, verify_file
+from store.retention import Prunable, Pruned, prune
 from store.writer import JournalWriter
 
 log = logging.getLogger("store")
@@ -71,6 +72,10 @@ class Store:
     def rebuild_projections(self) -> Future[None]:
         """Compute every table again from the journal, as its own unit."""
         return self.journal.perform(lambda: projections.rebuild(self._connection, self.env.upper()))
+
+    def prune(self, rows: Prunable) -> Future[Pruned]:
+        """Archive the oldest rows and let them go; for a desk that does not run."""
+        return self.journal.perform(lambda: prune(self._connection, self._writer, self.path, rows))
 
     def backup(self) -> BackupMade:
         """Make `desk.db.bak` anew from any thread but the engine's; the writer goes on meanwhile."""

@@ -18,6 +18,7 @@ import msgspec
 from engine.core import money
 from engine.session.files import replace_file
 from store import blocks
+from store.chain import newest_anchor
 from store.database import reading, sync_file
 from store.errors import StoreError
 from store.parquet import require_duckdb, write_parquet
@@ -129,7 +130,11 @@ def export(database: Path, folder: Path, format_: Format, names: Sequence[str] =
         written = [_write(folder, format_, _table(connection, name)) for name in wanted if name not in paged]
         connection.execute("ROLLBACK")
         written += [_write(folder, format_, _journal(connection, name, last[0])) for name in wanted if name in paged]
+        anchor = newest_anchor(connection)
     left_out = LEFT_OUT | {name: "not asked for" for name in tables if name not in wanted}
+    if anchor is not None:
+        names_of = ", ".join(archive.name for archive in anchor.archives)
+        left_out["journal and inputs, archived rows"] = f"rows up to {anchor.last_row} are in {names_of}"
     made = Exported(desk_id, env, format_, last[0], last[1].hex(), written, left_out)
     try:
         replace_file(folder / SCHEMA, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")

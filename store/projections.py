@@ -14,6 +14,8 @@ import msgspec
 
 from engine.core import money
 from engine.core.facts import AnyFact, FillBooked, OrderChanged, PhaseChanged
+from store.chain import newest_anchor
+from store.errors import StoreError
 from store.rows import FACT_KINDS, PROJECTED, rows_of
 
 FINAL_PHASES: Final = ("COMPLETED", "FATAL_ERROR", "ALREADY_RUNNING", "CONFIG_VALIDATION_FAILED")
@@ -62,7 +64,13 @@ def project_note(db: sqlite3.Connection, at: Place, kind: str, at_ns: int, ref: 
 
 
 def rebuild(db: sqlite3.Connection, mode: str) -> None:
-    """Compute every projection again from the journal, in one transaction."""
+    """Compute every projection again from the journal, in one transaction.
+
+    Raises:
+        StoreError: rows they rest on are archived; the tables stay as they are.
+    """
+    if newest_anchor(db) is not None:
+        raise StoreError("the oldest rows are archived: the tables cannot be computed from the rest alone")
     db.execute("BEGIN IMMEDIATE")
     try:
         for table in PROJECTED:

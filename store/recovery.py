@@ -16,7 +16,7 @@ from engine.core.events import AnyEvent
 from engine.core.facts import AnyFact
 from engine.session.ports import Recovered
 from store import blocks
-from store.chain import BadRow, Verification, verify
+from store.chain import BadRow, Verification, newest_anchor, next_input, verify
 from store.database import reading
 from store.errors import Damaged, StoreError
 from store.projections import fact_decoder
@@ -30,6 +30,10 @@ class UnknownRun(StoreError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"the journal holds no run {run_id!r}")
+
+
+class Archived(StoreError):
+    """Rows that were asked for are in archives; the message names them."""
 
 
 class RunStart(msgspec.Struct, frozen=True):
@@ -92,18 +96,23 @@ def recover(connection: sqlite3.Connection, path: Path) -> Recovered:
     checked = verify(connection, after=row)
     if checked.bad is not None:
         raise Damaged(_sentence(path, checked.bad))
-    next_seq = connection.execute(
-        "SELECT coalesce(max(seq + inputs), 1) FROM (SELECT seq, inputs FROM journal WHERE kind = 'block' "
-        "ORDER BY seq DESC LIMIT 1)"
-    ).fetchone()[0]
     return Recovered(
         snapshot=state,
         tail=Inputs(path, seq).events(),
-        next_seq=next_seq,
-        rows=row + checked.rows,
+        next_seq=next_input(connection),
+        rows=_rows(connection),
         head=checked.head,
         kill_latched=is_latched(connection),
     )
+
+
+def _rows(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0])
+
+
+def newest_snapshot_row(connection: sqlite3.Connection) -> int:
+    """The journal row of the newest snapshot that is what was written; 0 without one."""
+    return _newest_snapshot(connection)[0]
 
 
 def is_latched(connection: sqlite3.Connection) -> bool:
@@ -163,7 +172,12 @@ def _run_rows(connection: sqlite3.Connection, run_id: str) -> tuple[int, int, in
         "SELECT run, id FROM journal WHERE kind = 'run' AND ref = ? ORDER BY id LIMIT 1", (run_id,)
     ).fetchone()
     if found is None:
-        raise UnknownRun(run_id)
+        anchor = newest_anchor(connection)
+        known = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if anchor is None or known is None:
+            raise UnknownRun(run_id)
+        names = ", ".join(archive.name for archive in anchor.archives)
+        raise Archived(f"the rows run {run_id} began with are archived: {names}")
     run, first_row = found
     (end,) = connection.execute("SELECT min(id) FROM journal WHERE kind = 'run' AND id > ?", (first_row,)).fetchone()
     return run, first_row, end or _FOREVER

@@ -20,14 +20,16 @@ from engine.core.events import RunStarted
 from engine.core.facts import AnyFact
 from engine.session.ports import Batch, Clock, Committed, SignedHead
 from store import blocks
-from store.chain import Row, genesis, row_hash
+from store.chain import Anchor, Row, genesis, next_input, row_hash
 from store.errors import StoreError
 from store.heads import RESTORED, Heads, record_head
 from store.projections import Place, project_fact, project_note
 
 SNAPSHOTS_KEPT: Final = 3
 SIGN_EVERY_NS: Final = HOUR  # of the desk's clock
-NOTE_KINDS: Final = frozenset({"run", "run_started", "snapshot", "report", "latch", "rearm", "restored", "head"})
+NOTE_KINDS: Final = frozenset(
+    {"run", "run_started", "snapshot", "report", "latch", "rearm", "restored", "head", "anchor"}
+)
 """Rows the journal writes of its own, beside facts and blocks of inputs."""
 _INSERT: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REFS: Final = ("fill_id", "order_id", "trade_id", "signal_id", "name", "reason", "act", "fingerprint")
@@ -123,6 +125,15 @@ class JournalWriter:
             raise StoreError(f"no run {run_id!r} to report on" if found is None else "the report is not valid JSON")
         with self._transaction():
             self._append_note("report", self._clock.now_ns(), ref=run_id, body=report)
+
+    def write_anchor(self, anchor: Anchor) -> None:
+        """Record and sign that the rows up to the anchor are archived, and delete them."""
+        with self._transaction():
+            body = msgspec.json.encode(anchor).decode()
+            self._append("anchor", self._clock.now_ns(), ref=str(anchor.last_row), body=body)
+            self._db.execute("DELETE FROM snapshots WHERE row <= ?", (anchor.last_row,))
+            self._db.execute("DELETE FROM journal WHERE id <= ?", (anchor.last_row,))
+            self._sign(self._clock.now_ns(), "pruned")
 
     def reload(self) -> None:
         """Forget what was remembered of the head and read it from the file again."""
@@ -249,18 +260,16 @@ class JournalWriter:
             self._heads.kept()
 
     def _load_head(self) -> None:
-        last = self._db.execute("SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1").fetchone()
-        self.rows, self._head = last or (0, self._genesis)
-        block = self._db.execute(
-            "SELECT seq + inputs FROM journal WHERE kind = 'block' ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-        self.next_seq = block[0] if block else 1
-        run = self._db.execute(
-            "SELECT run, ref, id FROM journal WHERE kind = 'run' ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        self.run, self._run_id, first_row = run or (0, "", 0)
-        self._awaits_start = run is not None and not self._holds("block", first_row)
-        self._has_start = run is not None and self._holds("snapshot", first_row)
+        last = self._db.execute("SELECT id, hash, run FROM journal ORDER BY id DESC LIMIT 1").fetchone()
+        self.rows, self._head, self.run = last or (0, self._genesis, 0)
+        self.next_seq = next_input(self._db)
+        run = self._db.execute("SELECT ref, id FROM journal WHERE kind = 'run' ORDER BY id DESC LIMIT 1").fetchone()
+        is_archived = run is None and self.run > 0  # the row the run began with
+        if is_archived:
+            run = self._db.execute("SELECT run_id, first_row FROM runs WHERE run = ?", (self.run,)).fetchone()
+        self._run_id, first_row = run or ("", 0)
+        self._awaits_start = run is not None and not (is_archived or self._holds("block", first_row))
+        self._has_start = run is not None and (is_archived or self._holds("snapshot", first_row))
         signed = self._db.execute("SELECT row, at_ns FROM signed_heads ORDER BY row DESC LIMIT 1").fetchone()
         self._signed_row, self._signed_ns = signed or (0, 0)
 

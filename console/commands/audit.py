@@ -23,9 +23,11 @@ from store.keys import read_public
 _HASH_DIGITS = 64
 
 
-def verify(where: Where, hashes: Sequence[str], files: Sequence[Path], keys: Sequence[Path]) -> Exit:
+def verify(
+    where: Where, hashes: Sequence[str], files: Sequence[Path], keys: Sequence[Path], archives: Sequence[Path]
+) -> Exit:
     """Check the whole journal and every head at hand; exit code 5 names what is not as it was written."""
-    held = Held([head for path in files for head in _kept_heads(path)], [_hash(text) for text in hashes])
+    held = Held([head for path in files for head in _kept_heads(path)], [_hash(text) for text in hashes], archives)
     try:
         found = proof(books_of(where), held, [read_public(path) for path in keys])
     except Damaged as damage:
@@ -80,6 +82,8 @@ def _answer(found: Proof) -> dict[str, object]:
         "filed_heads": found.filed,
         "held_heads": found.held,
         "unsigned_rows": found.unsigned_rows,
+        "archived_rows": found.archived,
+        "archives_checked": found.archives_checked,
         "newest_signed": msgspec.to_builtins(found.newest),
         "keys": list(found.keys),
     }

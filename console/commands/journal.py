@@ -1,6 +1,7 @@
 """What the journal holds, row by row: audit query."""
 
 import json
+from collections.abc import Sequence
 
 import msgspec
 
@@ -74,7 +75,16 @@ def query(where: Where, asked: Asked) -> Exit:
         (str(e.id), say.utc(e.at_ns), e.run_id or "-", e.kind, e.symbol or "-", e.ref or "-", e.body) for e in events
     ]
     say.table(("row", "time (UTC)", "run", "kind", "symbol", "ref", "body"), rows)
+    _tell_rest(where, asked, events)
+    return Exit.DONE
+
+
+def _tell_rest(where: Where, asked: Asked, events: Sequence[EventRecord]) -> None:
+    """Say how the next page is asked for, or that older rows are not in the database."""
     if len(events) == asked.limit:
         flag = "--before" if asked.after is None else "--after"
         say.aside(f"there may be more: {flag} {events[-1].id}")
-    return Exit.DONE
+        return
+    anchors = ask(where, lambda queries: queries.events(kind="anchor", limit=1))
+    if anchors:
+        say.aside(f"rows up to {json.loads(anchors[0].body)['last_row']} are archived: `audit verify` says where")

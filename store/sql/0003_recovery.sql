@@ -15,3 +15,10 @@ CREATE TRIGGER signed_heads_are_never_changed BEFORE UPDATE ON signed_heads
 BEGIN SELECT RAISE(ABORT, 'signed heads are never changed'); END;
 CREATE TRIGGER signed_heads_are_never_deleted BEFORE DELETE ON signed_heads
 BEGIN SELECT RAISE(ABORT, 'signed heads are never deleted'); END;
+
+-- Rows leave the journal only from its beginning, and only once a row of kind 'anchor' names the last of them (`ref`), the
+-- hash the chain goes on from, and the archive they are in.
+DROP TRIGGER journal_is_never_deleted;
+CREATE TRIGGER journal_is_never_deleted BEFORE DELETE ON journal
+WHEN OLD.id > (SELECT coalesce(max(CAST(ref AS INTEGER)), 0) FROM journal WHERE kind = 'anchor')
+BEGIN SELECT RAISE(ABORT, 'journal rows are never deleted before they are archived'); END;

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ from tests.store.making import T0, raised, round_trip, run_started
 
 REPO = Path(__file__).parents[2]
 TOP = "run attach status pause resume kill rearm flatten reset-breaker stop explain replay doctor venue".split()  # noqa: SIM905
-NESTED = ("audit verify", "audit head", "audit query", "audit export", "config check", "config show")
+NESTED = ("audit verify", "audit head", "audit query", "audit export", "audit prune", "config check", "config show")
 
 
 @pytest.fixture(autouse=True)
@@ -611,8 +612,6 @@ def a_run(home: Home) -> str:
 
 
 def test_audit_verify_is_good_and_then_finds_a_changed_row(nightdesk: Nightdesk, home: Home, a_run: str) -> None:
-    import sqlite3
-
     code, out, _ = nightdesk("audit", "verify", "--json")
     assert code == 0 and json.loads(out)["good"] and json.loads(out)["inputs"] == 181
     connection = sqlite3.connect(home.database)
@@ -706,6 +705,39 @@ def test_the_record_is_exported_with_its_counts(nightdesk: Nightdesk, a_run: str
     assert code == 1 and "there is no table none" in err
     (tmp_path / "file").write_text("")
     assert "File exists" in nightdesk("audit", "export", str(tmp_path / "file"))[2]
+
+
+def test_prune_says_what_it_would_do_and_needs_a_yes_and_a_desk_that_is_off(
+    nightdesk: Nightdesk, home: Home, a_run: str
+) -> None:
+    assert nightdesk("audit", "prune")[0] == 2
+    assert nightdesk("audit", "prune", "--before", "2030-01-01", "--older-than", "1d")[0] == 2
+    assert nightdesk("audit", "prune", "--older-than", "soon")[0] == 2
+    code, out, _ = nightdesk("audit", "prune", "--before", "2030-01-01")
+    assert code == 0 and "to do it, add --yes" in out and "newest snapshots" in out
+    assert "nothing to archive" in nightdesk("audit", "prune", "--before", "2020-01-01", "--yes")[1]
+    lock = DeskLock.acquire(home.lock, Holder(1))
+    assert nightdesk("audit", "prune", "--before", "2030-01-01", "--yes")[0] == 3
+    lock.release()
+    code, out, _ = nightdesk("audit", "prune", "--before", "2030-01-01", "--yes", "--json")
+    done = json.loads(out)
+    assert code == 0 and done["pruned"] and done["rows"] > 0 and not home.lock.exists()
+    code, out, _ = nightdesk("audit", "verify", "--archive", done["archive"])
+    assert code == 0 and "(checked)" in out
+    assert f"rows up to {done['rows']} are archived" in nightdesk("audit", "query", "--limit", "1000")[2]
+    code, _, err = nightdesk("replay", "20261121-070822", "--verify")
+    assert code == 1 and "archived" in err
+
+
+def test_a_journal_that_is_not_good_is_never_pruned(nightdesk: Nightdesk, home: Home, a_run: str) -> None:
+    connection = sqlite3.connect(home.database)
+    connection.execute("DROP TRIGGER journal_is_never_changed")
+    connection.execute("UPDATE journal SET at_ns = at_ns + 1 WHERE kind = 'head'")
+    connection.commit()
+    connection.close()
+    code, _, err = nightdesk("audit", "prune", "--before", "2030-01-01", "--yes")
+    assert code == 5 and "does not verify" in err
+    assert not (home.dir / "archive").exists() and not home.lock.exists()
 
 
 def test_explain_follows_a_signal_or_says_there_is_none(nightdesk: Nightdesk, home: Home) -> None:
