@@ -1,4 +1,4 @@
-"""The mutation check of the safety layers, `make mutants`: does a test fail for every small change of a rule?
+"""The mutation check, `make mutants`: does a test fail for every small change of the safety layers and the orders?
 
 mutmut changes one thing at a time in the functions of the modules named in `pyproject.toml` and runs the tests that
 reach it. A change no test notices, a survivor, has to be killed by a test or explained in `mutants_explained.toml`.

@@ -78,7 +78,7 @@ class Blotter:
         self._desk = desk
         self._safety = safety
         self._paper = paper
-        self.ended: Callable[[Order, str, str], None] = lambda order, code, text: None
+        self.ended: Callable[[Order, str, str], None]
 
     # --- to the broker ---
 
@@ -305,8 +305,8 @@ class Blotter:
             order.since_ns, order.stuck = state.at_ns, False
         self._desk.stakes.follow(order)
         self._desk.emit(order.changed(previous, state.at_ns, code, text))
-        if order.ended and state.orders.pop(order.order_id, None) is not None:
-            state.ended_orders[order.order_id] = order
+        if order.ended:
+            state.ended_orders[order.order_id] = state.orders.pop(order.order_id)
             _trim(state.ended_orders, ENDED_ORDERS_KEPT)
         if order.state is OrderState.UNKNOWN and (trigger is Trigger.UNKNOWN or previous is not OrderState.UNKNOWN):
             self._safety.block(BlockReason.UNKNOWN_ORDER, f"outcome of order {order.order_id} unknown")

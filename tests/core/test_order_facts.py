@@ -6,6 +6,7 @@ import pytest
 
 from engine.core.blotter import CANCEL_RETRY_NS, ENDED_ORDERS_KEPT, FILL_IDS_KEPT
 from engine.core.config import SECOND
+from engine.core.engine import Engine
 from engine.core.events import (
     Act,
     AmendRefused,
@@ -15,9 +16,11 @@ from engine.core.events import (
     OrderAmended,
     OrderCanceled,
     OrderExpired,
+    OrderMissing,
     OrderRefused,
     OutcomeUnknown,
     Role,
+    RunStarted,
     Wake,
 )
 from engine.core.facts import (
@@ -36,7 +39,7 @@ from engine.core.facts import (
 )
 from engine.core.orders import Order, Terms
 from engine.core.words import BlockReason, OrderKind, OrderState, Purpose, Severity, TimeInForce
-from tests.rig import SYMBOL, Rig, d
+from tests.rig import SYMBOL, Rig, Scripted, d, instrument
 
 S = OrderState
 
@@ -120,7 +123,7 @@ def test_every_answer_is_on_record_with_the_brokers_code_and_words() -> None:
         (d(5), d("99.5"))
     ] * 3
     assert {fact.venue_order_id for fact in (accepted, part, again, end)} == {"v1"}, "an empty id takes none away"
-    assert [fact.reason_code for fact in (accepted, part, again, end)] == ["", "", "", "venue"]
+    assert [(fact.reason_code, fact.text) for fact in (accepted, part, again, end)] == [("", "")] * 3 + [("venue", "")]
     assert order.order_id in rig.engine.state.ended_orders
     assert order.order_id not in rig.engine.state.orders
 
@@ -136,11 +139,50 @@ def test_a_refusal_is_on_record_in_the_brokers_words() -> None:
     assert "the book is closed" in verdict.text
 
 
-def test_an_expiry_ends_the_order_and_its_signal() -> None:
+@pytest.mark.parametrize(
+    ("end", "state", "text"),
+    [
+        (OrderExpired, S.EXPIRED, "expired"),
+        (OrderCanceled, S.CANCELED, "requested"),
+    ],
+)
+def test_an_end_nobody_asked_for_ends_the_signal_with_the_brokers_reason(
+    end: type[OrderExpired | OrderCanceled], state: OrderState, text: str
+) -> None:
     rig, order = entered()
-    rig.send(OrderExpired(order.order_id, rig.now_ns))
-    assert order.state is S.EXPIRED
-    assert [verdict.text for verdict in rig.of(SignalEnded)] == ["expired"]
+    rig.send(end(order.order_id, rig.now_ns))
+    assert order.state is state
+    assert [verdict.text for verdict in rig.of(SignalEnded)] == [text]
+
+
+def test_only_the_brokers_own_no_is_a_reject() -> None:
+    symbols = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    rig = Rig(symbols, paper=False)
+    for symbol in symbols:
+        rig.propose(entry="99.5", symbol=symbol)
+    first, second, third = (submit.order_id for submit in rig.of(Submit))
+    for order_id in (first, second):
+        rig.send(OrderRefused(order_id, rig.now_ns, "venue_refused", "no"))
+    rig.send(OrderMissing(third, rig.now_ns))
+    state = rig.engine.state
+    assert not state.orders
+    assert (state.tally.rejects, state.day_rejects, state.tally.orders) == (2, 2, 3), "the third never arrived"
+
+
+def test_an_order_the_broker_made_itself_is_taken_over_as_one_that_works() -> None:
+    rig, entry = entered()
+    made = Order(
+        *("own", "", "", SYMBOL, Purpose.CLOSE, OrderKind.MARKET, TimeInForce.IOC),
+        *(-d(3), 0, True, d(100), rig.now_ns),
+    )
+    rig.engine.trading.blotter.adopt(made)
+    told = [
+        (fact.order_id, fact.previous, fact.state) for fact in rig.engine.desk.out if isinstance(fact, OrderChanged)
+    ]
+    assert told == [("own", S.NEW, S.SUBMITTED), ("own", S.SUBMITTED, S.ACCEPTED)]
+    assert rig.engine.state.orders == {entry.order_id: entry, "own": made}
+    assert rig.engine.state.tally.orders == 2
+    assert not [item for item in rig.engine.desk.out if isinstance(item, Submit)], "nothing is sent for it"
 
 
 # --- cancels ---
@@ -275,6 +317,9 @@ def test_a_stuck_order_is_told_in_words_and_asked_about() -> None:
     assert rig.of(Query) == [Query(order.order_id, SYMBOL)]
     assert (order.stuck, rig.engine.state.tally.stuck) == (True, 1)
     assert rig.engine.trading.blotter.next_due_ns() == 0
+    rig.send(OutcomeUnknown(order.order_id, at_ns, "timeout"))
+    rig.send(Wake(at_ns + 60 * SECOND))
+    assert rig.engine.state.tally.stuck == 2, "in another state it waits anew"
 
 
 def test_a_stuck_amend_is_given_up_and_an_order_filled_meanwhile_ends() -> None:
@@ -363,6 +408,21 @@ def test_an_unknown_outcome_stops_entries_until_every_order_is_known() -> None:
     ]
 
 
+def test_after_a_restart_every_working_order_is_in_doubt_and_asked_about() -> None:
+    rig, order = entered()
+    rig.engine.trading.blotter.amend(order, MORE, "more")
+    rig.engine = Engine(lambda _: (Scripted(),), rig.engine.snapshot())
+    rig.now_ns += SECOND
+    out = rig.send(RunStarted(rig.now_ns, "run2", rig.config))
+    (order,) = rig.engine.state.orders.values()
+    assert (order.state, order.since_ns) == (S.UNKNOWN, rig.now_ns)
+    assert order.asked is None, "what became of the amend is in the answer, too"
+    withdrawn, doubted, *_ = (fact for fact in out if isinstance(fact, OrderChanged))
+    assert withdrawn.state is S.PENDING_CANCEL, "a desk that starts enters nothing"
+    assert (doubted.at_ns, doubted.state, doubted.text) == (rig.now_ns, S.UNKNOWN, "the desk was restarted")
+    assert [query for query in out if isinstance(query, Query)] == [Query(order.order_id, SYMBOL)]
+
+
 def test_an_outcome_unknown_twice_is_asked_about_twice() -> None:
     rig, order = entered()
     order.deadline_ns = 0
@@ -381,3 +441,26 @@ def test_an_answer_of_an_order_that_ended_changes_nothing() -> None:
         rig.send(late)
     assert not [fact for fact in rig.facts[count:] if isinstance(fact, OrderChanged)]
     assert order.venue_order_id == "v1"
+
+
+@pytest.mark.parametrize("late", [OrderAccepted, OrderExpired])
+def test_an_order_that_was_given_up_and_works_after_all_is_told_and_taken_back(
+    late: type[OrderAccepted | OrderExpired],
+) -> None:
+    rig = Rig(paper=False)
+    rig.propose(entry="99.5")
+    (submit,) = rig.of(Submit)
+    rig.send(OrderMissing(submit.order_id, rig.now_ns))
+    said = f"BTCUSDT {submit.order_id} was given up and has arrived after all; it is being cancelled"
+    told = [Alert(Severity.WARNING, "late order", said), Cancel(submit.order_id, SYMBOL)]
+    out = rig.send(late(submit.order_id, rig.now_ns))
+    assert [item for item in out if isinstance(item, Alert | Cancel)] == (told if late is OrderAccepted else [])
+
+
+def test_a_paper_order_that_was_refused_does_not_arrive_after_all() -> None:
+    rig = Rig(instruments=(instrument(min_qty=d(1)),))
+    rig.propose(entry="99.5")
+    (order,) = rig.engine.state.orders.values()
+    rig.send(OrderRefused(order.order_id, rig.now_ns, "venue_refused", "no"))
+    out = rig.send(OrderAccepted(order.order_id, rig.now_ns))
+    assert not [item for item in out if isinstance(item, Alert | Cancel)]
