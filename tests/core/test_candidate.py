@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from engine.core.candidate import loss_at_stop, size
-from engine.core.config import CoreConfig
+from engine.core.candidate import loss_at_stop, size, too_small
+from engine.core.config import CoreConfig, Sizing
 from tests.core.test_risk import levels
 from tests.rig import d, instrument
 
@@ -48,3 +49,51 @@ def test_the_loss_at_the_stop_has_the_fees_of_both_ways(stop: str, fee: str, los
 
 def test_a_symbol_nobody_knows_the_fees_of_loses_its_distance() -> None:
     assert loss_at_stop(d(100), d(99), d(2), None) == d(2)
+
+
+SHARES = instrument(lot=d(1))
+
+
+@pytest.mark.parametrize(
+    ("stop", "sizing", "share", "said"),
+    [
+        ("96.3", ("3.69", "100"), "1", ": risk_per_trade_usd is 3.69 and would have to be 3.7"),
+        ("96.2999", ("3.69", "100"), "1", ": risk_per_trade_usd is 3.69 and would have to be 3.71"),
+        ("103.7", ("10", "99"), "1", ": entry_notional_max_usd is 99 and would have to be 100"),
+        (
+            *("96.3", ("3.7", "100"), "0.5"),
+            ", at 0.5 of the full size: risk_per_trade_usd is 3.7 and would have to be 7.4, "
+            "entry_notional_max_usd is 100 and would have to be 200",
+        ),
+        (
+            *("99", ("2", "400"), "0.00000001"),
+            ", at 0.00000001 of the full size: risk_per_trade_usd is 2 and would have to be 100000000, "
+            "entry_notional_max_usd is 400 and would have to be 10000000000",
+        ),
+        ("99.99999999", ("0", "100"), "1", ": risk_per_trade_usd is 0 and would have to be 0.01"),
+        *[("100", ("2", "50"), share, "") for share in ("1", "0.5")],
+        *[("99", ("0.5", "50"), share, "") for share in ("0", "-1")],
+    ],
+)
+def test_an_entry_below_one_lot_is_told_what_would_do(
+    stop: str, sizing: tuple[str, str], share: str, said: str
+) -> None:
+    risk, notional = sizing
+    config = msgspec.structs.replace(CONFIG, sizing=Sizing(d(risk), d(notional)))
+    assert too_small(levels(stop, "120"), SHARES, config, d(100), d(share)) == said
+
+
+@pytest.mark.parametrize(
+    ("price", "said"),
+    [(-1, ""), (0, ""), (1, ": risk_per_trade_usd is 2 and would have to be 99")],
+)
+def test_without_a_price_nothing_would_do(price: int, said: str) -> None:
+    assert too_small(levels("99", "120"), SHARES, CONFIG, price, d(1)) == said
+
+
+@pytest.mark.parametrize(("largest", "told"), [("0.5", ", the largest order is 0.5"), ("1", "")])
+def test_a_largest_order_below_one_lot_is_told(largest: str, told: str) -> None:
+    small = instrument(lot=d(1), max_qty=d(largest))
+    config = msgspec.structs.replace(CONFIG, sizing=Sizing(d("0.5"), d(400)))
+    said = ": risk_per_trade_usd is 0.5 and would have to be 1"
+    assert too_small(levels("99", "120"), small, config, d(100), d(1)) == said + told
