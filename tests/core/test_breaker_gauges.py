@@ -6,11 +6,11 @@ from engine.core import money
 from engine.core.breaker_gauges import Gauge
 from engine.core.breaker_table import BREAKERS, SLIPPAGE_ORDERS
 from engine.core.config import HOUR, MINUTE, SECOND, PaperModel
-from engine.core.events import FeedChanged, FeedHealth
+from engine.core.events import FeedChanged, FeedHealth, Fill, Role
 from engine.core.state import TakerOrder
 from engine.core.words import BreakerName
 from tests.core.breaker_rig import ROOMY, errors, pass_time, slipped, tripped
-from tests.rig import Rig, d
+from tests.rig import SYMBOL, Rig, d
 
 B = BreakerName
 
@@ -97,6 +97,21 @@ def test_orders_filled_better_than_expected_are_no_slippage() -> None:
     assert rig.engine.breakers.gauges.of(B.SLIPPAGE).value == 0, "one order more is needed to say anything"
     rig.engine.state.recent.takers = takers(d("0.001"))
     assert rig.engine.breakers.gauges.of(B.SLIPPAGE).value == d("0.001")
+
+
+def test_what_an_order_got_as_a_taker_adds_up_and_the_oldest_order_is_forgotten() -> None:
+    rig = Rig(paper=False, limits=ROOMY)
+    rig.propose()
+    (order,) = rig.engine.state.orders.values()
+    recent = rig.engine.state.recent
+    recent.takers = takers(0)
+    for n, (qty, price) in enumerate(((3, "100.2"), (4, "100.3"))):
+        rig.send(Fill(f"f{n}", order.order_id, SYMBOL, rig.now_ns, 0, d(qty), d(price), 0, Role.TAKER))
+    assert recent.takers.pop(order.order_id) == TakerOrder(order.expected, d(7), d("701.8"))
+    assert list(recent.takers) == [f"o{n}" for n in range(1, SLIPPAGE_ORDERS)]
+    order.expected = 0
+    rig.send(Fill("f9", order.order_id, SYMBOL, rig.now_ns, 0, d(1), d(100), 0, Role.TAKER))
+    assert order.order_id not in recent.takers, "nothing was expected of it"
 
 
 def test_where_the_model_expects_no_slippage_the_least_of_it_trips() -> None:

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core import money
-from engine.core.candidate import size, too_small
-from engine.core.config import CoreConfig, Limits, Sizing
+from engine.core.config import Limits, Sizing
 from engine.core.correlation import Correlations
 from engine.core.desk import Desk
 from engine.core.engine import Engine
@@ -323,30 +322,3 @@ def test_after_any_accepted_entry_heat_and_the_days_risk_are_within_their_limits
     assert rig.engine.state.tally.signals == sum(rig.engine.state.tally.ended.values()) + len(
         rig.engine.state.live_signals
     )
-
-
-@pytest.mark.parametrize(
-    ("price", "stop", "share", "largest", "said"),
-    [
-        ("100", "96.3", "1", "1000", ": risk_per_trade_usd is 2 and would have to be 3.7"),
-        ("100", "103.7", "1", "1000", ": risk_per_trade_usd is 2 and would have to be 3.7"),
-        ("100", "97.999", "1", "1000", ": risk_per_trade_usd is 2 and would have to be 2.01"),
-        ("401", "399.005", "1", "1000", ": entry_notional_max_usd is 400 and would have to be 401"),
-        ("100", "98.5", "0.5", "1000", ", at 0.5 of the full size: risk_per_trade_usd is 2 and would have to be 3"),
-        ("100", "99", "1", "0.9", ": the largest order is 0.9"),
-        ("100", "98", "0.9", "0.9", ", at 0.9 of the full size: risk_per_trade_usd is 2 and would have to be 2.23, "
-         "the largest order is 0.9"),
-        ("0.01", "96.3", "0", "1000", ""),
-        ("0", "96.3", "1", "1000", ""),
-        ("100", "100", "1", "1000", ""),
-    ],
-)  # fmt: skip
-def test_a_size_below_one_lot_names_everything_that_binds(
-    price: str, stop: str, share: str, largest: str, said: str
-) -> None:
-    of_share = instrument(lot=d(1), max_qty=d(largest))
-    sizing = Sizing(risk_per_trade=d(2), notional_max=d(400))
-    config = CoreConfig("paper", 1, True, d(10_000), (of_share,), (), sizing=sizing)
-    wish = Proposal("BTCUSDT", Side.LONG, 0, d(stop), d(200), "because")
-    assert size(wish, of_share, config, d(price), d(share)) == 0
-    assert too_small(wish, of_share, config, d(price), d(share)) == said
