@@ -105,14 +105,20 @@ def test_prices_that_stand_still_say_nothing() -> None:
     assert made.alike("A", 1, [("B", 1)]) == Alike(0, "", 0, "B")
 
 
-def test_a_short_hole_counts_as_standing_still_and_a_long_one_begins_anew() -> None:
-    whole, holed = walk(1, 60), walk(1, 60)
+@pytest.mark.parametrize("missing", [1, 2, HOLE_MAX])
+@pytest.mark.parametrize("after", [0, 5])
+def test_a_short_hole_counts_as_standing_still(missing: int, after: int) -> None:
+    whole, holed = (walk(1, 50 + missing + after) for _ in range(2))
     still = list(holed)
-    holed[50 : 50 + HOLE_MAX] = [0] * HOLE_MAX
-    still[50 : 50 + HOLE_MAX] = [still[49]] * HOLE_MAX
+    holed[50 : 50 + missing] = [0] * missing
+    still[50 : 50 + missing] = [still[49]] * missing
     squared = pearson_squared(returns(whole), returns(still)) * money.SCALE**2
     found = between(fed({"A": whole, "B": holed}), "A", "B")
     assert (found - 1) ** 2 < squared <= found**2
+
+
+def test_a_long_hole_begins_anew() -> None:
+    whole, holed = walk(1, 60), walk(1, 60)
     holed[50 : 50 + HOLE_MAX + 1] = [0] * (HOLE_MAX + 1)
     assert fed({"A": whole, "B": holed}).alike("A", 1, [("B", 1)]).stranger == "B"
 
