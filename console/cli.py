@@ -403,6 +403,24 @@ def replay(
     _end(command.replay(_where(ctx), run_id, since=since, verify=verify))
 
 
+@app.command(epilog=EVERYWHERE)
+def errors(
+    ctx: typer.Context,
+    run: Annotated[str, typer.Option(metavar="RUN", help="Id of a run, or latest; default: all runs.")] = "",
+) -> None:
+    """What went wrong, counted.
+
+    Errors that differ only in ids and numbers are one line: how often, first and last seen, the first of them whole.
+
+    \b
+    nightdesk errors
+    nightdesk errors --run latest --json
+    """
+    from console.commands import errors as command
+
+    _end(command.errors(_where(ctx), run))
+
+
 @audit.command("verify", epilog=EVERYWHERE)
 def audit_verify(
     ctx: typer.Context,

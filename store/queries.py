@@ -24,6 +24,7 @@ from store.database import BUSY_MS, open_reader
 from store.errors import StoreError, translated
 from store.records import (
     DayRecord,
+    ErrorRecord,
     EventRecord,
     FillRecord,
     MarkRecord,
@@ -110,6 +111,13 @@ class Queries:
     async def days(self) -> list[DayRecord]:
         """Daily performance, oldest first."""
         return await self._list(DayRecord, statements.DAYS)
+
+    async def errors(self, run_id: str = "", limit: int = 100) -> list[ErrorRecord]:
+        """Errors by fingerprint, the most frequent first, of a run or of all. Raises UnknownRun."""
+        if not run_id:
+            return await self._list(ErrorRecord, statements.ERROR_KINDS, _capped(limit))
+        run = await self.run(run_id)
+        return await self._list(ErrorRecord, statements.RUN_ERROR_KINDS, run.run, _capped(limit))
 
     async def trace(self, any_id: str) -> list[TraceRecord]:
         """All that belongs to the signal behind an id of a signal, order, fill or trade, in the order it happened."""

@@ -107,6 +107,18 @@ class TradeRecord(Record, frozen=True):
     regime: str
 
 
+class ErrorRecord(Record, frozen=True):
+    """Errors of one fingerprint; `row`, `place` and `text` are the first one's."""
+
+    row: int
+    fingerprint: str
+    place: str
+    text: str
+    count: int
+    first_ns: int
+    last_ns: int
+
+
 class PositionRecord(Record, frozen=True):
     symbol: str
     side: str

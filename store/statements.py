@@ -58,6 +58,18 @@ RUN_OUTCOMES: Final = (
     "SELECT o.state, count(*) FROM signals AS s JOIN outcomes AS o ON o.signal_id = s.signal_id WHERE s.run = ? "
     "GROUP BY o.state"
 )
+ERROR_KINDS: Final = (
+    "SELECT e.row, e.fingerprint, e.place, e.text, kinds.count, kinds.first_ns, kinds.last_ns FROM "
+    "(SELECT min(row) AS row, count(*) AS count, min(at_ns) AS first_ns, max(at_ns) AS last_ns FROM errors "
+    "GROUP BY fingerprint) AS kinds JOIN errors AS e "
+    "ON e.row = kinds.row ORDER BY kinds.count DESC, e.row LIMIT ?"
+)
+RUN_ERROR_KINDS: Final = (
+    "SELECT e.row, e.fingerprint, e.place, e.text, kinds.count, kinds.first_ns, kinds.last_ns FROM "
+    "(SELECT min(row) AS row, count(*) AS count, min(at_ns) AS first_ns, max(at_ns) AS last_ns FROM errors "
+    "WHERE run = ? GROUP BY fingerprint) AS kinds JOIN errors AS e "
+    "ON e.row = kinds.row ORDER BY kinds.count DESC, e.row LIMIT ?"
+)
 RUN_COUNTS: Final = (
     "SELECT (SELECT count(*) FROM orders WHERE run = ?), "
     "(SELECT count(*) FROM orders WHERE run = ? AND state = 'REJECTED' AND reason_code NOT IN ('', 'kill')), "

@@ -12,6 +12,8 @@ from engine.session.home import Home, kill_requested
 from engine.session.remote import NotRunning
 from engine.session.status import STOPPED, stopped_json
 
+ERRORS_SHOWN = 5  # `nightdesk errors` has them all
+
 
 def status(where: Where) -> Exit:
     """Print the desk's status; exit code 4 where no desk runs."""
@@ -86,6 +88,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("feed age", "no data yet" if age is None else f"{age:.1f} s"),
         *(("stale price", _stale(feed)) for feed in found["feeds"] if _is_stale(feed)),
         *(("data refused", _refused(cause)) for cause in found["data_refused"]),
+        *(("error", f"{one['count']} {one['fingerprint']}") for one in found["errors"][:ERRORS_SHOWN]),
         ("paper period", _paper_period(found["paper_period"])),
         ("live gate", found["gate_level"]),
     ]

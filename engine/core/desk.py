@@ -104,7 +104,7 @@ class Desk:
     def fail(self, where: str, text: str, fingerprint: str) -> None:
         """Record an error; the breakers look at their counts once the event is handled."""
         state = self.state
-        state.tally.errors += 1
+        state.tally.fail(where, text, fingerprint, state.at_ns)
         state.errors_counted += 1
         remember(state.recent.errors, state.at_ns, ERROR_WINDOW_NS)
         self.has_failed = True

@@ -22,6 +22,8 @@ TIMES_KEPT: Final = 100
 """Moments remembered for a window; far more than any limit."""
 CAUSES_MAX: Final = 20
 """Causes for which refused data is counted apart; what a broken source thinks up beyond them is `other`."""
+FINGERPRINTS_MAX: Final = 100
+"""Fingerprints by which a run's errors are counted apart; beyond them they are `other`. The journal has each one."""
 
 
 class Holding(msgspec.Struct):
@@ -163,6 +165,16 @@ class Refused(msgspec.Struct):
     first: str  # stream, or file:line:column
 
 
+class ErrorKind(msgspec.Struct):
+    """Errors of one fingerprint: how many, when, and the first of them as an example."""
+
+    where: str
+    text: str
+    count: int
+    first_ns: int
+    last_ns: int
+
+
 class Tally(msgspec.Struct):
     """Sums and counts of one run; the report is made of these and the database must agree."""
 
@@ -180,6 +192,7 @@ class Tally(msgspec.Struct):
     wins: int = 0
     market_events: int = 0
     errors: int = 0
+    error_kinds: dict[str, ErrorKind] = {}  # the same by fingerprint
     gaps: int = 0
     stale: int = 0
     data_rejects: int = 0
@@ -188,6 +201,15 @@ class Tally(msgspec.Struct):
     signals: int = 0
     ended: dict[str, int] = msgspec.field(default_factory=lambda: {state.value: 0 for state in TerminalState})
     reasons: dict[str, int] = {}  # the same signals by reason code
+
+    def fail(self, where: str, text: str, fingerprint: str, at_ns: int) -> None:
+        """Count an error, by its fingerprint too."""
+        self.errors += 1
+        if fingerprint not in self.error_kinds and len(self.error_kinds) >= FINGERPRINTS_MAX:
+            fingerprint = "other"
+        kind = self.error_kinds.setdefault(fingerprint, ErrorKind(where, text, 0, at_ns, at_ns))
+        kind.count += 1
+        kind.last_ns = at_ns
 
     def refuse(self, event: DataRejected) -> None:
         """Count refused data by its cause; what follows a colon in the reason is the one frame's or row's own."""

@@ -126,6 +126,17 @@ class RefusedView(View, frozen=True):
     first: str
 
 
+class ErrorView(View, frozen=True):
+    """Errors of one fingerprint in this run; `text` is the first one's."""
+
+    fingerprint: str
+    where: str
+    text: str
+    count: int
+    first_ns: int
+    last_ns: int
+
+
 class PaperPeriodView(View, frozen=True):
     """The paper period: its first day (since 1970), and the trading days so far; None where they cannot be told."""
 
@@ -222,6 +233,7 @@ class DeskView(View, frozen=True):
     kill_closes: bool = True  # what a kill does with open positions: close them or keep them
     signal_reasons: dict[str, int] = {}  # how many ended by each reason code
     data_refused: tuple[RefusedView, ...] = ()  # of the run, by cause, the most frequent first
+    errors: tuple[ErrorView, ...] = ()  # of the run, by fingerprint, the most frequent first
 
 
 def halts(breakers: Sequence[BreakerView]) -> list[BreakerView]:

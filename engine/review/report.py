@@ -5,7 +5,7 @@ content of `final_report.json`. `problems` and `check` say what does not add up,
 problem is written all the same. Money leaves here as decimal text, never as a float.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -14,7 +14,7 @@ import msgspec
 from engine.core import money
 from engine.core.config import StrategySpec
 from engine.core.profiles import band
-from engine.core.view import BreakerView, PositionView, RefusedView
+from engine.core.view import BreakerView, ErrorView, PositionView, RefusedView
 from engine.core.words import TerminalState
 from engine.review import dealing
 from engine.review.conditions import ConditionFigures, strategies_told, told
@@ -64,6 +64,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
         signal_reasons: The same signals by reason code.
         halts: Circuit breakers that were tripped at the end.
         data_refused: The frames and rows of `data_rejects` by cause.
+        errors: The errors of `error_count` by fingerprint.
         positions: Left open at the end.
         strategies: Those of the run, as they were configured.
         conditions: Regimes and market phases it met.
@@ -130,6 +131,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     journal_signed: Mapping[str, Any] | None = None
     data_rejects: int = 0
     data_refused: tuple[RefusedView, ...] = ()
+    errors: tuple[ErrorView, ...] = ()
     halts: tuple[BreakerView, ...] = ()
     positions: tuple[PositionView, ...] = ()
     strategies: tuple[StrategySpec, ...] = ()
@@ -301,11 +303,27 @@ def _ending(f: RunFigures) -> dict[str, Any]:
         "exit_code": f.exit_code,
         "error_count": f.error_count,
         "autonomous": f.autonomous,
+        "errors": errors_json(f.errors),
         "halts": [
             {"breaker": one.name, "text": one.text, "since": instant(one.since_ns), "lifted_by": one.lifts}
             for one in f.halts
         ],
     }
+
+
+def errors_json(kinds: Sequence[ErrorView]) -> list[dict[str, Any]]:
+    """Errors by fingerprint, the most frequent first, each with the first one as its example."""
+    return [
+        {
+            "fingerprint": one.fingerprint,
+            "where": one.where,
+            "example": one.text,
+            "count": one.count,
+            "first": instant(one.first_ns),
+            "last": instant(one.last_ns),
+        }
+        for one in kinds
+    ]
 
 
 def band_json(own: int, pessimistic: int | None, optimistic: int | None) -> dict[str, str | None]:

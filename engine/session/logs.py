@@ -153,8 +153,10 @@ class SystemLog:
         self.close()
 
 
-def log_stray_errors(loop: asyncio.AbstractEventLoop, on_error: Callable[[str, str], None]) -> Callable[[], None]:
-    """Log what nobody caught, in the loop's callbacks and in threads, and tell `on_error(where, text)`.
+def log_stray_errors(
+    loop: asyncio.AbstractEventLoop, on_error: Callable[[str, str, BaseException | None], None]
+) -> Callable[[], None]:
+    """Log what nobody caught, in the loop's callbacks and in threads, and tell `on_error(where, text, error)`.
 
     `on_error` must be safe from any thread. Without this such errors are printed over the screen. Returns the undoing.
     """
@@ -163,7 +165,7 @@ def log_stray_errors(loop: asyncio.AbstractEventLoop, on_error: Callable[[str, s
 
     def tell(where: str, text: str, error: BaseException | None) -> None:
         log.error("%s: %s", where, text, exc_info=error)
-        on_error(where, text)
+        on_error(where, text, error)
 
     def in_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

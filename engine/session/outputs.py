@@ -213,6 +213,7 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int, signed: SignedHead
         commit_us=shell.commit_us.percentiles(),
         data_rejects=tally.data_rejects,
         data_refused=view.data_refused,
+        errors=view.errors,
         halts=tuple(halts(view.breakers)),
         positions=view.positions,
         ledger=engine.state.ledger.accounts,

@@ -77,6 +77,7 @@ class Session:
         self.exit_code = 1
         self.failure = ""  # why the start could not be made good
         self._running: dict[asyncio.Task[None], str] = {}
+        self._told: set[asyncio.Task[None]] = set()  # tasks of which it is on record how they ended
 
     # --- the desk, as its operator has it ---
 
@@ -133,7 +134,7 @@ class Session:
             self._give_up_core(shell, failure)
         except (StartFailed, VenueError) as failure:
             self.failure = str(failure)
-            shell.error("start", str(failure))
+            shell.error("start", str(failure), failure)
             shell.stop("start_failed", 1)
         finally:
             code = await self._shut_down(shell)
@@ -352,20 +353,32 @@ class Session:
         finally:
             stop.cancel()
         for task, name in self._running.items():
-            if task not in done:
-                continue
-            error = task.exception()
-            if isinstance(error, CoreFailed):
-                self._give_up_core(shell, error)
-                continue
-            if isinstance(error, VenueGone):
-                shell.error(name, str(error))
-                shell.stop("feed_lost", 1)
-                continue
-            shell.error(name, f"ended unexpectedly: {error!r}" if error else "ended by itself")
-            if error is not None:
-                log.error("%s failed", name, exc_info=error)
-            shell.stop(f"task_failed:{name}", 1)
+            if task in done:
+                self._tell_end(shell, task, name)
+
+    def _tell_end(self, shell: Shell, task: asyncio.Task[None], name: str) -> None:
+        """A task has ended that should not have: on record, and a reason to end the session."""
+        self._told.add(task)
+        error = task.exception()
+        if isinstance(error, CoreFailed):
+            self._give_up_core(shell, error)
+            return
+        if isinstance(error, VenueGone):
+            shell.error(name, str(error), error)
+            shell.stop("feed_lost", 1)
+            return
+        shell.error(name, f"ended unexpectedly: {error!r}" if error else "ended by itself", error)
+        if error is not None:
+            log.error("%s failed", name, exc_info=error)
+        shell.stop(f"task_failed:{name}", 1)
+
+    def _tell_late_ends(self, shell: Shell) -> list[str]:
+        """What tasks raised since the session began to end; none of it is lost."""
+        late = [task for task in self._running if task.done() and not task.cancelled() and task not in self._told]
+        for task in late:
+            if task.exception() is not None:
+                self._tell_end(shell, task, self._running[task])
+        return [f"{self._running[task]}: {task.exception()!r}" for task in late if task.exception() is not None]
 
     def _give_up_core(self, shell: Shell, error: BaseException) -> None:
         """The core raised: no order leaves, nothing it believes is written, and the next start rebuilds it."""
@@ -399,7 +412,10 @@ class Session:
                 except Exception as error:
                     problems.append(f"{name}: {error!r}")
                     log.exception("shutdown step failed: %s", name)
+                problems += self._tell_late_ends(shell)
         await self._close_connections(problems)
+        await self._end_the_rest()
+        problems += self._tell_late_ends(shell)
         if shell.broken:
             problems.append(f"{reason}: what is told here beyond the journal's last row is not durable")
         if begun:
@@ -445,6 +461,13 @@ class Session:
             task.cancel()
         if ending:
             await asyncio.wait(ending, timeout=STEP_SECONDS / 2)
+
+    async def _end_the_rest(self) -> None:
+        """Nothing goes on behind the end: the pump and the way of a broker's answers, too."""
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=STEP_SECONDS / 2)
 
     def _keeps(self) -> bool:
         """Whether the desk is to leave its positions, and the orders that protect them, as they are."""

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from engine.core.clean import clean
 from engine.core.events import Act, AnyEvent, Command, ErrorNoted, SessionPhase
 from engine.core.facts import (
     Alert,
@@ -29,6 +30,7 @@ from engine.core.facts import (
 )
 from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView
 from engine.core.words import OrderState
+from engine.session.fingerprints import fingerprint
 from engine.session.gate import Gate
 from engine.session.gauges import Gauge, Memory
 from engine.session.inbox import Inbox
@@ -178,17 +180,17 @@ class Shell:
         """An act of the session itself, on the desk's behalf."""
         self.inbox.put_first(Command(self.clock.now_ns(), act, "session", "nightdesk", reason, subject))
 
-    def error(self, where: str, text: str) -> None:
-        """Log and count an error of the shell, once."""
+    def error(self, where: str, text: str, error: BaseException | None = None) -> None:
+        """Log and count an error of the shell, once; with `error` its class is part of the fingerprint."""
         log.error("%s: %s", where, text)
-        self._count_error(where, text)
+        self._count_error(where, text, error)
 
-    def count_error(self, where: str, text: str) -> None:
+    def count_error(self, where: str, text: str, error: BaseException | None = None) -> None:
         """Count an error that is in the log already. Safe from any thread."""
-        self._loop.call_soon_threadsafe(self._count_error, where, text)
+        self._loop.call_soon_threadsafe(self._count_error, where, text, error)
 
-    def _count_error(self, where: str, text: str) -> None:
-        self.inbox.put_first(ErrorNoted(self.clock.now_ns(), where, text, f"{where}:{text[:60]}"))
+    def _count_error(self, where: str, text: str, error: BaseException | None) -> None:
+        self.inbox.put_first(ErrorNoted(self.clock.now_ns(), where, clean(text), fingerprint(where, text, error)))
 
     def stop(self, reason: str, exit_code: int) -> None:
         """Ask the session to end; the first reason stands."""

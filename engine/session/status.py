@@ -19,7 +19,7 @@ from engine.core.view import (
 )
 from engine.core.words import BlockReason
 from engine.review.moments import date_text
-from engine.review.report import band_json
+from engine.review.report import band_json, errors_json
 
 STOPPED: Final = "STOPPED"
 GATE_LEVEL: Final = "DENIED"
@@ -79,6 +79,7 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "paper_period": _paper_period(view.paper_period),
         "market_events": view.market_events,
         "data_refused": [msgspec.structs.asdict(refused) for refused in view.data_refused],
+        "errors": errors_json(view.errors),
         "heartbeat": _heartbeat(view),
         "feed_age_seconds": _feed_age(view),
         "feeds": [_feed(view, feed) for feed in view.feeds],
@@ -110,6 +111,7 @@ def stopped_json(env: str, *, kill_latched: bool, kill_file: bool) -> dict[str, 
         "positions": [],
         "breakers": [],
         "data_refused": [],
+        "errors": [],
         "signals": {},
         "signal_reasons": {},
         "heartbeat": None,

@@ -168,7 +168,7 @@ class Tasks:
             late_ns = mono() - due_ns
             self._shell.loop_lag_us.add(max(0, late_ns) // 1000)
             if late_ns > policy.slow_loop_ns and self._plan.source is None:
-                watchdog_log.error("the loop was %.1f s late", late_ns / 1e9)
+                self._shell.error("watchdog", f"the loop was {late_ns / 1e9:.1f} s late")
                 self._shell.stop("watchdog", 1)
             if probe % MEMORY_CHECK_PROBES == 1:
                 self._check_memory(policy.memory_max_bytes)
@@ -245,7 +245,7 @@ class Tasks:
         try:
             await asyncio.to_thread(self._volatility.refresh)
         except BadIndex as bad:
-            self._shell.error("volatility", str(bad))
+            self._shell.error("volatility", str(bad), bad)
 
     def _read_volatility(self, now_ns: int) -> None:
         read = self._volatility.read(now_ns)

@@ -17,6 +17,7 @@ from engine.core.view import (
     BlockView,
     BreakerView,
     DeskView,
+    ErrorView,
     FeedView,
     HeartbeatView,
     NoteView,
@@ -93,6 +94,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         signals=dict(tally.ended),
         signal_reasons=dict(tally.reasons),
         data_refused=_data_refused(tally),
+        errors=_errors(tally),
         signals_total=tally.signals,
         signals_in_flight=engine.trading.entries.in_flight(),
         recent_signals=_signals(engine),
@@ -127,6 +129,11 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
 def _data_refused(tally: Tally) -> tuple[RefusedView, ...]:
     causes = [RefusedView(cause, refused.count, refused.first) for cause, refused in tally.data_refused.items()]
     return tuple(sorted(causes, key=lambda one: -one.count))
+
+
+def _errors(tally: Tally) -> tuple[ErrorView, ...]:
+    kinds = [ErrorView(name, k.where, k.text, k.count, k.first_ns, k.last_ns) for name, k in tally.error_kinds.items()]
+    return tuple(sorted(kinds, key=lambda one: -one.count))
 
 
 def _paper_period(engine: Engine, start_day: int | None) -> PaperPeriodView | None:

@@ -22,3 +22,6 @@ DROP TRIGGER journal_is_never_deleted;
 CREATE TRIGGER journal_is_never_deleted BEFORE DELETE ON journal
 WHEN OLD.id > (SELECT coalesce(max(CAST(ref AS INTEGER)), 0) FROM journal WHERE kind = 'anchor')
 BEGIN SELECT RAISE(ABORT, 'journal rows are never deleted before they are archived'); END;
+
+-- Errors are counted by what makes them the same.
+CREATE INDEX errors_by_fingerprint ON errors (fingerprint, row, at_ns);

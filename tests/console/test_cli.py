@@ -18,10 +18,10 @@ from console.exits import Quit
 from console.options import RunOptions, parse_speed
 from engine.core.config import HOUR, MINUTE, CoreConfig
 from engine.core.engine import Engine
-from engine.core.events import Act, Quote, RunStarted
-from engine.core.facts import AnyFact, Fact, SignalRaised
+from engine.core.events import Act, Quote, RunStarted, Wake
+from engine.core.facts import AnyFact, ErrorCounted, Fact, SignalRaised
 from engine.core.money import parse
-from engine.core.view import OrderView, RefusedView, RegimeView
+from engine.core.view import ErrorView, OrderView, RefusedView, RegimeView
 from engine.core.words import Regime
 from engine.session.clock import WallClock
 from engine.session.config import SHIPPED, Config
@@ -36,8 +36,8 @@ from tests.session.desk_double import NOW_NS, FakeDesk, a_view, killed, serving_
 from tests.store.making import T0, raised, round_trip, run_started
 
 REPO = Path(__file__).parents[2]
-TOP = "run attach status pause resume kill rearm flatten reset-breaker stop explain replay doctor venue".split()  # noqa: SIM905
 NESTED = ("audit verify", "audit head", "audit query", "audit export", "audit prune", "config check", "config show")
+TOP = "run attach status pause resume kill rearm flatten reset-breaker stop explain errors replay doctor venue".split()  # noqa: SIM905
 
 
 @pytest.fixture(autouse=True)
@@ -214,6 +214,30 @@ def test_status_names_what_data_was_refused_and_where_it_began(nightdesk: Nightd
         told = json.loads(nightdesk("--json", "status")[1])["data_refused"]
     assert re.search(r"data refused +12 crossed quote \(first: /data/SPY.csv:553:7\)\n", out)
     assert told == [{"cause": "crossed quote", "count": 12, "first": "/data/SPY.csv:553:7"}]
+
+
+def test_status_names_the_most_frequent_errors(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    kinds = tuple(ErrorView(f"error at place {n}: gone", "place", "gone", 9 - n, NOW_NS, NOW_NS) for n in range(7))
+    with serving_in_a_thread(tmp_path, FakeDesk(a_view(errors=kinds))):
+        out = nightdesk("status")[1]
+        told = json.loads(nightdesk("--json", "status")[1])["errors"]
+    assert re.findall(r"error +(\d) error at place \d: gone\n", out) == ["9", "8", "7", "6", "5"]
+    assert [one["count"] for one in told] == [9, 8, 7, 6, 5, 4, 3]
+
+
+def test_errors_are_shown_by_fingerprint(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "paper")
+    home.create()
+    store = open_store(home.database, "paper", WallClock())
+    facts = [(1, ErrorCounted(NOW_NS + n, "feed", f"late by {n} s", "error at feed: late by # s")) for n in range(3)]
+    store.journal.commit(Batch("run-1", 1, [Wake(NOW_NS)], facts, NOW_NS)).result()
+    store.close()
+    code, out, _ = nightdesk("errors", "--run", "latest")
+    assert code == 0
+    assert re.search(r"\n3 .*error at feed: late by # s +late by 0 s\n", out)
+    (kind,) = json.loads(nightdesk("--json", "errors")[1])
+    assert (kind["count"], kind["first_ns"], kind["last_ns"]) == (3, NOW_NS, NOW_NS + 2)
+    assert nightdesk("errors", "--run", "nope")[0] == 2
 
 
 def test_status_names_the_regime_its_origin_and_who_may_not_enter(nightdesk: Nightdesk, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from engine.core.events import (
     Act,
     Bar,
     DataRejected,
+    ErrorNoted,
     FeedChanged,
     FeedHealth,
     Fill,
@@ -42,7 +43,7 @@ from engine.core.facts import (
     WakeAt,
 )
 from engine.core.orders import ENDED
-from engine.core.state import CAUSES_MAX, Refused
+from engine.core.state import CAUSES_MAX, FINGERPRINTS_MAX, ErrorKind, Refused
 from engine.core.strategy import ExitWish
 from engine.core.words import BlockReason, ExitReason, OrderState, Purpose, ReasonCode, Side, TerminalState
 from tests.rig import START_NS, SYMBOL, Rig, Scripted, d
@@ -259,6 +260,20 @@ def test_refused_rows_are_counted_by_cause_and_the_first_of_each_is_remembered()
     for n in range(CAUSES_MAX):
         rig.send(DataRejected(SYMBOL, rig.now_ns, f"cause {n}", "frame"))
     assert (len(refused), refused["other"].count) == (CAUSES_MAX + 1, 2)
+
+
+def test_errors_are_counted_by_fingerprint_up_to_a_bound() -> None:
+    rig = Rig()
+    first_ns = rig.now_ns
+    rig.send(ErrorNoted(first_ns, "feed", "late by 1 s", "late"))
+    rig.send(ErrorNoted(first_ns + 5, "feed", "late by 2 s", "late"))
+    tally = rig.engine.state.tally
+    assert tally.error_kinds == {"late": ErrorKind("feed", "late by 1 s", 2, first_ns, first_ns + 5)}
+    for n in range(FINGERPRINTS_MAX):
+        tally.fail("feed", "text", f"kind {n}", first_ns + n)
+    assert len(tally.error_kinds) == FINGERPRINTS_MAX + 1
+    assert tally.error_kinds["other"].count == 1
+    assert sum(kind.count for kind in tally.error_kinds.values()) == tally.errors
 
 
 def test_a_bar_that_repeats_or_comes_late_rewrites_nothing() -> None:

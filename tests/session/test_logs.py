@@ -225,7 +225,7 @@ def test_the_filter_scrubs_for_foreign_handlers() -> None:
 async def test_errors_nobody_caught_are_logged_and_told(system: SystemLog, path: Path) -> None:
     loop = asyncio.get_running_loop()
     told: list[tuple[str, str]] = []
-    undo = log_stray_errors(loop, lambda where, text: told.append((where, text)))
+    undo = log_stray_errors(loop, lambda where, text, error: told.append((where, type(error).__name__)))
     hook = threading.excepthook
 
     def fail() -> None:
@@ -238,7 +238,7 @@ async def test_errors_nobody_caught_are_logged_and_told(system: SystemLog, path:
     await asyncio.to_thread(thread.join)
     undo()
     assert threading.excepthook is not hook
-    assert sorted(where for where, _ in told) == ["loop", "thread helper"]
+    assert sorted(told) == [("loop", "ValueError"), ("thread helper", "ValueError")]
     system.flush()
     lines = read(path)
     assert [line["component"] for line in lines] == ["stray", "stray"]

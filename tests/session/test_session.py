@@ -10,16 +10,19 @@ import msgspec
 import pytest
 
 from engine.core import money
-from engine.core.events import Act
+from engine.core.events import Act, SessionPhase
 from engine.review.replay import replay
 from engine.session.clock import WallClock
 from engine.session.plan import Policy
 from engine.session.ports import CommandRequest, SignedHead
 from engine.session.session import Session
+from engine.session.tasks import Tasks
 from store.audit import Held, proof
 from store.database import open_reader
 from store.desk import open_store
 from store.heads import heads_path, read_heads
+from store.queries import open_queries
+from store.recovery import UnknownRun
 from tests.rig import START_NS
 from tests.session.deskrig import DeskRig, Eager
 from tests.session.toymarket import ToyMarket
@@ -209,6 +212,52 @@ def test_a_task_that_fails_ends_the_session_in_order_with_exit_code_one(tmp_path
     assert (code, report["reason"]) == (1, "task_failed:market_data_task")
     assert report["error_count"] == 1
     assert report["positions_open"] == []
+
+
+def test_errors_are_counted_by_fingerprint_in_the_report_and_the_database(tmp_path: Path) -> None:
+    async def meddle(session: Session) -> None:
+        while session._shell is None or session._shell.phase is not SessionPhase.RUNNING:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert session._shell is not None
+        for seconds in (1, 2, 3):
+            session._shell.error("somewhere", f"late by {seconds} s", ValueError())
+        session._shell.count_error("elsewhere", "late by 4 s")
+
+    rig = DeskRig(tmp_path)
+    _, report = rig.run(600, meddle=meddle)
+    assert report["error_count"] == 4
+    assert [(one["count"], one["fingerprint"], one["example"]) for one in report["errors"]] == [
+        (3, "ValueError at somewhere: late by # s", "late by 1 s"),
+        (1, "error at elsewhere: late by # s", "late by 4 s"),
+    ]
+
+    async def counted() -> list[tuple[int, str]]:
+        async with open_queries(rig.home.database) as queries:
+            everything, run = await queries.errors(), await queries.errors(report["run_id"])
+            assert everything == run
+            with pytest.raises(UnknownRun):
+                await queries.errors("no such run")
+            return [(kind.count, kind.fingerprint) for kind in run]
+
+    assert asyncio.run(counted()) == [(one["count"], one["fingerprint"]) for one in report["errors"]]
+
+
+@pytest.mark.parametrize("when", ["as it is cancelled", "while the positions are closed"])
+def test_a_task_that_fails_while_the_session_ends_is_told_and_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    name = "funding" if when == "as it is cancelled" else "execution"
+
+    async def failing(_: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise RuntimeError("it broke at the end")
+
+    monkeypatch.setattr(Tasks, name, failing)
+    code, report = DeskRig(tmp_path).run(300)
+    assert code == 1
+    assert f"{name}_task: RuntimeError('it broke at the end')" in report["problems"]
 
 
 def test_data_that_ends_before_the_duration_ends_the_run(tmp_path: Path) -> None:
