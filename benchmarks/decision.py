@@ -34,11 +34,14 @@ from engine.core import money
 from engine.core.config import MINUTE, SECOND
 from engine.core.engine import Engine
 from engine.core.events import (
+    AccountRead,
     Act,
     AnyEvent,
     BalanceRead,
     Bar,
     Book,
+    BookOrder,
+    BookPosition,
     BrokerEvent,
     Fill,
     OrderAccepted,
@@ -239,6 +242,9 @@ class NotingBroker:
         self._strategy = strategy
         self._prices = feed.prices
         self._fills = 0
+        self._working: dict[str, BookOrder] = {}
+        self._held: dict[str, int] = {}
+        self._entered: dict[str, int] = {}
         self.late_ms: list[float] = []
 
     async def connect(self) -> None:
@@ -250,7 +256,12 @@ class NotingBroker:
             self.late_ms.append((now_ns - self._strategy.caused_ns[order.symbol]) / 1e6)
         accepted = OrderAccepted(order.order_id, now_ns)
         if order.kind is not OrderKind.MARKET:
+            self._working[order.order_id] = BookOrder(order.order_id, order.order_id, order.symbol, order.qty, 0)
             return (accepted,)
+        held = self._held.get(order.symbol, 0)
+        self._held[order.symbol] = held + order.qty
+        if not held:
+            self._entered[order.symbol] = self._prices[order.symbol]
         self._fills += 1
         price = self._prices[order.symbol]
         number = str(self._fills)
@@ -258,6 +269,7 @@ class NotingBroker:
         return accepted, fill
 
     async def cancel(self, order: Cancel) -> Sequence[BrokerEvent]:
+        self._working.pop(order.order_id, None)
         return (OrderCanceled(order.order_id, self._clock.now_ns()),)
 
     async def query(self, order: Query) -> Sequence[BrokerEvent]:
@@ -265,6 +277,11 @@ class NotingBroker:
 
     async def balance(self) -> BalanceRead:
         return BalanceRead(self._clock.now_ns(), 10_000 * money.SCALE, 10_000 * money.SCALE, "bench")
+
+    async def books(self, trigger: str) -> AccountRead:
+        now_ns = self._clock.now_ns()
+        positions = tuple(BookPosition(s, qty, self._entered[s]) for s, qty in self._held.items() if qty)
+        return AccountRead(now_ns, now_ns, "bench", trigger, positions, tuple(self._working.values()))
 
     async def events(self) -> AsyncIterator[Sequence[BrokerEvent]]:
         await asyncio.Event().wait()

@@ -10,6 +10,7 @@ from engine.core.facts import (
     BlockChanged,
     BreakerChanged,
     DayRolled,
+    DiscrepancyChanged,
     EquityMarked,
     ErrorCounted,
     ExposureSpiked,
@@ -24,6 +25,7 @@ from engine.core.facts import (
     OrderChanged,
     OrderStuck,
     PhaseChanged,
+    Reconciled,
     RegimeChanged,
     ShadowFilled,
     SignalEnded,
@@ -343,6 +345,34 @@ def _heat(f: HeatNoted) -> Columns:
     return {"at_ns": f.at_ns, "above": int(f.above), "heat": text(f.heat), "limit_value": text(f.limit)}
 
 
+def _reconciliation(f: Reconciled) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "cause": f.trigger,
+        "source": f.source,
+        "clean": int(f.clean),
+        "differences": f.differences,
+        "positions": f.positions,
+        "orders": f.orders,
+        "cash": "" if f.cash is None else text(f.cash),
+    }
+
+
+def _discrepancy(f: DiscrepancyChanged) -> Columns:
+    return {
+        "at_ns": f.at_ns,
+        "discrepancy_id": f.discrepancy_id,
+        "kind": f.kind,
+        "subject": f.subject,
+        "ours": f.ours,
+        "theirs": f.theirs,
+        "first_seen_ns": f.first_seen_ns,
+        "resolution": f.resolution,
+        "actor": f.actor,
+        "text": f.text,
+    }
+
+
 def _excess(f: LossExceeded) -> Columns:
     return {
         "at_ns": f.at_ns,
@@ -408,6 +438,8 @@ _TABLES: Final[dict[type, tuple[str, Callable[..., Columns | list[Columns]]]]] =
     ExposureSpiked: ("exposure_spikes", _spike),
     MarketPhaseChanged: ("market_phase_changes", _market_phase),
     HeatNoted: ("heat_notes", _heat),
+    Reconciled: ("reconciliations", _reconciliation),
+    DiscrepancyChanged: ("discrepancy_changes", _discrepancy),
     LossExceeded: ("loss_incidents", _excess),
     DayRolled: ("days", _day),
     FeedNoted: ("feed_notes", _note),

@@ -9,10 +9,13 @@ from engine.core import money
 from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, Limits, PaperModel, RegimeModel, Sizing
 from engine.core.engine import Engine
 from engine.core.events import (
+    AccountRead,
     Act,
     AnyEvent,
     BalanceRead,
     Bar,
+    BookOrder,
+    BookPosition,
     Command,
     PhaseEntered,
     Quote,
@@ -112,6 +115,8 @@ class Rig:
             self.volatility(volatility, seconds=0)
         if running:
             self.send(PhaseEntered(self.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+            if not self.config.paper:
+                self.books()
 
     def seed(self) -> None:
         """Sixty quiet bars of each symbol, as history gives them."""
@@ -140,6 +145,16 @@ class Rig:
     def balance(self, free_margin: str = "10000", equity: str = "10000") -> list[Any]:
         """The venue's broker tells the account."""
         return self.send(BalanceRead(self.now_ns, d(equity), d(free_margin), "test"))
+
+    def books(self, trigger: str = "start", **theirs: Any) -> list[Any]:
+        """The venue's broker tells its books; where nothing else is said they are the desk's own."""
+        state = self.engine.state
+        positions = tuple(
+            BookPosition(p.symbol, p.qty, abs(money.div(p.cost, p.qty))) for p in state.positions.values() if p.qty
+        )
+        orders = tuple(BookOrder(o.order_id, "v", o.symbol, o.qty, o.filled_qty) for o in state.orders.values())
+        told = {"positions": positions, "orders": orders, "cash": None} | theirs
+        return self.send(AccountRead(self.now_ns, self.now_ns + 1, "test", trigger, **told))
 
     def command(self, act: Act, reason: str = "", subject: str = "") -> list[Any]:
         self.now_ns += 1_000_000

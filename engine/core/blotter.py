@@ -72,6 +72,7 @@ class Blotter:
 
     Attributes:
         ended: Told of every order that has just ended, with the broker's code and text ("" after a fill).
+        settled: Told when the last order of unknown outcome is known.
     """
 
     def __init__(self, desk: Desk, safety: Safety, paper: PaperBroker | None) -> None:
@@ -79,6 +80,7 @@ class Blotter:
         self._safety = safety
         self._paper = paper
         self.ended: Callable[[Order, str, str], None]
+        self.settled: Callable[[], None]
 
     # --- to the broker ---
 
@@ -301,6 +303,7 @@ class Blotter:
         """Apply a transition, record it, file the order where it now belongs, and stop entries while in doubt."""
         state = self._desk.state
         previous = order.move(trigger)
+        state.comparison.touched[order.symbol] = state.at_ns
         if order.state is not previous:
             order.since_ns, order.stuck = state.at_ns, False
         self._desk.stakes.follow(order)
@@ -313,6 +316,7 @@ class Blotter:
             self._desk.emit(Query(order.order_id, order.symbol))
         elif previous is OrderState.UNKNOWN and not self._in_doubt():
             self._safety.unblock(BlockReason.UNKNOWN_ORDER, "every order's outcome is known")
+            self.settled()
 
     def _in_doubt(self) -> bool:
         return any(order.state is OrderState.UNKNOWN for order in self._desk.state.orders.values())

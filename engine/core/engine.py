@@ -18,11 +18,13 @@ from engine.core.conditions import MarketPhases
 from engine.core.config import MINUTE, CoreConfig
 from engine.core.desk import Desk
 from engine.core.events import (
+    AccountRead,
     AnyEvent,
     BalanceRead,
     Bar,
     Book,
     BrokerEvent,
+    BrokerReconnected,
     Command,
     DataRejected,
     ErrorNoted,
@@ -101,6 +103,8 @@ class Engine:
             Command: self._on_command,
             ErrorNoted: self._on_error,
             BalanceRead: self._on_balance,
+            AccountRead: self._on_account,
+            BrokerReconnected: self._on_reconnected,
         }
         for kind in get_args(BrokerEvent):
             self._handlers[kind] = self._on_broker
@@ -281,6 +285,8 @@ class Engine:
         sent, refused = state.day_orders, state.day_rejects
         desk.emit(DayRolled(state.at_ns, state.day, desk.equity, ended_pnl, ended, sent, refused))
         state.day_orders = state.day_rejects = 0
+        if state.phase is SessionPhase.RUNNING:
+            self.trading.reconciliation.ask("day")
 
     # --- market data ---
 
@@ -541,6 +547,7 @@ class Engine:
         self.market_phases.begin()
         self.regimes.begin()
         self.trading.entries.end_stranded()
+        self.trading.reconciliation.begin()
         if self.paper is None:
             self.trading.blotter.doubt_all()
         if event.killed:
@@ -558,6 +565,7 @@ class Engine:
             self.regimes.open()
             self.market_phases.open()
             self.trading.exits.protect_all()
+            self.trading.reconciliation.open()
         elif event.phase is SessionPhase.SHUTTING_DOWN:
             self.safety.block(BlockReason.SHUTTING_DOWN, f"the session is ending: {event.reason}")
         elif event.phase is SessionPhase.COMPLETED:
@@ -571,6 +579,12 @@ class Engine:
 
     def _on_balance(self, read: BalanceRead) -> None:
         self.trading.account.heard(read)
+
+    def _on_account(self, read: AccountRead) -> None:
+        self.trading.reconciliation.take(read)
+
+    def _on_reconnected(self, event: BrokerReconnected) -> None:
+        self.trading.reconciliation.reconnected()
 
     def _on_error(self, event: ErrorNoted) -> None:
         self.desk.fail(event.where, event.text, event.fingerprint)

@@ -302,6 +302,7 @@ class Act(StrEnum):
     CLOSE_ALL = "close-all"  # end of a session: close what is open, exit reason SHUTDOWN
     BLOCK = "block"  # a shell-side reason to stop entries: `subject` names it (journal, unknown order, …)
     UNBLOCK = "unblock"
+    RECONCILE = "reconcile"  # compare the books now; `subject` names a discrepancy whose other side is adopted
 
 
 class Command(Event, frozen=True, array_like=True, tag="cmd"):
@@ -339,6 +340,46 @@ class BalanceRead(Event, frozen=True, array_like=True, tag="bal"):
     source: str
 
 
+class BookPosition(msgspec.Struct, frozen=True, array_like=True):
+    """A position as the broker's own books have it; `qty` signed, never zero."""
+
+    symbol: str
+    qty: int
+    entry_price: int
+
+
+class BookOrder(msgspec.Struct, frozen=True, array_like=True):
+    """A working order as the broker's own books have it; quantities signed, an empty client id: it is not ours."""
+
+    client_order_id: str
+    venue_order_id: str
+    symbol: str
+    qty: int
+    filled_qty: int
+
+
+class AccountRead(Event, frozen=True, array_like=True, tag="acc"):
+    """The broker's own books, whole, as of some moment between `asked_ns` and `at_ns`.
+
+    `cash` is what the account holds with every position closed at cost; None while that cannot be told. `trigger` says
+    why they were read.
+    """
+
+    at_ns: int
+    asked_ns: int
+    source: str
+    trigger: str
+    positions: tuple[BookPosition, ...]
+    orders: tuple[BookOrder, ...]
+    cash: int | None = None
+
+
+class BrokerReconnected(Event, frozen=True, array_like=True, tag="br"):
+    """The broker can be heard again; what it said meanwhile is lost."""
+
+    at_ns: int
+
+
 MarketEvent = Quote | Trade | Book | Bar | FundingRate
 BrokerEvent = (
     OrderAccepted
@@ -353,6 +394,9 @@ BrokerEvent = (
     | Liquidation
     | Fill
 )
+BrokerNews = BrokerEvent | BrokerReconnected
+"""What a venue's broker says by itself."""
+
 FeedEvent = MarketEvent | FeedChanged | TradingHalted | GapDetected | DataRejected
-SessionEvent = RunStarted | PhaseEntered | Command | Wake | ErrorNoted | BalanceRead
-AnyEvent = FeedEvent | VolatilityRead | BrokerEvent | SessionEvent
+SessionEvent = RunStarted | PhaseEntered | Command | Wake | ErrorNoted | BalanceRead | AccountRead
+AnyEvent = FeedEvent | VolatilityRead | BrokerNews | SessionEvent

@@ -297,6 +297,35 @@ class RegimeChanged(Fact, frozen=True, tag="regime_changed"):
     text: str
 
 
+class Reconciled(Fact, frozen=True, tag="reconciled"):
+    """The desk's books were compared with the broker's own. `differences` counts those found this time."""
+
+    trigger: str  # start, reconnect, unknown, day, request or poll
+    source: str
+    clean: bool
+    differences: int
+    positions: int  # how many the broker has
+    orders: int
+    cash: int | None
+
+
+class DiscrepancyChanged(Fact, frozen=True, tag="discrepancy_changed"):
+    """Something that both books have and have differently was found, or is gone. `ours` and `theirs` are texts.
+
+    `first_seen_ns` is when it was seen for the first time; `resolution` is empty while it stands.
+    """
+
+    discrepancy_id: str
+    kind: str
+    subject: str  # a symbol, an order's id, or "cash"
+    ours: str
+    theirs: str
+    first_seen_ns: int
+    resolution: str
+    actor: str
+    text: str
+
+
 class StrategySwitched(Fact, frozen=True, tag="strategy_switched"):
     """A regime let a strategy enter, or took that from it. A run begins with all enabled; its positions stay."""
 
@@ -399,6 +428,8 @@ AnyFact = (
     | ExposureSpiked
     | MarketPhaseChanged
     | HeatNoted
+    | Reconciled
+    | DiscrepancyChanged
     | LossExceeded
     | DayRolled
     | FeedNoted
@@ -418,6 +449,7 @@ DECISIONS = (
     KillChanged,
     RegimeChanged,
     StrategySwitched,
+    DiscrepancyChanged,
 )
 
 # --- effects that leave the core ---
@@ -462,6 +494,12 @@ class Query(Effect, frozen=True):
     symbol: str
 
 
+class ReadAccount(Effect, frozen=True):
+    """Read the broker's own books; `AccountRead` answers."""
+
+    trigger: str
+
+
 class WakeAt(Effect, frozen=True):
     """Send a `Wake` once this time has come. A newer one replaces an older one."""
 
@@ -481,4 +519,4 @@ class StopSession(Effect, frozen=True):
     exit_code: int
 
 
-AnyEffect = Submit | Cancel | Amend | Query | WakeAt | Alert | StopSession
+AnyEffect = Submit | Cancel | Amend | Query | ReadAccount | WakeAt | Alert | StopSession

@@ -34,6 +34,7 @@ class Holdings:
     def book(self, order: Order, fill: Fill) -> None:
         """Move the position, the cash and the holding by a fill of `order`; to be called before the order moves."""
         state = self._desk.state
+        state.comparison.touched[fill.symbol] = state.at_ns
         position = state.positions.setdefault(fill.symbol, Position(fill.symbol))
         before = position.qty
         realized = position.book(fill.qty, fill.price, fill.at_ns)

@@ -41,6 +41,7 @@ class Operator:
             Act.CLOSE_ALL: self._close_all,
             Act.BLOCK: self._block,
             Act.UNBLOCK: self._unblock,
+            Act.RECONCILE: self._reconcile,
         }
 
     def act(self, command: Command) -> None:
@@ -152,6 +153,15 @@ class Operator:
         waiting = sum(not self._desk.is_open(symbol) for symbol in symbols)
         words = f"{len(symbols) - waiting} positions being closed"
         return f"{words}, {waiting} waiting for their market to open" if waiting else words
+
+    def _reconcile(self, command: Command) -> tuple[bool, str]:
+        reconciliation = self._trading.reconciliation
+        if not command.subject:
+            reconciliation.ask("request")
+            return True, "the books are being compared"
+        if not command.reason:
+            return False, "adopting the broker's books needs a reason"
+        return reconciliation.adopt(command.subject, command.reason, command.actor)
 
     def _block(self, command: Command) -> tuple[bool, str]:
         self._safety.block(BlockReason(command.subject), command.reason, command.actor)

@@ -125,6 +125,32 @@ class Balance(msgspec.Struct):
     claimed: int = 0
 
 
+class Suspect(msgspec.Struct):
+    """A difference between the books. It counts once it has been seen often enough; `id` is empty until then."""
+
+    first_seen_ns: int
+    seen: int = 1
+    id: str = ""
+    ours: str = ""
+    theirs: str = ""
+
+
+class Comparison(msgspec.Struct):
+    """What is remembered of comparing the books with the broker's own.
+
+    `touched` holds by symbol when an order or a position last changed here; `suspects` the differences by (kind,
+    subject) joined; `cash_base` what the broker's cash exceeds ours by.
+    """
+
+    due_ns: int = 0
+    reconciled_ns: int = 0  # the newest comparison without a difference
+    clean: bool = False
+    trigger: str = ""  # of the reading that is under way
+    touched: dict[str, int] = {}
+    suspects: dict[str, Suspect] = {}
+    cash_base: int | None = None
+
+
 class RegimeState(msgspec.Struct):
     """The newest value of the volatility index (0: none yet), the regime it led to, and what is watched since."""
 
@@ -260,6 +286,7 @@ class EngineState(msgspec.Struct):
     pace: Pace = msgspec.field(default_factory=Pace)
     heat_above: bool = False  # heat is above its limit, and that was told
     balance: Balance | None = None  # by a venue's own broker
+    comparison: Comparison = msgspec.field(default_factory=Comparison)
     # the market
     symbols: dict[str, SymbolState] = {}
     returns: dict[str, Returns] = {}  # of closed bars, for correlation

@@ -19,6 +19,7 @@ from engine.core.facts import AccountLiquidated, Alert, FeedNoted, StrategyDecid
 from engine.core.holdings import Holdings
 from engine.core.orders import Order
 from engine.core.paper import PaperBroker
+from engine.core.reconciliation import Reconciliation
 from engine.core.safety import Safety
 from engine.core.state import Holding
 from engine.core.strategy import ExitWish
@@ -35,6 +36,7 @@ class Trading:
         bookkeeping: The ledger, and its comparison with the desk's books.
         holdings: Positions, their results, and the trades they become.
         exits: Targets, stops and the other ways out.
+        reconciliation: The books against the broker's own.
     """
 
     def __init__(self, desk: Desk, safety: Safety, breakers: Breakers, paper: PaperBroker | None) -> None:
@@ -49,7 +51,9 @@ class Trading:
         self.bookkeeping = Bookkeeping(desk, safety)
         self.holdings = Holdings(desk, breakers, self.blotter, self.bookkeeping)
         self.exits = Exits(desk, self.blotter)
+        self.reconciliation = Reconciliation(desk, safety, self.blotter, paper, self._fill)
         self.blotter.ended = self._ended
+        self.blotter.settled = lambda: self.reconciliation.ask("unknown")
         safety.cancel_entries = self.blotter.cancel_entries
 
     def answer(self, event: BrokerEvent) -> None:
@@ -124,11 +128,12 @@ class Trading:
         self._desk.emit(StrategyDecided(self._desk.at_ns, holding.strategy_id, holding.symbol, decision, text))
 
     def due(self) -> None:
-        """Cancel the orders that outlived their deadline, then close the holdings that outlived their time."""
+        """Cancel what outlived its deadline, close the holdings that outlived their time, compare the books."""
         self.blotter.due()
         self.exits.due()
+        self.reconciliation.due()
 
     def next_due_ns(self) -> int:
-        """The earliest deadline of an order or a holding; 0 if there is none."""
-        order_ns, exit_ns = self.blotter.next_due_ns(), self.exits.next_due_ns()
-        return min(order_ns, exit_ns) if order_ns and exit_ns else order_ns or exit_ns
+        """The earliest deadline of an order, a holding or a comparison; 0 if there is none."""
+        times = self.blotter.next_due_ns(), self.exits.next_due_ns(), self.reconciliation.next_due_ns
+        return min((at_ns for at_ns in times if at_ns), default=0)

@@ -7,6 +7,7 @@ from engine.core.facts import (
     AnyFact,
     BlockChanged,
     BreakerChanged,
+    DiscrepancyChanged,
     ErrorCounted,
     ExposureSpiked,
     FeedNoted,
@@ -19,6 +20,7 @@ from engine.core.facts import (
     OrderChanged,
     OrderStuck,
     PhaseChanged,
+    Reconciled,
     RegimeChanged,
     SignalEnded,
     StrategyDecided,
@@ -89,6 +91,14 @@ def _tell_safety(fact: AnyFact) -> tuple[str, str, str] | None:
             word = "above its limit" if fact.above else "below its limit again"
             level = "warning" if fact.above else "info"
             return level, "heat", f"{word}: {_percent(fact.heat)} of {_percent(fact.limit)}"
+        case Reconciled():
+            if fact.clean:
+                return "info", "reconciliation", f"both books agree ({fact.trigger})"
+            return "warning", "reconciliation", f"{fact.differences} differences ({fact.trigger})"
+        case DiscrepancyChanged():
+            if fact.resolution:
+                return "warning", "reconciliation", f"{fact.discrepancy_id} resolved, {fact.resolution}: {fact.text}"
+            return "error", "reconciliation", f"{fact.discrepancy_id}: {fact.text}"
         case LossExceeded():
             loss, limit = money.text(fact.loss, 2), money.text(fact.limit, 2)
             return "warning", "loss", f"{fact.symbol} lost {loss} by {fact.exit_reason}, above {limit} a trade"

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from engine.core.config import Instrument
-from engine.core.events import Act, AnyEvent, BalanceRead, Bar, BrokerEvent, FeedEvent
+from engine.core.events import AccountRead, Act, AnyEvent, BalanceRead, Bar, BrokerEvent, BrokerNews, FeedEvent
 from engine.core.facts import AnyFact, Cancel, Query, Submit
 from engine.core.view import CommandReceipt, DeskView
 
@@ -63,7 +63,10 @@ class Broker(Protocol):
     async def balance(self) -> BalanceRead:
         """The account as the venue has it now, or raise `VenueError`."""
 
-    def events(self) -> AsyncIterator[Sequence[BrokerEvent]]: ...
+    async def books(self, trigger: str) -> AccountRead:
+        """Positions, working orders and cash as the venue has them now, or raise `VenueError`."""
+
+    def events(self) -> AsyncIterator[Sequence[BrokerNews]]: ...
 
     async def close(self) -> None: ...
 

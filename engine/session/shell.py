@@ -25,6 +25,7 @@ from engine.core.facts import (
     Cancel,
     OperatorActed,
     Query,
+    ReadAccount,
     StopSession,
     Submit,
 )
@@ -68,6 +69,7 @@ class Shell:
 
     Attributes:
         outgoing: Batches whose orders wait for `execution_task`, with the journal's promise.
+        to_read: Why the broker's books are to be read, as the core asked last; `reads` is set when it has.
         stop_reason: Why the session is to end, once it is: (reason, exit code).
     """
 
@@ -87,6 +89,8 @@ class Shell:
         self.inbox = Inbox()
         self.gate = Gate()
         self.outgoing: asyncio.Queue[tuple[asyncio.Future[Committed], Sequence[AnyEffect]]] = asyncio.Queue()
+        self.to_read = ""
+        self.reads = asyncio.Event()
         self.stopping = asyncio.Event()
         self.stop_reason: tuple[str, int] | None = None
         self.decision_us = Gauge()
@@ -380,6 +384,9 @@ class Shell:
         """Effects that stay in the process; orders go through `execution_task`."""
         if isinstance(effect, StopSession):
             self.stop(effect.reason, effect.exit_code)
+        elif isinstance(effect, ReadAccount):
+            self.to_read = effect.trigger
+            self.reads.set()
         elif isinstance(effect, Alert):
             log.warning("%s: %s", effect.title, effect.text)
 

@@ -108,6 +108,7 @@ class Tasks:
             if self._plan.broker is not None:
                 group.create_task(self._follow(self._plan.broker), name="broker-events")
                 group.create_task(self._poll_balance(self._plan.broker), name="broker-balance")
+                group.create_task(self._read_books(self._plan.broker), name="broker-books")
             while True:
                 durable, effects = await self._shell.outgoing.get()
                 await asyncio.wait([durable])
@@ -129,6 +130,17 @@ class Tasks:
                 self._shell.inbox.put_first(await broker.balance())
             except VenueError as problem:
                 log.warning("the account's balance could not be read: %s", problem)
+
+    async def _read_books(self, broker: Broker) -> None:
+        """Read the broker's own books whenever the core asks for them; it asks again if they could not be read."""
+        shell = self._shell
+        while True:
+            await shell.reads.wait()
+            shell.reads.clear()
+            try:
+                shell.inbox.put_first(await broker.books(shell.to_read))
+            except VenueError as problem:
+                log.warning("the broker's books could not be read: %s", problem)
 
     def _send(self, effects: Sequence[AnyEffect], group: asyncio.TaskGroup) -> None:
         broker = self._plan.broker

@@ -25,3 +25,43 @@ BEGIN SELECT RAISE(ABORT, 'journal rows are never deleted before they are archiv
 
 -- Errors are counted by what makes them the same.
 CREATE INDEX errors_by_fingerprint ON errors (fingerprint, row, at_ns);
+-- The desk's books compared with the broker's own, whenever that was asked for or came out otherwise than before.
+CREATE TABLE reconciliations (
+    row         INTEGER PRIMARY KEY,
+    run         INTEGER NOT NULL,
+    mode        TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns       INTEGER NOT NULL,
+    cause       TEXT NOT NULL CHECK (cause <> ''),
+    source      TEXT NOT NULL,
+    clean       INTEGER NOT NULL CHECK (clean IN (0, 1)),
+    differences INTEGER NOT NULL,
+    positions   INTEGER NOT NULL,
+    orders      INTEGER NOT NULL,
+    cash        TEXT NOT NULL
+) STRICT;
+CREATE INDEX reconciliations_by_run ON reconciliations (run, row);
+
+-- What both books have differently: a row when it is believed, and one when it is gone (then `resolution` says how).
+CREATE TABLE discrepancy_changes (
+    row            INTEGER PRIMARY KEY,
+    run            INTEGER NOT NULL,
+    mode           TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns          INTEGER NOT NULL,
+    discrepancy_id TEXT NOT NULL CHECK (discrepancy_id <> ''),
+    kind           TEXT NOT NULL,
+    subject        TEXT NOT NULL,
+    ours           TEXT NOT NULL,
+    theirs         TEXT NOT NULL,
+    first_seen_ns  INTEGER NOT NULL,
+    resolution     TEXT NOT NULL,
+    actor          TEXT NOT NULL,
+    text           TEXT NOT NULL
+) STRICT;
+CREATE INDEX discrepancy_changes_by_run ON discrepancy_changes (run, row);
+CREATE INDEX discrepancy_changes_by_id ON discrepancy_changes (discrepancy_id, row);
+
+-- Each discrepancy as it stands; `resolved_ns` is empty while it does.
+CREATE VIEW discrepancies AS
+SELECT discrepancy_id, mode, kind, subject, ours, theirs, first_seen_ns, max(row) AS row,
+       iif(resolution <> '', at_ns, NULL) AS resolved_ns, resolution, actor, text
+FROM discrepancy_changes GROUP BY discrepancy_id;

@@ -375,9 +375,11 @@ def test_a_halt_shortly_before_midnight_respects_the_cooldown_as_well() -> None:
 def test_no_time_releases_a_breaker_while_the_books_are_in_doubt() -> None:
     rig = Rig(limits=Limits(consecutive_losses_max=1))
     trades(rig, "L")
+    rig.engine.state.ledger_difference = "a cent"  # which no agreement with the broker explains
     rig.command(Act.BLOCK, "books differ", BlockReason.RECONCILIATION.value)
     pass_time(rig, DAY_NS)
     assert tripped(rig)
+    rig.engine.state.ledger_difference = ""
     rig.command(Act.UNBLOCK, "they agree", BlockReason.RECONCILIATION.value)
     pass_time(rig, SECOND)
     assert not tripped(rig)

@@ -13,8 +13,13 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from engine.core.events import (
+    AccountRead,
     BalanceRead,
+    BookOrder,
+    BookPosition,
     BrokerEvent,
+    BrokerNews,
+    BrokerReconnected,
     CancelRefused,
     DataRejected,
     OrderAccepted,
@@ -77,24 +82,6 @@ class VenueAccount(NamedTuple):
     unrealized: int
 
 
-class VenuePosition(NamedTuple):
-    """An open position; `qty` is signed."""
-
-    symbol: str
-    qty: int
-    entry_price: int
-
-
-class VenueOrder(NamedTuple):
-    """A working order; quantities signed. `client_order_id` is empty for one that is not ours."""
-
-    client_order_id: str
-    venue_order_id: str
-    symbol: str
-    qty: int
-    filled_qty: int
-
-
 class BitunixBroker:
     """One account's broker.
 
@@ -120,11 +107,12 @@ class BitunixBroker:
         self._on_rejected = on_rejected
         self._rest = Rest(rest_url, clock, credentials=credentials, live=live, timeout_s=settings.timeout_s)
         self._orders = Orders()
-        self._outbox: Outbox[BrokerEvent] = Outbox()
+        self._outbox: Outbox[BrokerNews] = Outbox()
         self._tasks = Tasks(self._outbox)
         self._hinted: dict[str, None] = {}
         self._hint = asyncio.Event()
         self._began_s = 0.0
+        self._greeted = False
         self._link = Link(
             ws_url.rstrip("/") + "/private/",
             clock,
@@ -161,7 +149,7 @@ class BitunixBroker:
         self._start(self._look_at_hinted(), "broker: look")
         self._start(self._sweep(), "broker: sweep")
 
-    def events(self) -> AsyncIterator[Sequence[BrokerEvent]]:
+    def events(self) -> AsyncIterator[Sequence[BrokerNews]]:
         """Fills and ends of our orders as they are found. Raises `VenueGone` or `AuthFailed` at the end."""
         return self._outbox.groups()
 
@@ -252,16 +240,27 @@ class BitunixBroker:
         equity = told.available + told.frozen + told.margin + max(0, told.unrealized)
         return BalanceRead(at_ns, equity, told.available, "bitunix")
 
-    async def positions(self) -> list[VenuePosition]:
+    async def positions(self) -> list[BookPosition]:
         """All open positions. Raises `VenueError`."""
         data = await self._rest.get("/position/get_pending_positions", signed=True, attempts=3)
         rows = wire.read(wire.POSITIONS, data or [], "positions")
-        return [VenuePosition(row.symbol, row.signed_qty, row.entry_price) for row in rows if row.qty]
+        return [BookPosition(row.symbol, row.signed_qty, row.entry_price) for row in rows if row.qty]
 
-    async def open_orders(self) -> list[VenueOrder]:
+    async def open_orders(self) -> list[BookOrder]:
         """All working orders of the account, also such as are not ours. Raises `VenueError`."""
         rows = await self._order_rows("/trade/get_pending_orders", {})
         return [_venue_order(row) for row in rows]
+
+    async def books(self, trigger: str) -> AccountRead:
+        """The account as the venue has it: positions, working orders, and cash while no position is open.
+
+        Raises `VenueError`.
+        """
+        asked_ns = self._clock.now_ns()
+        orders, positions, row = await self.open_orders(), await self.positions(), await self._account_row()
+        cash = None if positions else row.available + row.frozen + row.margin
+        at_ns = self._clock.now_ns()
+        return AccountRead(at_ns, asked_ns, "bitunix", trigger, tuple(positions), tuple(orders), cash)
 
     # --- looking at one order ---
 
@@ -344,6 +343,9 @@ class BitunixBroker:
         await link.send({"op": "subscribe", "args": [{"ch": channel} for channel in PRIVATE_CHANNELS]})
         for tracked in self._orders.open():
             self._look_at(tracked)
+        if self._greeted:
+            self._outbox.put([BrokerReconnected(self._clock.now_ns())])
+        self._greeted = True
 
     def _on_frame(self, raw: bytes, at_ns: int) -> bool:
         try:
@@ -410,9 +412,9 @@ class BitunixBroker:
         self._tasks.add(asyncio.create_task(work, name=name))
 
 
-def _venue_order(row: wire.OrderRow) -> VenueOrder:
+def _venue_order(row: wire.OrderRow) -> BookOrder:
     sign = 1 if row.side == "BUY" else -1
-    return VenueOrder(row.client_id, row.order_id, row.symbol, sign * row.qty, sign * row.filled_qty)
+    return BookOrder(row.client_id, row.order_id, row.symbol, sign * row.qty, sign * row.filled_qty)
 
 
 def _now_s() -> float:

@@ -11,6 +11,8 @@ import pytest
 from aiohttp import web
 
 from engine.core.events import (
+    BookOrder,
+    BookPosition,
     CancelRefused,
     Fill,
     OrderAccepted,
@@ -24,7 +26,7 @@ from engine.core.events import (
 from engine.core.facts import Cancel, Query, Submit
 from engine.core.money import parse
 from engine.core.words import OrderKind, ReasonCode, TimeInForce
-from engine.venues.bitunix.broker import BitunixBroker, BrokerSettings, VenueAccount, VenueOrder, VenuePosition
+from engine.venues.bitunix.broker import BitunixBroker, BrokerSettings, VenueAccount
 from engine.venues.bitunix.orders import ORDERS_KEPT, Orders, order_body
 from engine.venues.bitunix.rest import LiveForbidden, LiveToken
 from engine.venues.bitunix.signing import Credentials, sign
@@ -586,11 +588,11 @@ async def test_account_positions_and_working_orders_are_read(books: Books, broke
     told = await broker.balance()
     assert (told.free_margin, told.equity, told.source) == (parse("900.5"), parse("930.5"), "bitunix")
     assert await broker.positions() == [
-        VenuePosition("BTCUSDT", -parse("0.5"), parse("100.5")),
-        VenuePosition("BTCUSDT", parse("0.5"), parse("100.5")),
+        BookPosition("BTCUSDT", -parse("0.5"), parse("100.5")),
+        BookPosition("BTCUSDT", parse("0.5"), parse("100.5")),
     ]
     assert await broker.open_orders() == [
-        VenueOrder("run-1-1", "9run-1-1", "BTCUSDT", -parse("0.5"), -parse("0.1")),
+        BookOrder("run-1-1", "9run-1-1", "BTCUSDT", -parse("0.5"), -parse("0.1")),
     ]
 
 

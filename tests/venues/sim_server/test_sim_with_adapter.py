@@ -11,7 +11,7 @@ from engine.core.config import MINUTE, SECOND
 from engine.core.events import (
     Bar,
     Book,
-    BrokerEvent,
+    BrokerNews,
     DataRejected,
     FeedEvent,
     Fill,
@@ -67,8 +67,8 @@ async def heard(feed: BitunixFeed, enough: Callable[[list[FeedEvent]], bool]) ->
     return events
 
 
-async def told(broker: BitunixBroker, enough: Callable[[list[BrokerEvent]], bool]) -> list[BrokerEvent]:
-    events: list[BrokerEvent] = []
+async def told(broker: BitunixBroker, enough: Callable[[list[BrokerNews]], bool]) -> list[BrokerNews]:
+    events: list[BrokerNews] = []
     async with asyncio.timeout(20):
         async for group in broker.events():
             events += group
