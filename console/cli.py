@@ -340,6 +340,26 @@ def reset_breaker(
 
 
 @app.command(epilog=EVERYWHERE)
+def reconcile(
+    ctx: typer.Context,
+    adopt: Annotated[str, typer.Option("--adopt", metavar="ID", help="Take the broker's side of this one.")] = "",
+    reason: Reason = "",
+) -> None:
+    """Compare the desk's books with the broker's own, now.
+
+    Exit code 0: they agree. Positions, working orders and cash are compared; what differs stops entries until both
+    agree. With --adopt the desk takes the broker's side of one discrepancy into its books, on record.
+
+    \b
+    nightdesk reconcile
+    nightdesk reconcile --adopt 20261121-070822-512-1 --reason "closed by hand at the venue"
+    """
+    from console.commands import acts
+
+    _end(acts.reconcile(_where(ctx), adopt, reason))
+
+
+@app.command(epilog=EVERYWHERE)
 def stop(
     ctx: typer.Context,
     reason: Reason = "",

@@ -1,7 +1,7 @@
-"""Acting on a running desk: pause, resume, kill, rearm, flatten, reset-breaker, stop."""
+"""Acting on a running desk: pause, resume, kill, rearm, flatten, reset-breaker, reconcile, stop."""
 
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -21,6 +21,7 @@ from engine.session.status import rearm_token
 
 KILL_ANSWER_SECONDS: Final = 0.25
 STOP_SECONDS: Final = 60
+RECONCILE_SECONDS: Final = 15
 LATCHED: Final = "the kill is latched, also over restarts; nightdesk rearm shows how to clear it"
 _POLL_SECONDS: Final = 0.05
 
@@ -29,6 +30,43 @@ def act(where: Where, kind: Act, reason: str, subject: str = "") -> Exit:
     """Have the running desk do `kind` and print its receipt."""
     receipt = remote.command(remote.socket_of(where.home), CommandRequest(kind, "cli", "", reason, subject))
     return _print(where, kind, receipt)
+
+
+def reconcile(where: Where, adopt: str, reason: str) -> Exit:
+    """Have the books compared, or the broker's side of a discrepancy adopted, and say what came of it."""
+    if adopt and not reason:
+        raise Quit(Exit.USAGE, "reconcile --adopt needs --reason TEXT: it goes into the record")
+    path = remote.socket_of(where.home)
+    before = remote.status(where.home)["reconciliation"]
+    receipt = remote.command(path, CommandRequest(Act.RECONCILE, "cli", "", reason, adopt))
+    if not receipt.accepted:
+        return _print(where, Act.RECONCILE, receipt)
+    found = _compared(where.home, before)
+    if found is None:
+        raise Quit(Exit.ERROR, f"no comparison came of it within {RECONCILE_SECONDS} s: can the broker be reached?")
+    standing = [
+        f"{d['id']}: {d['kind']} {d['subject']}, {d['ours']} here, {d['theirs']} there" for d in found["discrepancies"]
+    ]
+    words = "both books agree" if found["clean"] else "the books do not agree"
+    hint = ["to take the broker's side: nightdesk reconcile --adopt ID --reason TEXT"] if standing else []
+    told = "\n".join([*([receipt.text] if adopt else []), words, *standing, *hint])
+    say.receipt({"act": "reconcile", "accepted": True, **found, "text": words}, told, json_wanted=where.json)
+    return Exit.DONE if found["clean"] else Exit.ERROR
+
+
+def _compared(home: Home, before: dict[str, Any]) -> dict[str, Any] | None:
+    """How a comparison newer than `before` came out; one that found a difference is given time to be believed."""
+    clock = WallClock()
+    until_ns = clock.mono_ns() + RECONCILE_SECONDS * 1_000_000_000
+    found: dict[str, Any] | None = None
+    while clock.mono_ns() < until_ns:
+        now: dict[str, Any] = remote.status(home)["reconciliation"]
+        if now["compared_at"] != before["compared_at"]:
+            found = now
+            if now["clean"] or now["discrepancies"]:
+                return found
+        block(_POLL_SECONDS)
+    return found
 
 
 def kill(where: Where, reason: str) -> Exit:

@@ -51,6 +51,19 @@ def is_latched(home: Home) -> bool:
         return True
 
 
+def _books(reconciliation: dict[str, Any]) -> str:
+    if reconciliation["clean"]:
+        return f"agree with the broker's own ({reconciliation['compared_at']})"
+    agreed = reconciliation["agreed_at"]
+    return f"do not agree with the broker's own; last agreed {agreed}" if agreed else "not yet compared"
+
+
+def _discrepancy(each: dict[str, Any]) -> str:
+    """One discrepancy in words: what, here, there, since when."""
+    what = each["kind"].replace("_", " ")
+    return f"{each['id']}: {what} {each['subject']}, {each['ours']} here, {each['theirs']} there"
+
+
 def _title(found: dict[str, Any]) -> str:
     title = f"{found['env'].upper()}  {found['state']}"
     return f"{title}  run {found['run_id']}  pid {found['pid']}" if found["run_id"] else title
@@ -76,6 +89,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("market phases", _phases(found["market_phases"])),
         ("positions", _positions(found["positions"])),
         ("orders", _orders(len(found["orders"]), found["orders_today"])),
+        ("books", _books(found["reconciliation"])),
+        *(("discrepancy", _discrepancy(each)) for each in found["reconciliation"]["discrepancies"]),
         *(("stuck order", order_id) for order_id in found["stuck_orders"]),
         (
             "signals",

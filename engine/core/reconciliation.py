@@ -245,7 +245,7 @@ class Reconciliation:
             positions, orders = len(read.positions), len(read.orders)
             told = (read.trigger, read.source, clean, differences, positions, orders, read.cash)
             self._desk.emit(Reconciled(self._desk.at_ns, *told))
-        comparison.clean = clean
+        comparison.clean, comparison.compared_ns = clean, self._desk.at_ns
         if clean:
             comparison.reconciled_ns, comparison.trigger = self._desk.at_ns, ""
             if not state.ledger_difference:

@@ -18,7 +18,7 @@ LIFTS: Final = {
     BlockReason.STALE_DATA: "fresh data",
     BlockReason.BREAKER: "its release, or reset-breaker",
     BlockReason.LIQUIDATION: "reset-breaker with a reason",
-    BlockReason.RECONCILIATION: "a clean reconciliation",
+    BlockReason.RECONCILIATION: "books that agree, or reconcile --adopt",
     BlockReason.JOURNAL: "a writable journal",
     BlockReason.UNKNOWN_ORDER: "the venue's evidence",
     BlockReason.PHASE_UNKNOWN: "enough bars",

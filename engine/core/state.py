@@ -143,7 +143,8 @@ class Comparison(msgspec.Struct):
     """
 
     due_ns: int = 0
-    reconciled_ns: int = 0  # the newest comparison without a difference
+    compared_ns: int = 0  # the newest comparison
+    reconciled_ns: int = 0  # the newest one without a difference
     clean: bool = False
     trigger: str = ""  # of the reading that is under way
     touched: dict[str, int] = {}

@@ -174,6 +174,26 @@ class HeartbeatView(View, frozen=True):
     rss_bytes: int = 0
 
 
+class DiscrepancyView(View, frozen=True):
+    """What the two books have differently, as texts; `discrepancy_id` is what an operator adopts it by."""
+
+    discrepancy_id: str
+    kind: str
+    subject: str
+    ours: str
+    theirs: str
+    first_seen_ns: int
+
+
+class ReconciliationView(View, frozen=True):
+    """The books against the broker's own. Times are 0 where it has not happened yet."""
+
+    compared_ns: int = 0
+    agreed_ns: int = 0
+    clean: bool = False
+    discrepancies: tuple[DiscrepancyView, ...] = ()
+
+
 class DeskView(View, frozen=True):
     """The whole desk at `at_ns`."""
 
@@ -225,6 +245,7 @@ class DeskView(View, frozen=True):
     regime: RegimeView = RegimeView()
     positions_max: int = 0  # 0: not said
     stuck_orders: int = 0  # in this run
+    reconciliation: ReconciliationView = ReconciliationView()
     day_orders: int = 0  # sent since the day began
     day_rejects: int = 0  # of them, refused by the broker
     net_pnl_pessimistic: int | None = None  # of the run, under that execution profile; None: no shadow books

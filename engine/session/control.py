@@ -43,7 +43,7 @@ TEXT_MAX: Final = 300
 BY_SOCKET: Final = "cli"
 
 OPERATOR_ACTS: Final = frozenset(
-    {Act.PAUSE, Act.RESUME, Act.KILL, Act.REARM, Act.FLATTEN, Act.RESET_BREAKER, Act.CANCEL_ALL}
+    {Act.PAUSE, Act.RESUME, Act.KILL, Act.REARM, Act.FLATTEN, Act.RESET_BREAKER, Act.CANCEL_ALL, Act.RECONCILE}
 )
 """What may be asked over the socket; the other acts are the session's own."""
 

@@ -18,7 +18,7 @@ from engine.core.view import (
     RegimeView,
 )
 from engine.core.words import BlockReason
-from engine.review.moments import date_text
+from engine.review.moments import date_text, instant
 from engine.review.report import band_json, errors_json
 
 STOPPED: Final = "STOPPED"
@@ -47,6 +47,7 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "kill_latched": view.kill_latched,
         "blocks": [_block(view, block) for block in view.blocks],
         "why": why(view),
+        "reconciliation": _reconciliation(view),
         "equity": money.text(view.equity),
         "starting_equity": money.text(view.starting_equity),
         "net_pnl": money.text(view.equity - view.starting_equity),
@@ -179,6 +180,26 @@ def _order(order: OrderView) -> dict[str, Any]:
 
 def _paper_period(period: PaperPeriodView | None) -> dict[str, Any] | None:
     return None if period is None else {"start": date_text(period.start_day), "days": period.days}
+
+
+def _reconciliation(view: DeskView) -> dict[str, Any]:
+    books = view.reconciliation
+    return {
+        "compared_at": instant(books.compared_ns) if books.compared_ns else None,
+        "agreed_at": instant(books.agreed_ns) if books.agreed_ns else None,
+        "clean": books.clean,
+        "discrepancies": [
+            {
+                "id": each.discrepancy_id,
+                "kind": each.kind,
+                "subject": each.subject,
+                "ours": each.ours,
+                "theirs": each.theirs,
+                "first_seen_at": instant(each.first_seen_ns),
+            }
+            for each in books.discrepancies
+        ],
+    }
 
 
 def _block(view: DeskView, block: BlockView) -> dict[str, Any]:

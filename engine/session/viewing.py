@@ -12,11 +12,12 @@ from engine.core.engine import Engine
 from engine.core.events import FeedHealth
 from engine.core.orders import Order
 from engine.core.profiles import OPTIMISTIC, PESSIMISTIC
-from engine.core.state import Holding, SymbolState, Tally
+from engine.core.state import Holding, Suspect, SymbolState, Tally
 from engine.core.view import (
     BlockView,
     BreakerView,
     DeskView,
+    DiscrepancyView,
     ErrorView,
     FeedView,
     HeartbeatView,
@@ -24,6 +25,7 @@ from engine.core.view import (
     OrderView,
     PaperPeriodView,
     PositionView,
+    ReconciliationView,
     RefusedView,
     RegimeView,
     SignalView,
@@ -100,6 +102,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         recent_signals=_signals(engine),
         breakers=tuple(_breaker(engine, gauge) for gauge in engine.breakers.gauges.all()),
         blocks=_blocks(engine),
+        reconciliation=_reconciliation(engine),
         kill_latched=state.killed,
         feeds=tuple(
             _feed(symbol, state.symbols[symbol], state.run_started_ns, symbol in engine.hours.closed)
@@ -223,6 +226,17 @@ def _signals(engine: Engine) -> tuple[SignalView, ...]:
         for s in reversed(state.live_signals.values())
     ]
     return tuple(flying + state.recent_signals[:-31:-1])
+
+
+def _reconciliation(engine: Engine) -> ReconciliationView:
+    comparison = engine.state.comparison
+    standing = tuple(_discrepancy(key, suspect) for key, suspect in comparison.suspects.items() if suspect.id)
+    return ReconciliationView(comparison.compared_ns, comparison.reconciled_ns, comparison.clean, standing)
+
+
+def _discrepancy(key: str, suspect: Suspect) -> DiscrepancyView:
+    kind, _, subject = key.partition(" ")
+    return DiscrepancyView(suspect.id, kind, subject, suspect.ours, suspect.theirs, suspect.first_seen_ns)
 
 
 def _blocks(engine: Engine) -> tuple[BlockView, ...]:

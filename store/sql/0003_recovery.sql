@@ -25,6 +25,7 @@ BEGIN SELECT RAISE(ABORT, 'journal rows are never deleted before they are archiv
 
 -- Errors are counted by what makes them the same.
 CREATE INDEX errors_by_fingerprint ON errors (fingerprint, row, at_ns);
+
 -- The desk's books compared with the broker's own, whenever that was asked for or came out otherwise than before.
 CREATE TABLE reconciliations (
     row         INTEGER PRIMARY KEY,

@@ -36,8 +36,11 @@ from tests.session.desk_double import NOW_NS, FakeDesk, a_view, killed, serving_
 from tests.store.making import T0, raised, round_trip, run_started
 
 REPO = Path(__file__).parents[2]
+TOP = (
+    *("run", "attach", "status", "pause", "resume", "kill", "rearm", "flatten", "reset-breaker", "reconcile", "stop"),
+    *("explain", "errors", "replay", "doctor", "venue"),
+)
 NESTED = ("audit verify", "audit head", "audit query", "audit export", "audit prune", "config check", "config show")
-TOP = "run attach status pause resume kill rearm flatten reset-breaker stop explain errors replay doctor venue".split()  # noqa: SIM905
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from aiohttp import web
 from engine.core.events import (
     BookOrder,
     BookPosition,
+    BrokerReconnected,
     CancelRefused,
     Fill,
     OrderAccepted,
@@ -527,7 +528,7 @@ async def test_what_happened_while_the_socket_was_down_is_found_after_the_reconn
     books.put("run-1-1", status="FILLED", tradeQty="0.5")
     books.fill("run-1-1", "t1", "0.5")
     books.fake.cut()
-    await seen.until(lambda: seen.all == [fill("t1", "0.5")])
+    await seen.until(lambda: seen.all == [BrokerReconnected(T0_NS), fill("t1", "0.5")])
     assert [message["op"] for message in books.fake.said].count("login") == 2
     await seen.stop()
 
