@@ -405,7 +405,9 @@ def explain(
 def replay(
     ctx: typer.Context,
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or latest.")],
-    since: Annotated[str, typer.Option("--from", metavar="TIME", help="Print what was decided from here on.")] = "",
+    since: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="Begin with the state kept before; print from here on.")
+    ] = "",
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare with the journal; exit code 5 if it differs.")
     ] = False,

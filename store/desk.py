@@ -82,7 +82,7 @@ class Store:
         return back_up(self.path)
 
     def run_inputs(self, run_id: str) -> tuple[RunStart | None, Inputs]:
-        """The state a run began with and its inputs after that, as (seq, event). Raises UnknownRun."""
+        """The state a run began with and its inputs after that, as (seq, event). Raises UnknownRun, Archived."""
         return run_inputs(self.path, run_id)
 
     def run_facts(self, run_id: str) -> Iterator[tuple[int, AnyFact]]:

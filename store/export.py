@@ -210,9 +210,9 @@ def _inputs(connection: sqlite3.Connection, last: int) -> Iterator[Sequence[Any]
     sql = "SELECT id, seq, run, body FROM journal WHERE id > ? AND id <= ? AND kind = 'block' ORDER BY id LIMIT ?"
     for row, seq, run, body in _pages(connection, sql, last):
         for number, event in enumerate(blocks.decode(body), start=seq):
-            kind = str(event.__struct_config__.tag)
-            told = msgspec.json.encode(event).decode()
-            yield number, row, run, kind, getattr(event, "at_ns", None), getattr(event, "symbol", None), told
+            fields = msgspec.structs.asdict(event)
+            told = msgspec.json.encode(fields).decode()
+            yield number, row, run, type(event).__name__, fields.get("at_ns"), fields.get("symbol"), told
 
 
 def _pages(connection: sqlite3.Connection, sql: str, last: int) -> Iterator[Sequence[Any]]:

@@ -37,10 +37,15 @@ class Archived(StoreError):
 
 
 class RunStart(msgspec.Struct, frozen=True):
-    """The core's state a run began with: as it was after input `seq` (0: before any input)."""
+    """A state of the core a run can be driven from: as it was after input `seq` (0: before any input).
+
+    `row` is the journal row of the snapshot, `at_ns` when it was taken.
+    """
 
     state: bytes
     seq: int
+    row: int
+    at_ns: int
 
 
 class Inputs:
@@ -126,32 +131,55 @@ def is_latched(connection: sqlite3.Connection) -> bool:
     return bool(latched)
 
 
-def run_inputs(path: Path, run_id: str) -> tuple[RunStart | None, Inputs]:
+def run_inputs(path: Path, run_id: str, since_ns: int | None = None) -> tuple[RunStart | None, Inputs]:
     """The state a run began with (None: it was never kept) and its inputs after that, as (seq, event).
+
+    With `since_ns`, the newest state from before that time in place of the first.
 
     Raises:
         UnknownRun: there is no such run.
+        Archived: the rows it would need are archived.
         Damaged: its snapshot is not what was written.
     """
     with reading(path) as connection:
         run, first_row, last_row = _run_rows(connection, run_id)
-        found = connection.execute(
-            "SELECT row, seq, state, sha256 FROM snapshots WHERE run = ? AND is_start = 1", (run,)
-        ).fetchone()
-        if found is None:
-            (before,) = connection.execute("SELECT seq FROM journal WHERE id = ?", (first_row,)).fetchone()
-            return None, Inputs(path, before, last_row)
-        row, seq, packed, digest = found
-        state = _unpacked(connection, row, packed, digest)
-        if state is None:
+        start = _start_of(connection, run, since_ns)
+        if start is not None:
+            return start, Inputs(path, start.seq, last_row)
+        if not _holds_row(connection, first_row):
+            raise Archived(_archived_text(connection, run_id))
+        if connection.execute("SELECT 1 FROM snapshots WHERE run = ? AND is_start = 1", (run,)).fetchone():
             raise Damaged(f"{path}: the snapshot that run {run_id} began with is not what was written")
-        return RunStart(state, seq), Inputs(path, seq, last_row)
+        (before,) = connection.execute("SELECT seq FROM journal WHERE id = ?", (first_row,)).fetchone()
+        return None, Inputs(path, before, last_row)
 
 
-def run_facts(path: Path, run_id: str) -> Iterator[tuple[int, AnyFact]]:
-    """(seq of its cause, fact) of everything a run decided or booked, in order. Raises UnknownRun."""
+def _start_of(connection: sqlite3.Connection, run: int, since_ns: int | None) -> RunStart | None:
+    """The newest good snapshot of a run from before `since_ns`, or the one it began with."""
+    found = connection.execute(
+        "SELECT s.row, s.seq, j.at_ns, s.state, s.sha256 FROM snapshots AS s JOIN journal AS j ON j.id = s.row "
+        "WHERE s.run = ? AND (s.is_start = 1 OR j.at_ns <= ?) ORDER BY s.row DESC",
+        (run, -1 if since_ns is None else since_ns),
+    )
+    for row, seq, at_ns, packed, digest in found:
+        state = _unpacked(connection, row, packed, digest)
+        if state is not None:
+            return RunStart(state, seq, row, at_ns)
+    return None
+
+
+def run_facts(path: Path, run_id: str, after_row: int = 0) -> Iterator[tuple[int, AnyFact]]:
+    """(seq of its cause, fact) of everything a run decided or booked behind `after_row`, in order.
+
+    Raises:
+        UnknownRun: there is no such run.
+        Archived: some of these rows are archived.
+    """
     with reading(path) as connection:
-        _, after, last_row = _run_rows(connection, run_id)
+        _, first_row, last_row = _run_rows(connection, run_id)
+        after = max(first_row, after_row)
+        if not _holds_row(connection, after):
+            raise Archived(_archived_text(connection, run_id))
         while True:
             page = connection.execute(
                 "SELECT id, seq, kind, body FROM journal WHERE id > ? AND id < ? AND kind <> 'block' "
@@ -166,21 +194,63 @@ def run_facts(path: Path, run_id: str) -> Iterator[tuple[int, AnyFact]]:
             after = page[-1][0]
 
 
+class NearRow(msgspec.Struct, frozen=True):
+    """A journal row without its body."""
+
+    id: int
+    seq: int
+    kind: str
+    at_ns: int
+    symbol: str
+    ref: str
+
+
+def rows_around(path: Path, seq: int, count: int) -> list[NearRow]:
+    """The rows of what input `seq` led to, or where they would stand, with `count` before and behind; no blocks."""
+    with reading(path) as connection:
+        block = connection.execute(
+            "SELECT id FROM journal WHERE kind = 'block' AND seq <= ? ORDER BY seq DESC LIMIT 1", (seq,)
+        ).fetchone()
+        following = connection.execute(
+            "SELECT id FROM journal WHERE kind = 'block' AND seq > ? ORDER BY seq LIMIT 1", (seq,)
+        ).fetchone()
+        begin, end = block[0] if block else 0, following[0] if following else _FOREVER
+        first, last = connection.execute(
+            "SELECT coalesce(min(iif(seq >= :seq, id, NULL)), max(id) + 1, :begin + 1), max(iif(seq = :seq, id, 0)) "
+            "FROM journal WHERE id > :begin AND id < :end",
+            {"seq": seq, "begin": begin, "end": end},
+        ).fetchone()
+        found = connection.execute(
+            "SELECT id, seq, kind, at_ns, symbol, ref FROM journal WHERE id BETWEEN ? AND ? AND kind <> 'block' "
+            "ORDER BY id",
+            (first - count, max(first - 1, last or 0) + count),
+        )
+        return [NearRow(*row) for row in found]
+
+
 def _run_rows(connection: sqlite3.Connection, run_id: str) -> tuple[int, int, int]:
-    """The run's number, its first row, and the row before which it ends."""
-    found = connection.execute(
-        "SELECT run, id FROM journal WHERE kind = 'run' AND ref = ? ORDER BY id LIMIT 1", (run_id,)
-    ).fetchone()
+    """The run's number, its first row (which may be archived), and the row before which it ends."""
+    found = (
+        connection.execute(
+            "SELECT run, id FROM journal WHERE kind = 'run' AND ref = ? ORDER BY id LIMIT 1", (run_id,)
+        ).fetchone()
+        or connection.execute("SELECT run, first_row FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    )
     if found is None:
-        anchor = newest_anchor(connection)
-        known = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        if anchor is None or known is None:
-            raise UnknownRun(run_id)
-        names = ", ".join(archive.name for archive in anchor.archives)
-        raise Archived(f"the rows run {run_id} began with are archived: {names}")
+        raise UnknownRun(run_id)
     run, first_row = found
     (end,) = connection.execute("SELECT min(id) FROM journal WHERE kind = 'run' AND id > ?", (first_row,)).fetchone()
     return run, first_row, end or _FOREVER
+
+
+def _holds_row(connection: sqlite3.Connection, row: int) -> bool:
+    return connection.execute("SELECT 1 FROM journal WHERE id = ?", (row,)).fetchone() is not None
+
+
+def _archived_text(connection: sqlite3.Connection, run_id: str) -> str:
+    anchor = newest_anchor(connection)
+    names = ", ".join(archive.name for archive in anchor.archives) if anchor is not None else "nothing known"
+    return f"the rows run {run_id} began with are archived: {names}"
 
 
 def _newest_snapshot(connection: sqlite3.Connection) -> tuple[int, int, bytes | None]:

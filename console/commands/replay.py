@@ -1,6 +1,7 @@
 """A run again, from its journal: the same inputs through a fresh core, and whether it decides the same."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -9,100 +10,38 @@ from console import say
 from console.commands.books import books_of, moment_ns
 from console.commands.where import Where
 from console.exits import Exit, Quit
-from engine.core.engine import Engine
+from engine.core.events import AnyEvent
 from engine.core.facts import AnyFact, Fact
 from engine.core.money import text as decimal
+from engine.review.replay import CONTEXT, Difference, Driver, Replay
+from engine.review.replay import replay as drive
 from engine.strategies import make_all
-from store.recovery import Inputs, RunStart, UnknownRun, run_facts, run_inputs
+from store.recovery import NearRow, RunStart, UnknownRun, rows_around, run_facts, run_inputs
 
 SHOWN_MAX: Final = 1_000
 
 
-class Difference(msgspec.Struct, frozen=True):
-    """The first place where the replay and the journal part; None on the side that has nothing there."""
-
-    seq: int
-    recorded: AnyFact | None
-    replayed: AnyFact | None
-
-
-class Replayed(msgspec.Struct, frozen=True):
-    """What a replay came to. `decision_hash` is hexadecimal; `equity` scaled by 1e-8."""
-
-    run_id: str
-    events: int
-    facts: int
-    decision_hash: str
-    state_hash: str
-    equity: int
-    difference: Difference | None
-
-
-class Replay:
-    """One run, driven again. Iterate `facts`; afterwards the counters and the engine hold the result.
-
-    Attributes:
-        first_seq: The last input whose outcome is part of the state the run began with; 0: there was none.
-    """
-
-    def __init__(self, start: RunStart | None, inputs: Inputs) -> None:
-        self._inputs = inputs
-        self.first_seq = start.seq if start is not None else 0
-        self.engine = Engine(make_all, start.state if start is not None else None)
-        self.events = 0
-        self.counted = 0
-
-    def facts(self) -> Iterator[tuple[int, AnyFact]]:
-        """(sequence number of the cause, fact), as the core decides them again."""
-        handle = self.engine.handle
-        for seq, event in self._inputs:
-            self.events += 1
-            for item in handle(event):
-                if isinstance(item, Fact):
-                    self.counted += 1
-                    yield seq, item
-
-
 def replay(where: Where, run_id: str, *, since: str, verify: bool) -> Exit:
-    """Drive a run again; with `verify`, exit code 5 when it decides anything else than it did."""
+    """Drive a run again; with `verify`, exit code 5 when it decides anything else than it did.
+
+    `since` begins with the newest state kept from before that time, and prints what was decided from then on.
+    """
     path = books_of(where)
     run_id = _resolved(where, run_id)
+    since_ns = moment_ns(since) if since else None
     try:
-        start, inputs = run_inputs(path, run_id)
+        start, inputs = run_inputs(path, run_id, since_ns)
     except UnknownRun as unknown:
         raise Quit(Exit.USAGE, str(unknown)) from unknown
-    again = Replay(start, inputs)
-    difference = None
+    state = start.state if start is not None else None
     if verify:
-        recorded = (entry for entry in run_facts(path, run_id) if entry[0] > again.first_seq)
-        difference = first_difference(recorded, again.facts())
+        found = drive(make_all, state, inputs, run_facts(path, run_id, start.row if start is not None else 0))
     else:
-        _show(again.facts(), moment_ns(since) if since else None, as_json=where.json)
-    found = Replayed(
-        run_id=run_id,
-        events=again.events,
-        facts=again.counted,
-        decision_hash=again.engine.decision_hash,
-        state_hash=again.engine.state_hash(),
-        equity=again.engine.desk.equity if again.events else 0,
-        difference=difference,
-    )
-    _report(where, found, verified=verify)
-    return Exit.FAILED_CHECK if difference is not None else Exit.DONE
-
-
-def first_difference(
-    recorded: Iterable[tuple[int, AnyFact]], replayed: Iterable[tuple[int, AnyFact]]
-) -> Difference | None:
-    """Where the two part first, or None; both are read to the end only while they agree."""
-    mine, theirs = iter(replayed), iter(recorded)
-    while True:
-        was, now = next(theirs, None), next(mine, None)
-        if was is None and now is None:
-            return None
-        if was != now:
-            seq = (was or now or (0,))[0]
-            return Difference(seq, was[1] if was else None, now[1] if now else None)
+        driver = Driver(make_all, state, inputs)
+        _show(driver, since_ns, as_json=where.json)
+        found = driver.outcome()
+    _report(where, run_id, start, found, path if verify else None)
+    return Exit.FAILED_CHECK if found.difference is not None else Exit.DONE
 
 
 def _resolved(where: Where, run_id: str) -> str:
@@ -115,52 +54,86 @@ def _resolved(where: Where, run_id: str) -> str:
         raise Quit(Exit.USAGE, f"there is no {where.home.latest}; name the run") from None
 
 
-def _show(facts: Iterable[tuple[int, AnyFact]], since_ns: int | None, *, as_json: bool) -> None:
+def _show(driver: Driver, since_ns: int | None, *, as_json: bool) -> None:
     """Print the facts from `since_ns` on, at most `SHOWN_MAX`; drive the run to its end in any case."""
     shown = 0
-    for seq, fact in facts:
-        if since_ns is None or fact.at_ns < since_ns or shown >= SHOWN_MAX:
-            continue
-        shown += 1
-        if as_json:
-            say.as_json({"seq": seq, **msgspec.to_builtins(fact)})
-        else:
-            say.line(f"{say.utc(fact.at_ns)}  {seq:>10}  {_words(fact)}")
+    for seq, _, facts in driver.steps():
+        for fact in facts:
+            if since_ns is None or fact.at_ns < since_ns or shown >= SHOWN_MAX:
+                continue
+            shown += 1
+            if as_json:
+                say.as_json({"seq": seq, **msgspec.to_builtins(fact)})
+            else:
+                say.line(f"{say.utc(fact.at_ns)}  {seq:>10}  {_words(fact)}")
     if shown == SHOWN_MAX:
         say.aside(f"only the first {SHOWN_MAX} are shown")
 
 
-def _words(fact: AnyFact) -> str:
-    fields = msgspec.to_builtins(fact)
-    kind = fields.pop("type", type(fact).__name__)
+def _words(item: AnyFact | AnyEvent) -> str:
+    fields = _fields(item)
+    kind = fields.pop("type")
     return f"{kind}  " + "  ".join(f"{name}={value}" for name, value in fields.items() if name != "at_ns")
 
 
-def _report(where: Where, found: Replayed, *, verified: bool) -> None:
+def _fields(item: AnyFact | AnyEvent) -> dict[str, Any]:
+    """By name, also what travels as an array. A fact's type is its kind in the journal, an event's is its class."""
+    kind = item.__struct_config__.tag if isinstance(item, Fact) else type(item).__name__
+    return {"type": kind, **msgspec.to_builtins(msgspec.structs.asdict(item))}
+
+
+def _report(where: Where, run_id: str, start: RunStart | None, found: Replay, verified: Path | None) -> None:
+    """The outcome; with the journal it was verified against, also the verdict."""
     answer: dict[str, Any] = {
-        "run_id": found.run_id,
-        "events": found.events,
+        "run_id": run_id,
+        "events": found.inputs,
         "facts": found.facts,
         "decision_hash": found.decision_hash,
         "state_hash": found.state_hash,
         "equity": decimal(found.equity),
+        "from": {"row": start.row, "seq": start.seq, "at_ns": start.at_ns} if start is not None else None,
     }
-    if verified:
-        answer |= {"same": found.difference is None, "difference": msgspec.to_builtins(found.difference)}
+    difference = found.difference
+    near = rows_around(verified, difference.seq, CONTEXT) if verified is not None and difference is not None else []
+    if verified is not None:
+        answer |= {"same": difference is None, "difference": _told(difference, near) if difference else None}
     if where.json:
         say.as_json(answer)
         return
     rows = [(name.replace("_", " "), str(answer[name])) for name in list(answer)[1:6]]
-    if found.difference is not None:
-        rows += [
-            ("DIFFERS at input", str(found.difference.seq)),
-            ("recorded", _side(found.difference.recorded)),
-            ("replayed", _side(found.difference.replayed)),
-        ]
-    elif verified:
+    begun = "its beginning" if start is None else f"row {start.row}, {say.utc(start.at_ns)}, after input {start.seq}"
+    rows.append(("from", begun))
+    if verified is not None and difference is None:
         rows.append(("verdict", "the same decisions, one by one"))
-    say.pairs(f"replay of run {found.run_id}", rows)
+    say.pairs(f"replay of run {run_id}", rows)
+    if difference is not None:
+        _show_difference(difference, near)
 
 
-def _side(fact: AnyFact | None) -> str:
-    return "nothing" if fact is None else _words(fact)
+def _told(difference: Difference, near: Sequence[NearRow]) -> dict[str, Any]:
+    return {
+        "seq": difference.seq,
+        "event": _fields(difference.event) if difference.event is not None else None,
+        "index": difference.index,
+        "recorded": msgspec.to_builtins(difference.recorded),
+        "replayed": msgspec.to_builtins(difference.replayed),
+        "before": [{"seq": seq, **msgspec.to_builtins(fact)} for seq, fact in difference.before],
+        "rows": msgspec.to_builtins(near),
+    }
+
+
+def _show_difference(difference: Difference, near: Sequence[NearRow]) -> None:
+    """The input, what both sides made of it, and where that stands in the journal."""
+    event, index = difference.event, difference.index
+    say.line(f"DIFFERS at input {difference.seq}, in fact {index + 1} of it")
+    at = say.utc(event.at_ns) + "  " if event is not None else ""
+    say.line(f"  input     {at}{_words(event) if event is not None else 'there is none: the inputs have ended'}")
+    for side, facts in (("recorded", difference.recorded), ("replayed", difference.replayed)):
+        for number, fact in enumerate(facts):
+            mark = "*" if number == index else " "
+            say.line(f"  {side}{mark} {say.utc(fact.at_ns)}  {_words(fact)}")
+        if len(facts) <= index:
+            say.line(f"  {side}* nothing{' more' if facts else ''}")
+    say.line("rows of the journal around it")
+    rows = [(str(r.id), str(r.seq), say.utc(r.at_ns), r.kind, r.symbol or "-", r.ref or "-") for r in near]
+    say.table(("row", "input", "time (UTC)", "kind", "symbol", "ref"), rows)

@@ -4,7 +4,7 @@ Pure: a starting state, inputs and facts in; what was compared, and the first di
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -17,23 +17,63 @@ CONTEXT: Final = 3
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """The first place where the replay and the record part. Each side as text; `before` are the last equal facts."""
+    """The first input after which the replay and the record part.
+
+    Attributes:
+        event: The input; None: facts are recorded for an input that is not there.
+        recorded, replayed: All that was decided then, and all that is decided now; they agree up to `index`.
+        before: The last facts on which both agree, with the inputs that caused them.
+    """
 
     seq: int
-    recorded: str
-    replayed: str
-    cause: str
-    before: tuple[str, ...]
+    event: AnyEvent | None
+    recorded: tuple[AnyFact, ...]
+    replayed: tuple[AnyFact, ...]
+    before: tuple[tuple[int, AnyFact], ...]
+
+    @property
+    def index(self) -> int:
+        pairs = zip(self.recorded, self.replayed, strict=False)
+        return next(
+            (n for n, (was, now) in enumerate(pairs) if was != now), min(len(self.recorded), len(self.replayed))
+        )
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """The outcome: counts, the decision hash the replay came to, and the difference if there is one."""
+    """The outcome: counts, the hashes and the equity (1e-8) the replay came to, and the difference if there is one."""
 
     inputs: int
     facts: int
     decision_hash: str
     state_hash: str
+    equity: int
     difference: Difference | None = None
+
+
+class Driver:
+    """A fresh core on its way through a run. Iterate `steps`; the counters and the engine say where it stands."""
+
+    def __init__(
+        self, make_strategies: StrategyMaker, start: bytes | None, inputs: Iterable[tuple[int, AnyEvent]]
+    ) -> None:
+        self.engine = Engine(make_strategies, start)
+        self.inputs = 0
+        self.facts = 0
+        self._inputs = inputs
+
+    def steps(self) -> Iterator[tuple[int, AnyEvent, list[AnyFact]]]:
+        """(seq, event, what the core decides on it), for every input."""
+        handle = self.engine.handle
+        for seq, event in self._inputs:
+            facts = [item for item in handle(event) if isinstance(item, Fact)]
+            self.inputs += 1
+            self.facts += len(facts)
+            yield seq, event, facts
+
+    def outcome(self, difference: Difference | None = None) -> Replay:
+        engine = self.engine
+        equity = engine.desk.equity if self.inputs else 0
+        return Replay(self.inputs, self.facts, engine.decision_hash, engine.state_hash(), equity, difference)
 
 
 def replay(
@@ -46,33 +86,22 @@ def replay(
 
     Facts recorded before the first input given (those of the event the snapshot already contains) are passed over.
     """
-    engine = Engine(make_strategies, start)
+    driver = Driver(make_strategies, start, inputs)
     record = iter(recorded)
     waiting: tuple[int, AnyFact] | None = next(record, None)
-    equal: deque[str] = deque(maxlen=CONTEXT)
-    count = compared = 0
-    for seq, event in inputs:
-        if count == 0:
-            while waiting is not None and waiting[0] < seq:
-                waiting = next(record, None)
-        count += 1
-        for fact in engine.handle(event):
-            if not isinstance(fact, Fact):
-                continue
-            if waiting is None or waiting != (seq, fact):
-                difference = Difference(seq, _told(waiting), _told((seq, fact)), repr(event), tuple(equal))
-                return Replay(count, compared, engine.decision_hash, engine.state_hash(), difference)
-            compared += 1
-            equal.append(_told(waiting))
+    equal: deque[tuple[int, AnyFact]] = deque(maxlen=CONTEXT)
+    for seq, event, facts in driver.steps():
+        while driver.inputs == 1 and waiting is not None and waiting[0] < seq:
             waiting = next(record, None)
-        if waiting is not None and waiting[0] <= seq:
-            difference = Difference(seq, _told(waiting), "nothing", repr(event), tuple(equal))
-            return Replay(count, compared, engine.decision_hash, engine.state_hash(), difference)
+        if waiting is not None and waiting[0] < seq:
+            break  # recorded for an input that is not there
+        was = []
+        while waiting is not None and waiting[0] == seq:
+            was.append(waiting[1])
+            waiting = next(record, None)
+        if was != facts:
+            return driver.outcome(Difference(seq, event, tuple(was), tuple(facts), tuple(equal)))
+        equal.extend((seq, fact) for fact in facts)
     if waiting is not None:
-        difference = Difference(waiting[0], _told(waiting), "nothing: the inputs have ended", "", tuple(equal))
-        return Replay(count, compared, engine.decision_hash, engine.state_hash(), difference)
-    return Replay(count, compared, engine.decision_hash, engine.state_hash())
-
-
-def _told(item: tuple[int, AnyFact] | None) -> str:
-    return "nothing" if item is None else f"{item[0]}: {item[1]!r}"
+        return driver.outcome(Difference(waiting[0], None, (waiting[1],), (), tuple(equal)))
+    return driver.outcome()

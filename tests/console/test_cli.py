@@ -633,7 +633,11 @@ def a_run(home: Home) -> str:
             first = Batch("20261121-070822", 1, inputs[:1], facts, begun_ns, engine.snapshot())
             store.journal.commit(first).result()
             facts = []
-    store.journal.commit(Batch("20261121-070822", 2, inputs[1:], facts, begun_ns)).result()
+        elif seq == 91:  # and another one halfway
+            half = Batch("20261121-070822", 2, inputs[1:91], facts, event.at_ns, engine.snapshot())
+            store.journal.commit(half).result()
+            facts = []
+    store.journal.commit(Batch("20261121-070822", 92, inputs[91:], facts, inputs[-1].at_ns)).result()
     store.close()
     return engine.decision_hash
 
@@ -656,14 +660,14 @@ def test_audit_verify_is_good_and_then_finds_a_changed_row(nightdesk: Nightdesk,
 def test_a_head_that_was_kept_is_compared(nightdesk: Nightdesk, home: Home, a_run: str, tmp_path: Path) -> None:
     code, out, _ = nightdesk("audit", "head", "--json")
     head = json.loads(out)
-    assert code == 0 and head["cause"] == "close" and head["hash"] in nightdesk("audit", "head")[1]
+    assert code == 0 and head["cause"] == "hour" and head["hash"] in nightdesk("audit", "head")[1]
     kept = tmp_path / "kept.jsonl"
     report = tmp_path / "report.json"
     kept.write_text(out)
     report.write_text(json.dumps({"journal_signed": head}))
     for path in (kept, report, home.database.with_name("heads.jsonl")):
         code, out, _ = nightdesk("audit", "verify", "--heads", str(path), "--head", head["hash"], "--json")
-        assert code == 0 and json.loads(out)["held_heads"] == 2, out
+        assert code == 0 and json.loads(out)["held_heads"] == (3 if path.name == "heads.jsonl" else 2), out
     assert "2 that you hold" in nightdesk("audit", "verify", "--heads", str(kept), "--head", head["hash"])[1]
     code, out, _ = nightdesk("audit", "verify", "--head", "ab" * 32)
     assert code == 5 and out.startswith("BAD: the head given: no row has the hash abab")
@@ -752,8 +756,8 @@ def test_prune_says_what_it_would_do_and_needs_a_yes_and_a_desk_that_is_off(
     code, out, _ = nightdesk("audit", "verify", "--archive", done["archive"])
     assert code == 0 and "(checked)" in out
     assert f"rows up to {done['rows']} are archived" in nightdesk("audit", "query", "--limit", "1000")[2]
-    code, _, err = nightdesk("replay", "20261121-070822", "--verify")
-    assert code == 1 and "archived" in err
+    code, out, _ = nightdesk("replay", "20261121-070822", "--verify", "--json")
+    assert code == 0 and json.loads(out)["same"]  # from the state it began with, which is spared
 
 
 def test_a_journal_that_is_not_good_is_never_pruned(nightdesk: Nightdesk, home: Home, a_run: str) -> None:
@@ -803,21 +807,42 @@ def test_a_run_replays_to_the_same_decisions(nightdesk: Nightdesk, a_run: str) -
     assert code == 0 and "equity_marked" in out and "decision hash" in out
 
 
-def test_a_replay_that_differs_is_exit_code_5_and_says_where(nightdesk: Nightdesk, a_run: str) -> None:
+def test_a_replay_from_a_time_begins_with_the_state_kept_before_it(nightdesk: Nightdesk, a_run: str) -> None:
+    answers = [
+        json.loads(nightdesk("replay", "20261121-070822", "--verify", "--json", *since)[1])
+        for since in ((), ("--from", "2026-11-21T09:30:00Z"), ("--from", "2026-11-21T08:00:00Z"))
+    ]
+    whole, late, early = answers
+    assert all(answer["same"] for answer in answers)
+    assert (late["decision_hash"], late["state_hash"]) == (whole["decision_hash"], whole["state_hash"])
+    assert late["events"] < whole["events"] == early["events"]
+    assert late["from"]["at_ns"] > whole["from"]["at_ns"] == early["from"]["at_ns"]
+    assert f"row {late['from']['row']}" in nightdesk("replay", "20261121-070822", "--from", "2026-11-21T09:30:00Z")[1]
+
+
+def test_a_replay_that_differs_is_exit_code_5_and_says_where(
+    nightdesk: Nightdesk, a_run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from console.commands import replay
     from engine.core.facts import ErrorCounted
+    from store.recovery import run_facts as real
 
     other = ErrorCounted(1, "here", "else", "f")
-    real = replay.Replay.facts
 
-    def altered(self: Any) -> Any:
-        for index, (seq, fact) in enumerate(real(self)):
+    def altered(*args: Any) -> Any:
+        for index, (seq, fact) in enumerate(real(*args)):
             yield seq, other if index == 3 else fact
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(replay.Replay, "facts", altered)
-        code, out, _ = nightdesk("replay", "20261121-070822", "--verify")
-    assert code == 5 and "DIFFERS at input" in out and "error_counted" in out
+    monkeypatch.setattr(replay, "run_facts", altered)
+    code, out, _ = nightdesk("replay", "20261121-070822", "--verify")
+    assert code == 5 and "DIFFERS at input" in out
+    assert re.search(r"  input     2026-11-21 .*  Quote  symbol=BTCUSDT", out)
+    assert "  recorded* 1970-01-01 00:00:00  error_counted  where=here" in out and "  replayed* 2026" in out
+    code, out, _ = nightdesk("replay", "20261121-070822", "--verify", "--json")
+    told = json.loads(out)["difference"]
+    assert told["recorded"][told["index"]]["type"] == "error_counted" != told["replayed"][told["index"]]["type"]
+    assert told["event"]["type"] == "Quote"
+    assert told["seq"] in [row["seq"] for row in told["rows"]]
 
 
 def test_no_books_and_unknown_runs_are_exit_code_2(nightdesk: Nightdesk, home: Home) -> None:

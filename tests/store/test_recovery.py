@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.core.facts import AnyFact
 from store.desk import Store
 from store.errors import Damaged
-from store.recovery import UnknownRun
-from tests.store.making import batch, desk, one_of_each, quotes, round_trip, run_started
+from store.recovery import UnknownRun, rows_around, run_facts, run_inputs
+from tests.store.making import SECOND, T0, batch, desk, mark, one_of_each, quotes, raised, round_trip, run_started
 
 
 def change(path: Path, *statements: str) -> None:
@@ -202,3 +203,60 @@ def test_the_record_refuses_to_be_changed(tmp_path: Path, statement: str) -> Non
     connection.close()
     store.close()
     assert store.verify().is_good
+
+
+def stated(folder: Path) -> Store:
+    """A run with a state at its start and after every ten inputs."""
+    store = desk(folder)
+    for n in range(4):
+        facts: list[tuple[int, AnyFact]] = [(1 + 10 * n, raised(f"s{n}")), (3 + 10 * n, mark())]
+        store.journal.commit(batch(1 + 10 * n, 10, facts, snapshot=f"state {n}".encode())).result()
+    return store
+
+
+def test_a_run_can_be_driven_from_the_newest_state_before_a_moment(tmp_path: Path) -> None:
+    store = stated(tmp_path)
+    wanted = {0: ("state 0", 10), 12: ("state 1", 20), 21: ("state 2", 30), 10**6: ("state 3", 40)}
+    for second, (state, seq) in wanted.items():
+        start, inputs = run_inputs(store.path, "run-1", T0 + second * SECOND)
+        assert start is not None and (start.state.decode(), start.seq) == (state, seq)
+        assert [number for number, _ in inputs] == list(range(seq + 1, 41))
+        facts = list(run_facts(store.path, "run-1", start.row))
+        assert [number for number, _ in facts] == [s for n in range(4) for s in (1 + 10 * n, 3 + 10 * n) if s > seq]
+    store.close()
+
+
+def test_a_state_that_is_damaged_gives_way_to_an_older_one(tmp_path: Path) -> None:
+    store = stated(tmp_path)
+    connection = sqlite3.connect(store.path)
+    connection.execute("UPDATE snapshots SET state = x'00' WHERE seq = 30")
+    connection.commit()
+    start, _ = run_inputs(store.path, "run-1", T0 + 21 * SECOND)
+    assert start is not None and start.seq == 20
+    connection.execute("UPDATE snapshots SET state = x'00'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(Damaged, match="run-1 began with"):
+        run_inputs(store.path, "run-1", T0 + 21 * SECOND)
+    store.close()
+
+
+def test_the_rows_around_an_input_are_those_of_its_batch_and_its_neighbours(tmp_path: Path) -> None:
+    store = stated(tmp_path)
+    (before, *_, behind) = near = rows_around(store.path, 13, 2)
+    assert [(row.kind, row.seq) for row in near if row.seq == 13] == [("equity_marked", 13)]
+    assert (before.kind, before.seq, behind.kind, behind.seq) == ("signal_raised", 11, "snapshot", 20)
+    assert [row.kind for row in rows_around(store.path, 12, 1)] == [
+        "signal_raised",
+        "equity_marked",
+    ]  # it led to nothing
+    assert [row.kind for row in rows_around(store.path, 99, 1)] == ["snapshot"]
+    assert rows_around(desk_without_rows(tmp_path), 5, 3) == []
+    store.close()
+
+
+def desk_without_rows(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    store = desk(folder / "empty")
+    store.close()
+    return store.path
