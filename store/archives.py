@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from store.chain import Anchor, Archive, Verification, genesis, walk
+from store.chain import Anchor, Archive, Verification, genesis, stamp, walk
 from store.database import sync_file
 from store.errors import StoreError
 
@@ -92,7 +92,7 @@ def write_archive(
         head = connection.execute("SELECT hash FROM journal WHERE id = ?", (last_row,)).fetchone()[0]
         digest = _digest(unfinished)
         made = Archive(target.name, first_row, last_row, before.hex(), head.hex(), next_input, digest)
-        check_archive(unfinished, made, _stamp(connection)[0])
+        check_archive(unfinished, made, stamp(connection)[0])
         sync_file(unfinished)
         unfinished.replace(target)
         sync_file(target)
@@ -146,7 +146,7 @@ def broken_link(anchor: Anchor, desk_id: str, env: str) -> str:
 
 
 def _write(connection: sqlite3.Connection, path: Path, first_row: int, last_row: int, before: bytes) -> None:
-    desk_id, env = _stamp(connection)
+    desk_id, env = stamp(connection)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
         packed.write(msgspec.json.encode(Opening(FORMAT, desk_id, env, first_row, last_row, before.hex())) + b"\n")
@@ -187,11 +187,6 @@ def _seen(rows: Iterator[tuple[Any, ...]], see: Callable[[int, bytes], object]) 
     for values in rows:
         see(values[0], values[9])
         yield values
-
-
-def _stamp(connection: sqlite3.Connection) -> tuple[str, str]:
-    desk_id, env = connection.execute("SELECT desk_id, env FROM desk").fetchone()
-    return desk_id, env
 
 
 def _digest(path: Path) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from engine.review.moments import instant
 from engine.session.ports import SignedHead
 from store.archives import BadArchive, broken_link, check_archive, opening_of
-from store.chain import Anchor, Verification, verify
+from store.chain import Anchor, Verification, stamp, verify
 from store.database import reading
 from store.heads import heads_path, is_genuine, read_heads, recorded_heads, weighed
 from store.keys import keys_folder, public_keys
@@ -85,7 +85,7 @@ class _Comparison:
         self._db = connection
         self._chain = chain
         self._trusted = trusted
-        self._desk_id, self._env = connection.execute("SELECT desk_id, env FROM desk").fetchone()
+        self._desk_id, self._env = stamp(connection)
         self._last = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0]
         self._pruned = chain.anchor.last_row if chain.anchor is not None else 0
         self._archived: dict[int, str] = {}  # hashes of the archived rows that are asked for, by row
@@ -140,7 +140,7 @@ class _Comparison:
         if not is_genuine(head):
             return "its signature does not hold"
         if head.key not in self._trusted:
-            return f"it is signed with the key {head.key[:_SHOWN]}, which is not this desk's"
+            return f"it is signed with the key {head.key[:_SHOWN]}, which is not this desk's (--key FILE trusts it)"
         if head.row > self._last:
             return f"the journal ends at row {self._last}; {head.row - self._last} rows that were signed are missing"
         if head.row <= self._pruned and head.row not in self._archived:

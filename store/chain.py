@@ -17,6 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from store.errors import Damaged
+
 DOMAIN: Final = b"nightdesk journal 1\n"
 PAGE: Final = 2_000
 _NUMBERS: Final = Struct(">9q")
@@ -191,8 +193,15 @@ def hash_before(connection: sqlite3.Connection, anchor: Anchor | None) -> bytes:
     """The hash before the first row there is."""
     if anchor is not None:
         return bytes.fromhex(anchor.head)
-    desk_id, env = connection.execute("SELECT desk_id, env FROM desk").fetchone()
-    return genesis(desk_id, env)
+    return genesis(*stamp(connection))
+
+
+def stamp(connection: sqlite3.Connection) -> tuple[str, str]:
+    """Whose journal it is: the desk's id and its env. Raises Damaged."""
+    found = connection.execute("SELECT desk_id, env FROM desk").fetchone()
+    if found is None:
+        raise Damaged("the database has lost its stamp: it does not say whose it is")
+    return found[0], found[1]
 
 
 def _start(connection: sqlite3.Connection, anchor: Anchor | None, after: int) -> tuple[bytes, int | None]:

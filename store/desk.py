@@ -16,7 +16,7 @@ from engine.core.facts import AnyFact
 from engine.session.ports import Clock, Recovered, SignedHead
 from store import projections
 from store.backup import BackupMade, Restored, back_up, backup_path, can_restore, restore
-from store.chain import Verification
+from store.chain import Verification, stamp
 from store.database import holds_desk, open_writer, translating
 from store.errors import Damaged, StoreError
 from store.heads import Heads
@@ -147,7 +147,7 @@ def _open(path: Path, env: str, clock: Clock, threaded: bool, restored: Restored
     connection = open_writer(path, env, clock.now_ns())
     try:
         with translating(path):
-            heads = Heads(path, *connection.execute("SELECT desk_id, env FROM desk").fetchone())
+            heads = Heads(path, *stamp(connection))
             missing = heads.catch_up(connection, clock.now_ns())
             text = restored.text if restored is not None else missing
             writer = JournalWriter(connection, clock, heads)

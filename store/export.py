@@ -18,7 +18,7 @@ import msgspec
 from engine.core import money
 from engine.session.files import replace_file
 from store import blocks
-from store.chain import newest_anchor
+from store.chain import newest_anchor, stamp
 from store.database import reading, sync_file
 from store.errors import StoreError
 from store.parquet import require_duckdb, write_parquet
@@ -124,7 +124,7 @@ def export(database: Path, folder: Path, format_: Format, names: Sequence[str] =
         if unknown:
             raise ExportFailed(f"there is no table {', '.join(unknown)}; there are {', '.join(tables)}")
         _make(folder)
-        desk_id, env = connection.execute("SELECT desk_id, env FROM desk").fetchone()
+        desk_id, env = stamp(connection)
         last = connection.execute("SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1").fetchone() or (0, b"")
         paged = ("journal", INPUTS)
         written = [_write(folder, format_, _table(connection, name)) for name in wanted if name not in paged]

@@ -17,6 +17,7 @@ import msgspec
 from engine.review.moments import instant
 from engine.session.files import Appender
 from engine.session.ports import SignedHead
+from store.chain import stamp
 from store.errors import StoreError
 from store.keys import DeskKey, desk_key, is_signed, keys_folder, public_keys
 
@@ -57,7 +58,7 @@ def recorded_heads(connection: sqlite3.Connection) -> list[SignedHead]:
     """Every signed head of the database, oldest first; none in a database older than they are."""
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'signed_heads'").fetchone():
         return []
-    desk_id, env = connection.execute("SELECT desk_id, env FROM desk").fetchone()
+    desk_id, env = stamp(connection)
     rows = connection.execute(f"SELECT {_COLUMNS} FROM signed_heads ORDER BY row")  # noqa: S608 - a constant
     return [SignedHead(desk_id, env, *row) for row in rows]
 

@@ -20,7 +20,7 @@ from engine.core.events import RunStarted
 from engine.core.facts import AnyFact
 from engine.session.ports import Batch, Clock, Committed, SignedHead
 from store import blocks
-from store.chain import Anchor, Row, genesis, next_input, row_hash
+from store.chain import Anchor, Row, genesis, next_input, row_hash, stamp
 from store.errors import StoreError
 from store.heads import RESTORED, Heads, record_head
 from store.projections import Place, project_fact, project_note
@@ -52,7 +52,7 @@ class JournalWriter:
         self._db = connection
         self._clock = clock
         self._heads = heads
-        desk_id, env = connection.execute("SELECT desk_id, env FROM desk").fetchone()
+        desk_id, env = stamp(connection)
         self._genesis = genesis(desk_id, env)
         self._head = self._genesis
         self._mode = env.upper()

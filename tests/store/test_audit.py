@@ -14,6 +14,7 @@ from engine.session.ports import SignedHead
 from store.audit import Held, Proof, proof
 from store.chain import Row, genesis, row_hash
 from store.desk import Store
+from store.errors import Damaged
 from store.heads import BadHeads, heads_path, is_genuine, read_heads
 from store.keys import BadKey, desk_key, keys_folder, public_keys, read_public
 from tests.store.making import SECOND, T0, batch, desk, one_of_each, quotes, round_trip
@@ -109,6 +110,32 @@ def test_one_byte_of_a_block_of_inputs_is_enough(tmp_path: Path) -> None:
     assert bad is not None and (bad.id, bad.kind, bad.reason) == (2, "block", "its hash differs")
 
 
+@pytest.mark.parametrize("flip", [0x01, 0x20, 0x80])
+def test_a_byte_flipped_in_the_file_itself_names_its_row(tmp_path: Path, flip: int) -> None:
+    path = traded(tmp_path)
+    whole = path.read_bytes()
+    text = b'"actor":"ann","text":"lunch"'
+    assert whole.count(text) == 1
+    ((row,),) = sqlite3.connect(path).execute("SELECT id FROM journal WHERE kind = 'operator_acted'").fetchall()
+    for offset in range(len(text)):
+        flipped = bytearray(whole)
+        flipped[whole.index(text) + offset] ^= flip
+        path.write_bytes(flipped)
+        bad = proof(path).chain.bad
+        assert bad is not None and bad.id == row and bad.reason
+    path.write_bytes(whole)
+    assert proof(path).is_good
+
+
+def test_a_database_that_lost_its_stamp_is_damaged(tmp_path: Path) -> None:
+    path = traded(tmp_path)
+    tampered(path, "DELETE FROM desk")
+    with pytest.raises(Damaged, match="lost its stamp"):
+        proof(path)
+    with pytest.raises(Damaged, match="lost its stamp"):
+        desk(tmp_path)
+
+
 def test_two_swapped_rows_are_found_at_the_first(tmp_path: Path) -> None:
     path = traded(tmp_path)
     tampered(
@@ -184,7 +211,7 @@ def test_a_chain_written_anew_and_signed_with_another_key_is_found_by_who_holds_
     held = read_heads(heads_path(path))
     shutil.rmtree(keys_folder(path))
     other = desk_key(keys_folder(path)).public
-    assert f"signed with the key {public[0][:16]}, which is not this desk's" in proof(path).faults[0]
+    assert f"signed with the key {public[0][:16]}, which is not this desk's (--key FILE" in proof(path).faults[0]
     assert proof(path, Held(held), public).is_good and other not in public
 
 
