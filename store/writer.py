@@ -202,9 +202,10 @@ class JournalWriter:
     # --- heads ---
 
     def _sign_hourly(self, now_ns: int) -> None:
+        """An hour after the last head; at once where that is in the future, as after a clock was set back."""
         if not self._signed_ns:
             self._signed_ns = now_ns
-        elif now_ns - self._signed_ns >= SIGN_EVERY_NS:
+        elif not 0 <= now_ns - self._signed_ns < SIGN_EVERY_NS:
             self._sign(now_ns, "hour")
 
     def _sign(self, at_ns: int, cause: str) -> SignedHead | None:

@@ -308,6 +308,22 @@ def test_a_head_is_signed_once_an_hour_of_the_desks_clock(tmp_path: Path) -> Non
     store.close()
 
 
+def test_heads_go_on_when_time_was_set_back(tmp_path: Path) -> None:
+    store = desk_at(tmp_path, T0 + 1_000 * HOUR)  # a market of the past, in books closed by the wall's clock
+    store.journal.commit(batch(1, 1)).result()
+    store.close()
+    store = desk_at(tmp_path, T0 + 1_000 * HOUR)
+    for hour in range(3):
+        made = msgspec.structs.replace(batch(2 + hour, 1), recorded_ns=T0 + hour * HOUR)
+        store.journal.commit(made).result()
+        store.journal.commit(msgspec.structs.replace(batch(3 + hour, 0), recorded_ns=T0 + hour * HOUR + 1)).result()
+    store.close()
+    heads = read_heads(heads_path(store.path))
+    assert [head.cause for head in heads] == ["close", "hour", "hour", "hour"]
+    assert [head.at_ns for head in heads[1:]] == [T0, T0 + HOUR, T0 + 2 * HOUR]
+    assert proof(store.path).is_good
+
+
 def test_the_chain_does_not_depend_on_the_key(tmp_path: Path) -> None:
     made = []
     for name in ("a", "b"):
