@@ -60,6 +60,7 @@ class Driver:
         self.inputs = 0
         self.facts = 0
         self._inputs = inputs
+        self._knows_books = start is not None  # a core without a state and without inputs has none
 
     def steps(self) -> Iterator[tuple[int, AnyEvent, list[AnyFact]]]:
         """(seq, event, what the core decides on it), for every input."""
@@ -72,7 +73,7 @@ class Driver:
 
     def outcome(self, difference: Difference | None = None) -> Replay:
         engine = self.engine
-        equity = engine.desk.equity if self.inputs else 0
+        equity = engine.desk.equity if self.inputs or self._knows_books else 0
         return Replay(self.inputs, self.facts, engine.decision_hash, engine.state_hash(), equity, difference)
 
 

@@ -41,6 +41,14 @@ def test_a_run_is_the_same_as_itself_from_its_beginning_and_from_any_state(recor
     assert (tail.decision_hash, tail.state_hash, tail.equity) == (whole.decision_hash, whole.state_hash, whole.equity)
 
 
+def test_a_state_with_no_input_behind_it_has_its_equity(recorded: Record) -> None:
+    driver = Driver(lambda core: (), None, inputs())
+    assert len(list(driver.steps())) == 30
+    found = replay(lambda core: (), driver.engine.snapshot(), [], [])
+    assert (found.inputs, found.equity, found.difference) == (0, parse("10000"), None)
+    assert replay(lambda core: (), None, [], []).equity == 0
+
+
 CHANGES: dict[str, Callable[[Record, int], Record]] = {
     "changed": lambda record, n: [*record[:n], (record[n][0], OTHER), *record[n + 1 :]],
     "missing": lambda record, n: [*record[:n], *record[n + 1 :]],
