@@ -73,13 +73,16 @@ class Reconciliation:
         """A run begins: with a venue nothing is entered before the books have been compared."""
         state = self._desk.state
         state.comparison.touched.clear()
-        state.comparison.due_ns = 0
+        state.comparison.due_ns, state.comparison.clean = 0, False
         if self._paper is None:
             self._safety.block(BlockReason.RECONCILIATION, NOT_YET)
 
     def open(self) -> None:
-        """The session runs: compare from now on."""
-        self.ask("start")
+        """The session runs: compare from now on, at once unless that was done while it started."""
+        if not self._desk.state.comparison.clean:
+            self.ask("start")
+        else:
+            self._desk.state.comparison.due_ns = self._desk.at_ns + POLL_NS
 
     def reconnected(self) -> None:
         """The broker was out of hearing for a while."""

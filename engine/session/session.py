@@ -210,6 +210,10 @@ class Session:
             if balance is None:
                 return
             shell.take_now(balance)
+            books = await self._or_stop(self._plan.broker.books("start"))
+            if books is None:
+                return
+            shell.take_now(books)
         # What a start leaves in memory lives as long as the process. Scanned again and again it would stop the desk for
         # tens of milliseconds at a time, just when an order may be leaving.
         gc.collect()

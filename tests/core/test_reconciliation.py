@@ -79,6 +79,17 @@ def test_nothing_is_entered_at_a_venue_before_the_books_have_been_compared() -> 
     assert rig.of(Submit)
 
 
+def test_books_that_were_compared_during_the_start_are_not_read_again_at_once() -> None:
+    rig = at_venue(running=False)
+    rig.books()
+    assert not blocked(rig)
+    rig.send(PhaseEntered(rig.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+    assert not rig.of(ReadAccount)
+    rig.now_ns += POLL_NS
+    rig.send(Wake(rig.now_ns))
+    assert [effect.trigger for effect in rig.of(ReadAccount)] == ["poll"]
+
+
 def test_books_are_read_after_a_reconnect_after_doubt_at_the_days_end_and_on_request() -> None:
     rig = holding()
     rig.facts.clear()
