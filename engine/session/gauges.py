@@ -27,31 +27,29 @@ class Gauge:
 
     def __init__(self) -> None:
         self.max = 0
-        self._older = [0] * _BUCKETS  # all but the two newest windows
-        self._last = [0] * _BUCKETS
-        self._now = [0] * _BUCKETS
+        self._older: dict[int, int] = {}  # samples by bucket, of all but the two newest windows
+        self._last: dict[int, int] = {}
+        self._now: dict[int, int] = {}
 
     def add(self, value: int) -> None:
         """Count one sample."""
         if value > self.max:
             self.max = value
         if value < _PER_OCTAVE:
-            self._now[value if value > 0 else 0] += 1
-            return
-        octave = value.bit_length() - _OCTAVE_BITS - 1
-        try:
-            self._now[(octave << _OCTAVE_BITS) + (value >> octave)] += 1
-        except IndexError:
-            self._now[-1] += 1
+            index = value if value > 0 else 0
+        else:
+            octave = value.bit_length() - _OCTAVE_BITS - 1
+            index = min((octave << _OCTAVE_BITS) + (value >> octave), _BUCKETS - 1)
+        self._now[index] = self._now.get(index, 0) + 1
 
     def turn(self) -> None:
         """Begin a new window: `recent` looks at this one and the one before it."""
-        self._older = [older + last for older, last in zip(self._older, self._last, strict=True)]
-        self._last, self._now = self._now, [0] * _BUCKETS
+        self._older = _together(self._older, self._last)
+        self._last, self._now = self._now, {}
 
     @property
     def count(self) -> int:
-        return sum(self._older) + sum(self._last) + sum(self._now)
+        return sum(self._all().values())
 
     def percentile(self, percent: int) -> int:
         """The `percent`-th percentile of the run by nearest rank, rounded up to its bucket's end; 0 without samples."""
@@ -59,7 +57,7 @@ class Gauge:
 
     def recent(self, percent: int) -> int:
         """The same over the newest one to two windows."""
-        return self._percentile([last + now for last, now in zip(self._last, self._now, strict=True)], percent)
+        return self._percentile(_together(self._last, self._now), percent)
 
     def percentiles(self) -> Percentiles:
         """The run's p50, p95, p99 and maximum, in the unit of the samples."""
@@ -67,14 +65,14 @@ class Gauge:
         p50, p95, p99 = (self._percentile(buckets, percent) for percent in (50, 95, 99))
         return Percentiles(p50, p95, p99, self.max)
 
-    def _all(self) -> list[int]:
-        return [sum(counts) for counts in zip(self._older, self._last, self._now, strict=True)]
+    def _all(self) -> dict[int, int]:
+        return _together(self._older, self._last, self._now)
 
-    def _percentile(self, buckets: list[int], percent: int) -> int:
-        wanted = max(1, -(-sum(buckets) * percent // 100))
+    def _percentile(self, buckets: dict[int, int], percent: int) -> int:
+        wanted = max(1, -(-sum(buckets.values()) * percent // 100))
         seen = 0
-        for index, count in enumerate(buckets):
-            seen += count
+        for index in sorted(buckets):
+            seen += buckets[index]
             if seen >= wanted:
                 return min(self.max, _end_of(index))
         return 0
@@ -96,6 +94,15 @@ class Memory:
         now: int = self._process.memory_info().rss
         self.peak = max(self.peak, now)
         return now
+
+
+def _together(*windows: dict[int, int]) -> dict[int, int]:
+    """The samples of all windows by bucket."""
+    total = dict(windows[0])
+    for window in windows[1:]:
+        for index, count in window.items():
+            total[index] = total.get(index, 0) + count
+    return total
 
 
 def _end_of(index: int) -> int:
