@@ -3,11 +3,12 @@
 import contextlib
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from engine.core.engine import Engine
 from engine.core.events import Act, AnyEvent, Command, FeedHealth
 from engine.core.facts import AnyEffect, AnyFact, FillBooked, OrderChanged, SignalEnded, Submit
+from engine.core.money import text
 from engine.core.words import OrderState, Purpose
 from store.database import reading
 from store.desk import open_store
@@ -17,6 +18,10 @@ from store.recovery import verify_file
 def _enters(change: OrderChanged) -> bool:
     """Whether it is an entry order on its way out."""
     return change.purpose is Purpose.ENTRY and change.previous is OrderState.NEW
+
+
+ADOPTED: Final = "-a"
+"""How the id of an order ends that stands for what an operator took over from the venue."""
 
 
 class Violation(AssertionError):
@@ -151,10 +156,9 @@ class Watcher:
         if open_signals:
             raise Violation(f"signals without a terminal state: {open_signals}")
         if world.wire:
-            mine = sorted((order_id, qty, price, fee) for qty, price, fee, order_id in rows)
-            from engine.core.money import text
-
-            theirs = sorted((t.order.client_id, text(t.qty), text(t.price), text(t.fee)) for t in world.account.trades)
+            mine = sorted((order_id, *amounts) for *amounts, order_id in rows if not order_id.endswith(ADOPTED))
+            traded = [trade for trade in world.account.trades if trade.order.client_id]  # the others were made by hand
+            theirs = sorted((t.order.client_id, text(t.qty), text(t.price), text(t.fee)) for t in traded)
             if mine != theirs:
                 only_mine, only_theirs = set(mine) - set(theirs), set(theirs) - set(mine)
                 raise Violation(f"fills differ: the desk alone has {only_mine}, the venue alone {only_theirs}")

@@ -210,6 +210,7 @@ class _Course:
                 continue
             if state.killed:
                 world.command(Act.REARM, "all is well again")
+            self._settle_by_hand()
             for act in (Act.RESUME, Act.RESET_BREAKER):
                 world.command(act, "all is well again")
             await asyncio.sleep(2)
@@ -218,6 +219,16 @@ class _Course:
             if not wrong and state.tally.signals:
                 return
         raise Violation(f"not settled {CONVERGE_S:g} s after the last fault: {'; '.join(wrong)}")
+
+    def _settle_by_hand(self) -> None:
+        """What only people can settle: orders that are not the desk's, and what was done at the venue by hand."""
+        world = self.world
+        for order in list(world.account.working.values()):
+            if world.wire and not order.client_id:
+                world.account.cancel(order, world.venue.clock.now_ns())
+        for key, suspect in world.desk.state.comparison.suspects.items():
+            if suspect.id and key.split()[0] in ("position", "cash"):
+                world.command(Act.RECONCILE, "done by hand", suspect.id)
 
     async def _end(self) -> None:
         life = self.world.desk

@@ -1,6 +1,7 @@
 """The faults of a seed: which kinds it has, how often they come, and what each does to the world."""
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -8,8 +9,12 @@ from typing import Any
 
 import msgspec
 
+from engine.core import money
 from engine.core.events import Act
+from engine.core.words import OrderKind, TimeInForce
+from engine.venues.sim.accounts import Ask
 from engine.venues.sim.faults import Faults
+from engine.venues.sim.wire import Refusal
 from tests.simulator.network import Pipe
 from tests.simulator.world import World
 
@@ -204,6 +209,23 @@ async def venue_clock_off(t: Trouble) -> None:
     t.world.venue.clock.skew_ns = t.dice.choice((-4, -1, 1, 4)) * 1_000_000_000
     await t.for_some(5, 60)
     t.world.venue.clock.skew_ns = 0
+
+
+@fault
+async def traded_by_hand(t: Trouble) -> None:
+    """Somebody uses the account beside the desk: closes a position, or leaves an order there."""
+    if not t.world.wire:
+        return
+    account, symbol = t.world.account, t.dice.choice(t.world.symbols)
+    held = account.books.qty(symbol)
+    ask = Ask(symbol, -held, 0, OrderKind.MARKET, TimeInForce.IOC, True, "")
+    if not held:
+        instrument = account.instruments[symbol]
+        price = account._mark(symbol) * 97 // 100 // instrument.tick * instrument.tick
+        qty = -(-10 * money.SCALE * money.SCALE // price // instrument.lot) * instrument.lot
+        ask = Ask(symbol, qty, price, OrderKind.LIMIT, TimeInForce.GTC, False, "")
+    with contextlib.suppress(Refusal):
+        account.place(ask, t.world.venue.clock.now_ns())
 
 
 # --- the disk ---
