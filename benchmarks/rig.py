@@ -72,6 +72,9 @@ class PacedFeed:
     async def connect(self) -> None:
         """Nothing to connect to."""
 
+    async def sync_time(self) -> int | None:
+        return 0
+
     async def instruments(self) -> Sequence[Instrument]:
         return self._instruments
 

@@ -8,15 +8,28 @@ import asyncio
 import time
 from typing import Final
 
+_PASSING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 class WallClock:
-    """Real time."""
+    """Real time: the machine's clock as it stood when this one was made, and what has passed since.
+
+    So a machine whose clock is set while the desk runs changes nothing of the desk's; `stepped_ns` tells of it. Time
+    during which the machine was suspended has passed, too.
+    """
 
     kind: Final = "wall"
     speed: Final = 1
 
+    def __init__(self) -> None:
+        self._origin_ns = time.time_ns() - _passed_ns()
+
     def now_ns(self) -> int:
-        return time.time_ns()
+        return self._origin_ns + _passed_ns()
+
+    def stepped_ns(self) -> int:
+        """How far the machine's clock has been moved since; positive: forwards. Slow drift is in it as well."""
+        return time.time_ns() - self.now_ns()
 
     def mono_ns(self) -> int:
         return time.monotonic_ns()
@@ -68,6 +81,11 @@ class VirtualClock:
     async def sleep(self, ns: int) -> None:
         """Real tasks do not wait for virtual time; they only give way."""
         await asyncio.sleep(0)
+
+
+def _passed_ns() -> int:
+    """Nanoseconds since some moment, suspended time included where the system counts it."""
+    return time.clock_gettime_ns(_PASSING)
 
 
 def block(seconds: float) -> None:

@@ -38,6 +38,9 @@ class Feed(Protocol):
 
     async def instruments(self) -> Sequence[Instrument]: ...
 
+    async def sync_time(self) -> int | None:
+        """How far the venue's clock is ahead of ours, in ns, by asking it; None if it does not say."""
+
     async def history(self, symbol: str, span_ns: int, count: int) -> list[Bar]:
         """The newest `count` closed bars, oldest first, without the still open one; `backfilled` is set."""
 

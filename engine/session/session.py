@@ -31,7 +31,7 @@ from engine.session.plan import Plan
 from engine.session.ports import CommandRequest, Desk
 from engine.session.runner import CoreFailed, Runner
 from engine.session.shell import Shell
-from engine.session.tasks import Tasks
+from engine.session.tasks import OFFSET_NS_MAX, Tasks
 from engine.session.viewing import RunFacts
 from engine.session.volatility import VolatilityReader
 from engine.venues.bitunix.seeding import Attempt, seed_history
@@ -51,6 +51,7 @@ STEP_SECONDS: Final = 10.0
 PULSE_SECONDS: Final = 0.1
 PAST_NS_MAX: Final = MINUTE  # a wall clock may be set back a little
 BASE_SPAN_NS: Final = MINUTE
+WRONG_NS_MAX: Final = MINUTE  # a clock further from the venue's is wrong, and nothing is recorded by it
 
 log = logging.getLogger("session")
 
@@ -230,6 +231,7 @@ class Session:
         shell.phase_text = "connecting"
         if plan.feed is not None:
             await self._or_stop(plan.feed.connect())
+            self._refuse_wrong_time(await self._or_stop(plan.feed.sync_time()))
             instruments = await self._or_stop(plan.feed.instruments()) or ()
             if plan.broker is not None:
                 await self._or_stop(plan.broker.connect())
@@ -261,6 +263,15 @@ class Session:
                 f"the books in {self._plan.home.dir} have lived until {instant(books_ns)}, and this market begins at "
                 f"{instant(now_ns)}; give it books of its own with --home DIR"
             )
+
+    def _refuse_wrong_time(self, offset_ns: int | None) -> None:
+        """A clock that is far off would put a wrong time on everything the desk records."""
+        if offset_ns is None or abs(offset_ns) <= OFFSET_NS_MAX:
+            return
+        text = f"the venue's clock is {offset_ns / SECOND:+.1f} s from this machine's"
+        if abs(offset_ns) > WRONG_NS_MAX:
+            raise StartFailed(f"{text}: set this machine's clock (timedatectl set-ntp true), then start again")
+        log.warning("%s", text)
 
     def _refuse_orphans(self, shell: Shell, config: CoreConfig) -> None:
         """A position the run would get no prices for could not be guarded: the start names it instead."""

@@ -14,9 +14,10 @@ import msgspec
 from engine.core.events import Act, AnyEvent, BrokerEvent, Command, FundingRate, OrderRefused
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
 from engine.core.words import BlockReason, ReasonCode
+from engine.session.clock import WallClock
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
-from engine.session.ports import Broker
+from engine.session.ports import Broker, Feed
 from engine.session.runner import BATCH_EVENTS_MAX
 from engine.session.shell import Shell
 from engine.session.volatility import BadIndex, VolatilityReader
@@ -31,6 +32,9 @@ BALANCE_EVERY_SECONDS: Final = 10  # of the desk's clock
 BALANCE_SECONDS_MIN: Final = 0.2
 FUNDING_RATE_DEFAULT: Final = 10_000  # 0.01 %
 TIMER_CHECK_SECONDS: Final = 0.05
+OFFSET_NS_MAX: Final = 5_000_000_000  # the venue's clock may be this far from ours
+STEP_NS_MIN: Final = 1_000_000_000
+SYNC_EVERY_NS: Final = 3_600_000_000_000
 VOLATILITY_REFRESH_NS: Final = 60_000_000_000
 LIMIT_TEXT: Final = "CRITICAL: Memory Limit Exceeded"
 
@@ -46,6 +50,7 @@ class Tasks:
         self._shell = shell
         self._outputs = outputs
         self._volatility = volatility
+        self._stepped_ns = 0
         self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
 
     def all(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
@@ -184,6 +189,7 @@ class Tasks:
                 self._shell.stop("watchdog", 1)
             if probe % MEMORY_CHECK_PROBES == 1:
                 self._check_memory(policy.memory_max_bytes)
+                self._check_clock()
 
     def _check_memory(self, limit: int) -> None:
         rss = self._shell.memory.read()
@@ -297,10 +303,32 @@ class Tasks:
                 self._shell.stop("stale_data", 1)
             await asyncio.sleep(1)
 
+    async def _sync_time(self, feed: Feed) -> None:
+        """Compare clocks with the venue; far apart is told, once until they are near again."""
+        try:
+            offset_ns = await feed.sync_time()
+        except VenueError as problem:
+            log.warning("the venue was not asked for its time: %s", problem)
+            return
+        if offset_ns is not None and abs(offset_ns) > OFFSET_NS_MAX:
+            self._shell.error("clock", f"the venue's clock is {offset_ns / 1e9:+.1f} s from ours")
+
+    def _check_clock(self) -> None:
+        """Tell when the machine's clock was set; the desk goes on by its own."""
+        stepped_ns = self._plan.clock.stepped_ns() if isinstance(self._plan.clock, WallClock) else 0
+        if abs(stepped_ns - self._stepped_ns) > STEP_NS_MIN:
+            by_s = (stepped_ns - self._stepped_ns) / 1e9
+            self._shell.error("clock", f"the machine's clock was set by {by_s:+.1f} s; the desk goes on by its own")
+            self._stepped_ns = stepped_ns
+
     async def funding(self) -> None:
-        """Where the venue gives no funding rate for a perpetual, the assumed one stands in."""
+        """Where the venue gives no funding rate for a perpetual, the assumed one stands in; hourly, compare clocks."""
         shell, clock = self._shell, self._plan.clock
+        synced_ns = clock.mono_ns()
         while True:
+            if self._plan.feed is not None and clock.mono_ns() - synced_ns >= SYNC_EVERY_NS:
+                synced_ns = clock.mono_ns()
+                await self._sync_time(self._plan.feed)
             for symbol, known in shell.runner.engine.state.symbols.items():
                 instrument = shell.runner.engine.desk.instruments[symbol]
                 if known.funding is None and instrument.funding_interval_ns:

@@ -77,3 +77,19 @@ def test_a_command_that_comes_when_the_core_takes_nothing_more_is_answered(
         world.kill_desk()
 
     run(world, course())
+
+
+@pytest.mark.parametrize(("skew_s", "starts"), [(-3_600, False), (61, False), (59, True), (-4, True)])
+def test_a_machine_whose_clock_is_far_from_the_venues_starts_no_desk(world: World, skew_s: int, starts: bool) -> None:
+    async def course() -> None:
+        await world.open_venue()
+        world.skew_ns = skew_s * 1_000_000_000
+        life = world.start_desk()
+        await asyncio.sleep(10)
+        assert (life.state.phase is SessionPhase.RUNNING) is starts
+        if not starts:
+            assert "set this machine's clock" in life.session.failure
+        else:
+            world.kill_desk()
+
+    run(world, course())

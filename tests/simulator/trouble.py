@@ -65,7 +65,7 @@ class Trouble:
         for name, calm in msgspec.structs.asdict(Faults()).items():
             setattr(world.venue.faults, name, calm)
         world.venue.clock.skew_ns = 0
-        world.clock.skew_ns = 0
+        world.skew_ns = 0
         if not world.desk.is_over:
             _journal(self).heal()
 
@@ -283,6 +283,15 @@ async def restarted(t: Trouble) -> None:
 async def stalled(t: Trouble) -> None:
     """The whole machine stands still, as when it is suspended."""
     t.world.loop.now += t.dice.choice((0.3, 2.0, 4.0, 30.0))
+
+
+@fault
+async def clock_steps(t: Trouble) -> None:
+    """The machine's wall clock is set, by a little or by an hour, and perhaps set right again."""
+    t.world.skew_ns += t.dice.choice((-3_600, -60, -2, 2, 60, 3_600)) * 1_000_000_000
+    await t.for_some(5, 60)
+    if t.dice.random() < 0.7:
+        t.world.skew_ns = 0
 
 
 # --- the operator ---

@@ -49,17 +49,17 @@ THIN: Final = PaperModel(displayed_max=100_000, participation_max=5_000_000)
 
 
 class SimClock:
-    """The desk's clock: the loop's time, and what is wrong with the machine's."""
+    """The clock of one life: the machine's as it stood when that began, and the loop's time since. As `WallClock`."""
 
     kind: Final = "wall"
     speed: Final = 1
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    def __init__(self, loop: VirtualLoop, skew_ns: int = 0) -> None:
         self._loop = loop
-        self.skew_ns = 0
+        self._origin_ns = ORIGIN_NS + skew_ns
 
     def now_ns(self) -> int:
-        return ORIGIN_NS + self.mono_ns() + self.skew_ns
+        return self._origin_ns + self.mono_ns()
 
     def mono_ns(self) -> int:
         return round(self._loop.now * 1e9)
@@ -109,7 +109,7 @@ class World:
         self.seed = seed
         self.loop = loop
         self.line = loop.line = Line(loop, random.Random(f"line {seed}"))
-        self.clock = SimClock(loop)
+        self.skew_ns = 0  # of the machine's clock
         self.home = Home.at(folder, "paper")
         self.home.create()
         self.wire = wire
@@ -142,6 +142,7 @@ class World:
     def start_desk(self) -> Incarnation:
         """A new process in the desk's home."""
         process = Process(f"desk {len(self.lives) + 1}")
+        self.clock = SimClock(self.loop, self.skew_ns)
         lock = DeskLock.acquire(self.home.lock, Holder(1))
         store = open_store(self.home.database, "paper", self.clock, threaded=False)
         session = Session(self._plan(store, lock))

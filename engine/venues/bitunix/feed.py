@@ -115,6 +115,11 @@ class BitunixFeed:
             attempts=settings.read_attempts,
         )
 
+    async def sync_time(self) -> int | None:
+        """How far the venue's clock is ahead of ours, in ns, at the least; None if it does not say. May raise."""
+        await self._rest.get("/market/tickers", {"symbols": self._symbols[0]}, attempts=self._settings.read_attempts)
+        return self._rest.offset.correction_ns if self._rest.offset.samples else None
+
     async def history(self, symbol: str, span_ns: int, count: int) -> list[Bar]:
         """The newest `count` closed bars, oldest first; live bars go on after them, without overlap or hole.
 
