@@ -14,6 +14,7 @@ from typing import Any, Final
 from tests.simulator.loop import CURRENT, Process, VirtualLoop
 
 FIRST_PORT: Final = 20_000
+APART_S: Final = 1e-6  # bytes written after others arrive after them: of two timers at one time either may be first
 
 
 class Line:
@@ -194,7 +195,7 @@ class End(asyncio.Transport):
 
     def _send(self, data: bytes | None) -> None:
         loop = self._line.loop
-        self._free_s = max(self._free_s, loop.time() + self._line.delay_s())
+        self._free_s = max(self._free_s + APART_S, loop.time() + self._line.delay_s())
         peer = self.peer
         loop.call_at(self._free_s, self._arrived, data, context=peer._context)
 

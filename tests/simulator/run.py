@@ -202,7 +202,7 @@ class _Course:
         while world.loop.now < end:
             await asyncio.sleep(5)
             self._raise()
-            if world.desk.is_over or world.desk.state is None:
+            if world.desk.is_over or not world.desk.has_begun:
                 continue
             state = world.desk.state
             if state.phase is not SessionPhase.RUNNING:

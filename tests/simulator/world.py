@@ -97,6 +97,11 @@ class Incarnation:
         return self.process.is_dead or (self.task is not None and self.task.done())
 
     @property
+    def has_begun(self) -> bool:
+        """Whether its core has been told of the run; before that its state is the one before's."""
+        return self.session._shell is not None and self.session._shell.has_begun
+
+    @property
     def state(self) -> Any:
         shell = self.session._shell
         return shell.runner.engine.state if shell is not None else None
