@@ -59,6 +59,7 @@ from engine.core.view import CommandReceipt, DeskView
 from engine.core.words import OrderKind, Side
 from engine.session import remote
 from engine.session.control import ControlServer
+from engine.session.emergency import Emergency
 from engine.session.ports import Clock, CommandRequest
 from engine.session.runner import Runner
 from engine.session.session import Session
@@ -129,7 +130,8 @@ async def _shell_at(feed: PacedFeed, opened: Place) -> tuple[Shell, TimedRunner]
     instruments = await feed.instruments()
     runner = TimedRunner(Engine(make_all), opened.store, run_id, clock)
     facts = RunFacts("paper", run_id, "sim", "paper", "generated", clock.kind, SEED, 1, 0)
-    shell = Shell(runner, facts, clock, lambda _: None, lambda _: None, 0, "")
+    unused = Emergency(opened.folder.path / "emergency.jsonl", opened.folder.path / "ballast")
+    shell = Shell(runner, facts, clock, lambda _: None, lambda _: None, unused, 0, "")
     shell.take_now(RunStarted(clock.now_ns(), run_id, core_config(instruments)))
     for instrument in instruments:
         for bar in await feed.history(instrument.symbol, MINUTE, HISTORY):

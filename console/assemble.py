@@ -25,6 +25,7 @@ from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, StrategyS
 from engine.core.events import DataRejected
 from engine.session.clock import ScaledClock, VirtualClock, WallClock
 from engine.session.config import Config, to_core
+from engine.session.emergency import BALLAST_BYTES, hold_ballast
 from engine.session.errors import SessionError
 from engine.session.home import kill_requested, write_kill_file
 from engine.session.hours import Hours
@@ -83,6 +84,8 @@ def run_desk(config: Config, options: RunOptions) -> int:
     started_ns = WallClock().now_ns()
     lock = DeskLock.acquire(options.home.lock, Holder(pid=os.getpid(), started_ns=started_ns))
     try:
+        if not hold_ballast(options.home.ballast):
+            say.aside(f"nightdesk: there is no room in {options.home.dir} for the ballast of {BALLAST_BYTES >> 20} MiB")
         store = open_store(options.home.database, options.env, WallClock())
         try:
             if options.headless:

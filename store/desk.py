@@ -22,6 +22,7 @@ from store.errors import Damaged, StoreError
 from store.heads import Heads
 from store.journal import InlineJournal, ThreadJournal
 from store.recovery import Inputs, RunStart, recover, run_facts, run_inputs, verify_file
+from store.rejoin import rejoin
 from store.retention import Prunable, Pruned, prune
 from store.writer import JournalWriter
 
@@ -151,6 +152,9 @@ def _open(path: Path, env: str, clock: Clock, threaded: bool, restored: Restored
             missing = heads.catch_up(connection, clock.now_ns())
             text = restored.text if restored is not None else missing
             writer = JournalWriter(connection, clock, heads)
+            rejoined = rejoin(writer, path, clock.now_ns())
+            if rejoined.lost:
+                text = f"{text + '; ' if text else ''}the emergency record is not all in the journal: {rejoined.lost}"
             if text:
                 writer.write_restored(text)
             recovered = recover(connection, path)

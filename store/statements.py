@@ -72,6 +72,7 @@ RUN_ERROR_KINDS: Final = (
 )
 RUN_COUNTS: Final = (
     "SELECT (SELECT count(*) FROM orders WHERE run = ?), "
-    "(SELECT count(*) FROM orders WHERE run = ? AND state = 'REJECTED' AND reason_code NOT IN ('', 'kill')), "
+    "(SELECT count(*) FROM orders WHERE run = ? AND state = 'REJECTED' "
+    "AND reason_code NOT IN ('', 'kill', 'journal')), "
     "(SELECT count(*) FROM errors WHERE run = ?), (SELECT count(*) FROM signals WHERE run = ?)"
 )

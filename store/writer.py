@@ -28,7 +28,7 @@ from store.projections import Place, project_fact, project_note
 SNAPSHOTS_KEPT: Final = 3
 SIGN_EVERY_NS: Final = HOUR  # of the desk's clock
 NOTE_KINDS: Final = frozenset(
-    {"run", "run_started", "snapshot", "report", "latch", "rearm", "restored", "head", "anchor"}
+    {"run", "run_started", "snapshot", "report", "latch", "rearm", "restored", "rejoined", "head", "anchor"}
 )
 """Rows the journal writes of its own, beside facts and blocks of inputs."""
 _INSERT: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -96,6 +96,12 @@ class JournalWriter:
         with self._transaction():
             self._append("restored", self._clock.now_ns(), body=_json({"text": text}))
             self._sign(self._clock.now_ns(), RESTORED)
+
+    def write_rejoined(self, batches: int, inputs: int, lost: str) -> None:
+        """Record that the emergency record was read back: how much the journal lacked, and what it still lacks."""
+        with self._transaction():
+            body = _json({"batches": batches, "inputs": inputs, "lost": lost})
+            self._append("rejoined", self._clock.now_ns(), body=body)
 
     @property
     def is_signed(self) -> bool:

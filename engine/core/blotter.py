@@ -34,7 +34,7 @@ from engine.core.facts import (
 from engine.core.orders import AMENDABLE, Order, Terms, Trigger
 from engine.core.paper import PaperBroker
 from engine.core.safety import Safety
-from engine.core.words import BlockReason, OrderKind, OrderState, Purpose, ReasonCode, Severity
+from engine.core.words import HELD_BACK, BlockReason, OrderKind, OrderState, Purpose, Severity
 
 ENDED_ORDERS_KEPT: Final = 500
 FILL_IDS_KEPT: Final = 5_000
@@ -235,7 +235,7 @@ class Blotter:
         if trigger in (Trigger.AMENDED, Trigger.AMEND_REFUSED) and order.is_whole:
             trigger = Trigger.FULL_FILL
         self._step(order, trigger, code, text)
-        if order.state is OrderState.REJECTED and code not in ("", ReasonCode.KILLED):
+        if order.state is OrderState.REJECTED and code not in ("", *HELD_BACK):
             state.tally.rejects += 1  # an order that never reached the broker, or was held back, is none it refused
             state.day_rejects += 1
         return order

@@ -23,7 +23,7 @@ from engine.core.reconciliation import Reconciliation
 from engine.core.safety import Safety
 from engine.core.state import Holding
 from engine.core.strategy import ExitWish
-from engine.core.words import BlockReason, Decision, ExitReason, Purpose, ReasonCode, Severity
+from engine.core.words import HELD_BACK, BlockReason, Decision, ExitReason, Purpose, Severity
 
 
 class Trading:
@@ -64,7 +64,7 @@ class Trading:
             self._liquidation(event)
         elif (order := self.blotter.answer(event)) is not None:
             self.exits.protect(order.symbol)
-            if isinstance(event, OrderRefused) and event.code != ReasonCode.KILLED:
+            if isinstance(event, OrderRefused) and event.code not in HELD_BACK:
                 self._breakers.refused()
 
     def close_at_last(self) -> None:

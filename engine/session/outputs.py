@@ -128,8 +128,11 @@ class Outputs:
         results = Results(report, self._marks, self._trades, shell.build_view())
         failed = [*unsigned, *write_end(self._plan.folder, results, self._scrubber)]
         try:
-            recorded = self._plan.store.record_report(self._plan.folder.run_id, json.dumps(report))
-            recorded.result(RECORD_SECONDS)
+            if shell.emergency.is_on:
+                shell.emergency.report(self._plan.folder.run_id, json.dumps(report))
+            else:
+                recorded = self._plan.store.record_report(self._plan.folder.run_id, json.dumps(report))
+                recorded.result(RECORD_SECONDS)
         except Exception as error:  # whatever keeps it out, the file is there and the reason is told
             failed.append(f"the report is not in the database: {error}")
         return failed

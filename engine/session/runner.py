@@ -6,16 +6,22 @@ itself never waits: `close` hands a batch over and returns the journal's promise
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from engine.core.engine import Engine
 from engine.core.events import AnyEvent, Wake
 from engine.core.facts import AnyEffect, AnyFact, Fact, WakeAt
-from engine.session.ports import Batch, Committed, Journal
+from engine.session.ports import Batch, Committed
 
 BATCH_EVENTS_MAX: Final = 4_096
+
+
+class Record(Protocol):
+    """What takes batches: the journal, or the emergency record in its place."""
+
+    def commit(self, batch: Batch) -> Future[Committed]: ...
 
 
 class CoreFailed(Exception):
@@ -37,16 +43,20 @@ class Runner:
         wake_ns: When the core wants to be woken; 0 if it does not.
     """
 
-    def __init__(self, engine: Engine, journal: Journal, run_id: str, next_seq: int, now: Callable[[], int]) -> None:
+    def __init__(self, engine: Engine, record: Record, run_id: str, next_seq: int, now: Callable[[], int]) -> None:
         self.engine = engine
         self.wake_ns = 0
-        self._journal = journal
+        self._record = record
         self._run_id = run_id
         self._next_seq = next_seq
         self._now = now
         self._inputs: list[AnyEvent] = []
         self._facts: list[tuple[int, AnyFact]] = []
         self._effects: list[AnyEffect] = []
+
+    def write_to(self, record: Record) -> None:
+        """Hand batches to `record` from now on."""
+        self._record = record
 
     @property
     def has_effects(self) -> bool:
@@ -120,4 +130,4 @@ class Runner:
         self._next_seq += len(self._inputs)
         effects = self._effects
         self._inputs, self._facts, self._effects = [], [], []
-        return Closed(batch, self._journal.commit(batch), effects)
+        return Closed(batch, self._record.commit(batch), effects)

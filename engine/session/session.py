@@ -24,6 +24,8 @@ from engine.core.words import BlockReason
 from engine.review.moments import instant
 from engine.session.clock import VirtualClock
 from engine.session.control import ControlServer
+from engine.session.emergency import Emergency
+from engine.session.files import replace_file
 from engine.session.guard import Guard
 from engine.session.logs import log_stray_errors
 from engine.session.outputs import Outputs
@@ -144,6 +146,7 @@ class Session:
             self._pulse_handle.cancel()
             forget_strays()
             guard.stop()
+            shell.emergency.close()
         return code
 
     def _make_shell(self, engine: Engine) -> Shell:
@@ -161,7 +164,10 @@ class Session:
             duration_ns=plan.policy.duration_ns,
             paper_start_day=plan.paper_start_day,
         )
-        shell = Shell(runner, run, plan.clock, self._outputs.written, self._latched, recovered.rows, recovered.head)
+        record = Emergency(plan.home.emergency, plan.home.ballast)
+        shell = Shell(
+            runner, run, plan.clock, self._outputs.written, self._latched, record, recovered.rows, recovered.head
+        )
         if self._early_stop is not None:
             shell.stop(*self._early_stop)
         return shell
@@ -192,6 +198,8 @@ class Session:
         if killed:
             self._guard.killed()
         self._plan.store.journal.latch(killed, "kill" if killed else "rearm")
+        if killed and self._shell is not None and self._shell.emergency.is_on:
+            replace_file(self._plan.home.latch_file, b"killed while the journal could not be written\n")
 
     # --- start ---
 
@@ -251,6 +259,8 @@ class Session:
         shell.close_batch(snapshot=True)  # by itself in its batch: a replay of this run starts from here
         if plan.store.restored_text:
             shell.act(Act.BLOCK, plan.store.restored_text, BlockReason.RESTORED.value)
+        if BlockReason.JOURNAL in shell.runner.engine.state.blocks:
+            shell.act(Act.UNBLOCK, "the journal is written again", BlockReason.JOURNAL.value)
         self._pump = asyncio.create_task(shell.pump(), name="pump")
         plan.home.point_latest_at(plan.folder)
         self._outputs.started(plan.config_snapshot)
@@ -433,6 +443,9 @@ class Session:
         problems += self._tell_late_ends(shell)
         if shell.broken:
             problems.append(f"{reason}: what is told here beyond the journal's last row is not durable")
+        elif shell.emergency.is_on:
+            kept = f"{shell.emergency.batches} batches are in {self._plan.home.emergency.name}"
+            problems.append(f"the journal failed: {shell.journal_error}; {kept}, and the next start reads them back")
         if begun:
             problems += self._report(shell, reason, code, problems)
         for problem in problems:

@@ -2,7 +2,8 @@
 
 It decides nothing. One step takes what waits in the inbox to the core; a batch closes at once when an effect or a
 receipt waits for it, otherwise after a quarter of a second or when it is large. What rests on a batch leaves when the
-journal says it is durable. If the journal cannot say so, the gate closes and the session ends: what the core knows
+journal says it is durable. If the journal cannot say so, the gate closes, the emergency record takes what the journal
+may lack, and the session ends in order on that record. If that fails too, nothing leaves any more: what the core knows
 beyond the disk is thrown away, and the next start rebuilds it.
 """
 
@@ -30,7 +31,8 @@ from engine.core.facts import (
     Submit,
 )
 from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView
-from engine.core.words import OrderState
+from engine.core.words import BlockReason, OrderState
+from engine.session.emergency import Emergency
 from engine.session.fingerprints import fingerprint
 from engine.session.gate import Gate
 from engine.session.gauges import Gauge, Memory
@@ -64,12 +66,24 @@ class Waiting(msgspec.Struct):
     kills: bool = False
 
 
+class Pending(msgspec.Struct):
+    """A batch that is not durable yet, and what waits for that: orders on `durable`, receipts, a view."""
+
+    closed: Closed
+    durable: asyncio.Future[Committed]
+    owed: Sequence[Waiting]
+    view: DeskView | None
+
+
 class Shell:
     """Carries for one run. Belongs to the engine's loop; only `view` and `command` may be called from other threads.
 
     Attributes:
-        outgoing: Batches whose orders wait for `execution_task`, with the journal's promise.
+        outgoing: Batches whose orders wait for `execution_task`, with the promise that they will be durable.
         to_read: Why the broker's books are to be read, as the core asked last; `reads` is set when it has.
+        emergency: What stands in for the journal once that has failed.
+        journal_error: What the journal failed with; empty while all is well.
+        broken: Nothing can be recorded any more, or the core has failed: nothing is certain, and nothing leaves.
         stop_reason: Why the session is to end, once it is: (reason, exit code).
     """
 
@@ -80,6 +94,7 @@ class Shell:
         clock: Clock,
         on_written: Callable[[Batch], None],
         on_latch: Callable[[bool], None],
+        emergency: Emergency,
         rows: int,
         head: str,
     ) -> None:
@@ -103,7 +118,9 @@ class Shell:
         self.running_mono_ns = 0
         self.phase_text = "opening"
         self.rows, self.head = rows, head
-        self.broken = False  # the journal has failed: nothing more is certain
+        self.broken = False
+        self.emergency = emergency
+        self.journal_error = ""  # why the journal takes nothing any more
         self._on_written = on_written
         self._on_latch = on_latch
         self._loop = asyncio.get_running_loop()
@@ -117,6 +134,7 @@ class Shell:
         self._durable = asyncio.Event()
         self._durable.set()
         self._in_flight = 0
+        self._pending: deque[Pending] = deque()  # in the order of their batches
         self._untold: deque[tuple[Closed, DeskView | None]] = deque()  # durable, not yet logged and shown
 
     # --- what an operator's side calls, from any thread ---
@@ -272,10 +290,13 @@ class Shell:
         view = self._next_view(closed, bool(owed))
         self._in_flight += 1
         self._durable.clear()
-        durable = asyncio.wrap_future(closed.committed, loop=self._loop)
+        pending = Pending(closed, self._loop.create_future(), owed, view)
+        self._pending.append(pending)
         if any(isinstance(effect, OUTGOING) for effect in closed.effects):
-            self.outgoing.put_nowait((durable, closed.effects))
-        durable.add_done_callback(lambda done: self._committed(closed, done, owed, view))
+            self.outgoing.put_nowait((pending.durable, closed.effects))
+        asyncio.wrap_future(closed.committed, loop=self._loop).add_done_callback(
+            lambda done: self._settled(pending, done)
+        )
 
     async def durable(self) -> None:
         """Until everything closed so far is durable, or the journal has failed."""
@@ -320,18 +341,24 @@ class Shell:
 
     # --- after the disk ---
 
-    def _committed(
-        self, closed: Closed, done: asyncio.Future[Committed], owed: Sequence[Waiting], view: DeskView | None
-    ) -> None:
+    def _settled(self, pending: Pending, done: asyncio.Future[Committed]) -> None:
         error = done.exception()
-        if error is not None:
-            self._landed()
-            self._journal_failed(error, owed)
-            return
-        committed = done.result()
+        if pending.durable.done():
+            return  # the emergency record has it, or nothing has
+        if error is None:
+            assert self._pending.popleft() is pending, "batches become durable in their order"
+            self._committed(pending, done.result())
+        elif self.emergency.is_on:
+            self._record_lost(error)
+        else:
+            self._journal_failed(error)
+
+    def _committed(self, pending: Pending, committed: Committed) -> None:
+        closed, owed = pending.closed, pending.owed
+        pending.durable.set_result(committed)
         self.rows, self.head = committed.rows, committed.head
         self.commit_us.add(committed.took_us)
-        self._untold.append((closed, view))
+        self._untold.append((closed, pending.view))
         if any(isinstance(effect, OUTGOING) for effect in closed.effects):
             self._loop.call_later(TELL_SECONDS, self._tell)
         elif len(self._untold) == 1:
@@ -390,15 +417,38 @@ class Shell:
         elif isinstance(effect, Alert):
             log.warning("%s: %s", effect.title, effect.text)
 
-    def _journal_failed(self, error: BaseException, owed: Sequence[Waiting]) -> None:
-        """The outcome of a batch is unknown: nothing that rests on it may leave, and nothing new may start."""
+    def _journal_failed(self, error: BaseException) -> None:
+        """The outcome of a batch is unknown: entries stop at once, and what reduces risk goes on, on another record."""
         self.gate.slam()
-        for waiting in owed:
-            waiting.future.set_result(CommandReceipt(False, f"not recorded: {error}", waiting.took_us))
+        log.critical("the journal failed, the session ends: %s", error)
+        self.journal_error = str(error)
+        try:
+            self.emergency.begin(self.rows, self.head)
+            while self._pending:
+                committed = self.emergency.commit(self._pending[0].closed.batch).result()
+                self._committed(self._pending.popleft(), committed)
+        except OSError as lost:
+            self._record_lost(lost)
+            return
+        self.runner.write_to(self.emergency)
+        if self.has_begun:
+            self.act(Act.BLOCK, f"the journal cannot be written: {error}", BlockReason.JOURNAL.value)
+        self.stop("journal_failed", 1)
+
+    def _record_lost(self, error: BaseException) -> None:
+        """Neither the journal nor the emergency record takes anything: nothing may leave, and nothing new may start."""
+        self.gate.slam()
         if not self.broken:
             self.broken = True
-            log.critical("the journal failed, the session ends: %s", error)
+            log.critical("nothing can be recorded any more, the session ends: %s", error)
             self.stop("journal_failed", 1)
+        while self._pending:
+            pending = self._pending.popleft()
+            pending.durable.set_exception(error)
+            pending.durable.exception()  # nobody may be waiting for it
+            for waiting in pending.owed:
+                waiting.future.set_result(CommandReceipt(False, f"not recorded: {error}", waiting.took_us))
+            self._landed()
 
     # --- figures for the session ---
 

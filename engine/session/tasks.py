@@ -154,7 +154,8 @@ class Tasks:
             assert not isinstance(effect, Amend), "no venue's broker takes amends: resting_stops is off with one"
             if isinstance(effect, Submit) and not self._shell.gate.passes(effect):
                 text = "the gate was closed before it left"
-                refused = OrderRefused(effect.order_id, self._plan.clock.now_ns(), ReasonCode.KILLED.value, text)
+                code = ReasonCode.JOURNAL if self._shell.emergency.is_on else ReasonCode.KILLED
+                refused = OrderRefused(effect.order_id, self._plan.clock.now_ns(), code.value, text)
                 self._shell.inbox.put_first(refused)
             elif isinstance(effect, Submit | Cancel | Query):
                 before = self._orders.get(effect.symbol)

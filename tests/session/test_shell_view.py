@@ -1,6 +1,7 @@
 """What the shell adds to the core's own figures in a view."""
 
 from concurrent.futures import Future
+from pathlib import Path
 
 from engine.core.config import HOUR, SECOND
 from engine.core.events import FeedHealth, PhaseEntered, RunStarted, SessionPhase
@@ -8,6 +9,7 @@ from engine.core.facts import SignalEnded
 from engine.core.strategy import Proposal
 from engine.core.words import ReasonCode, Side
 from engine.session.clock import ScaledClock
+from engine.session.emergency import Emergency
 from engine.session.ports import Batch, Committed
 from engine.session.runner import Runner
 from engine.session.shell import Shell
@@ -30,16 +32,20 @@ class NoJournal:
         raise NotImplementedError
 
 
-async def test_the_time_a_run_has_lasted_is_told_on_the_sessions_own_clock() -> None:
+def unused(folder: Path) -> Emergency:
+    return Emergency(folder / "emergency.jsonl", folder / "ballast")
+
+
+async def test_the_time_a_run_has_lasted_is_told_on_the_sessions_own_clock(tmp_path: Path) -> None:
     clock = ScaledClock(START_NS, 60)
     runner = Runner(Rig().engine, NoJournal(), "run1", 1, clock.now_ns)
-    shell = Shell(runner, RUN, clock, lambda _: None, lambda _: None, 0, "")
+    shell = Shell(runner, RUN, clock, lambda _: None, lambda _: None, unused(tmp_path), 0, "")
     assert shell.build_view().elapsed_ns == 0
     shell.running_mono_ns = clock.mono_ns() - 2 * SECOND
     assert 120 * SECOND <= shell.build_view().elapsed_ns < 300 * SECOND
 
 
-async def test_a_price_from_an_earlier_run_is_shown_as_stale_and_not_traded_on() -> None:
+async def test_a_price_from_an_earlier_run_is_shown_as_stale_and_not_traded_on(tmp_path: Path) -> None:
     rig = Rig()
     rig.quote("100", "100.2")
     rig.now_ns += HOUR
@@ -47,9 +53,8 @@ async def test_a_price_from_an_earlier_run_is_shown_as_stale_and_not_traded_on()
     rig.seed()
     rig.send(PhaseEntered(rig.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
     clock = ScaledClock(rig.now_ns, 60)
-    shell = Shell(
-        Runner(rig.engine, NoJournal(), "run2", 1, clock.now_ns), RUN, clock, lambda _: None, lambda _: None, 0, ""
-    )
+    runner = Runner(rig.engine, NoJournal(), "run2", 1, clock.now_ns)
+    shell = Shell(runner, RUN, clock, lambda _: None, lambda _: None, unused(tmp_path), 0, "")
     (feed,) = shell.build_view().feeds
     assert (feed.health, feed.last, feed.bid) == (FeedHealth.STALE, d("100.1"), 0)
     assert rig.engine.state.at_ns - feed.last_ns >= HOUR

@@ -21,10 +21,13 @@ from engine.core.safety import Safety
 from engine.core.words import BlockReason, OrderState
 from engine.session.gate import Gate
 from engine.session.inbox import Inbox
+from engine.session.ports import Committed
 from engine.session.runner import Runner
+from engine.session.shell import Shell
 from engine.session.tasks import Tasks
 from engine.venues.bitunix.broker import BitunixBroker
 from engine.venues.bitunix.orders import Orders, Tracked
+from store.rejoin import Rejoined
 from store.writer import JournalWriter
 
 Bug = Callable[[], AbstractContextManager[object]]
@@ -346,4 +349,38 @@ def ids_repeat_after_a_restart() -> Iterator[None]:
         return f"run-{self.state.seq}-{self._ids}"
 
     with _instead(Desk, "new_id", repeats):
+        yield
+
+
+# --- the emergency record ---
+
+
+@bug
+def the_emergency_record_is_not_read_back() -> Iterator[None]:
+    with mock.patch("store.desk.rejoin", lambda *_: Rejoined()):
+        yield
+
+
+@bug
+def the_emergency_record_leaves_out_what_failed_first() -> Iterator[None]:
+    failed = Shell._journal_failed
+
+    def lossy(self: Shell, error: BaseException) -> None:
+        first = self._pending.popleft()
+        self._committed(first, Committed(self.rows, self.head, 0))
+        failed(self, error)
+
+    with _instead(Shell, "_journal_failed", lossy):
+        yield
+
+
+@bug
+def entries_leave_while_the_journal_takes_nothing() -> Iterator[None]:
+    failed = Shell._journal_failed
+
+    def open_gate(self: Shell, error: BaseException) -> None:
+        failed(self, error)
+        self.gate.passes = lambda order: True  # type: ignore[method-assign]
+
+    with _instead(Shell, "_journal_failed", open_gate):
         yield

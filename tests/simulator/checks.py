@@ -10,6 +10,7 @@ from engine.core.events import Act, AnyEvent, Command, FeedHealth
 from engine.core.facts import AnyEffect, AnyFact, FillBooked, OrderChanged, SignalEnded, Submit
 from engine.core.money import text
 from engine.core.words import OrderState, Purpose
+from engine.session.emergency import BatchKept, read_kept
 from store.database import reading
 from store.desk import open_store
 from store.recovery import verify_file
@@ -113,16 +114,23 @@ class Watcher:
     # --- on the way out ---
 
     def leaves(self, order: Submit) -> None:
-        """An order leaves the process: none that adds risk once a kill was asked for."""
+        """An order leaves the process: none that adds risk once a kill was asked for, or the journal has failed."""
         if self._world.killed and not order.reduce_only:
             self.problem = self.problem or f"entry {order.order_id} left after the kill"
+        if self._world.desk.session._shell.emergency.is_on and not order.reduce_only:
+            self.problem = self.problem or f"entry {order.order_id} left while the journal takes nothing"
 
     def reached(self, client_id: str) -> None:
         """An order arrives at the venue: its intent must be durable."""
         with reading(self._world.home.database) as connection:
             found = connection.execute("SELECT 1 FROM orders WHERE order_id = ?", (client_id,)).fetchone()
-        if found is None:
+        if found is None and client_id not in self._kept_orders():
             self.problem = self.problem or f"order {client_id} reached the venue before its intent was durable"
+
+    def _kept_orders(self) -> set[str]:
+        """The orders whose intent is in the emergency record."""
+        kept = [item.batch for item in read_kept(self._world.home.emergency) if isinstance(item, BatchKept)]
+        return {fact.order_id for batch in kept for _, fact in batch.facts if isinstance(fact, OrderChanged)}
 
     # --- when all is quiet ---
 

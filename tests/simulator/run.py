@@ -16,7 +16,7 @@ from engine.core.events import Act, AnyEvent, SessionPhase
 from engine.core.facts import AnyEffect, AnyFact, Submit
 from store.database import reading
 from tests.simulator.checks import Violation, Watcher
-from tests.simulator.disk import MoodyJournal
+from tests.simulator.disk import MoodyEmergency, MoodyJournal
 from tests.simulator.loop import NothingLeft, VirtualLoop
 from tests.simulator.surroundings import surroundings
 from tests.simulator.trader import Trader
@@ -70,7 +70,12 @@ def run_seed(seed: int, folder: Path, trouble_s: float, kinds: tuple[str, ...] =
     watcher, trouble = Watcher(world), Trouble(world, kinds)
     engine = type("Watched", (_Watched,), {"watcher": watcher, "world": world})
     problem = ""
-    with surroundings(loop, ORIGIN_NS), mock.patch("engine.session.session.Engine", engine):
+    record = type("Record", (MoodyEmergency,), {"lines_left": lambda _: world.record_lines})
+    with (
+        surroundings(loop, ORIGIN_NS),
+        mock.patch("engine.session.session.Engine", engine),
+        mock.patch("engine.session.session.Emergency", record),
+    ):
         course = _Course(world, watcher, trouble)
         try:
             loop.run_until_complete(course.whole(trouble_s))
@@ -150,8 +155,8 @@ class _Course:
     # --- lives ---
 
     def _start(self) -> None:
+        life = self.world.start_desk()  # what an emergency record holds is in the journal from here
         self.watcher.born()
-        life = self.world.start_desk()
         life.store.journal = MoodyJournal(life.store, self.world.loop)  # type: ignore[assignment]
         object.__setattr__(life.session.plan.store, "journal", life.store.journal)
         self._watch_broker(life.session.plan.broker)

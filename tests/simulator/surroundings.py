@@ -44,6 +44,9 @@ class Quiet:
         report = final_report(told)
         if shell.broken:
             return []
+        if shell.emergency.is_on:
+            shell.emergency.report(self._plan.folder.run_id, msgspec.json.encode(report).decode())
+            return []
         self._plan.store.record_report(self._plan.folder.run_id, msgspec.json.encode(report).decode()).result(1)
         return []
 

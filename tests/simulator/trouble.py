@@ -66,6 +66,7 @@ class Trouble:
             setattr(world.venue.faults, name, calm)
         world.venue.clock.skew_ns = 0
         world.skew_ns = 0
+        world.record_lines = None
         if not world.desk.is_over:
             _journal(self).heal()
 
@@ -247,6 +248,47 @@ async def slow_disk(t: Trouble) -> None:
 async def disk_full(t: Trouble) -> None:
     if not t.world.desk.is_over:
         _journal(t).fill_up()
+
+
+@fault
+async def disk_full_at_order(t: Trouble) -> None:
+    """Just what an order rests on cannot be recorded."""
+    if not t.world.desk.is_over:
+        _journal(t).full_at_order = True
+
+
+@fault
+async def disk_and_record_full(t: Trouble) -> None:
+    """Not even the ballast's room is there: the emergency record takes some lines or none."""
+    if not t.world.desk.is_over:
+        t.world.record_lines = t.dice.randrange(0, 12)
+        _journal(t).fill_up()
+        await t.for_some(1, 20)
+        t.world.record_lines = None
+
+
+@fault
+async def commit_told_wrong(t: Trouble) -> None:
+    """A commit is durable and its caller is told that it failed."""
+    if not t.world.desk.is_over:
+        _journal(t).tells_wrong = True
+
+
+@fault
+async def killed_in_emergency(t: Trouble) -> None:
+    """The disk is full, and while the desk is on its way out it dies."""
+    desk = t.world.desk
+    if desk.is_over:
+        return
+    _journal(t).fill_up()
+    for _ in range(40):
+        await asyncio.sleep(0.05)
+        shell = desk.session._shell
+        if shell is not None and shell.emergency.is_on:
+            break
+    await t.for_some(0, 2)
+    if not desk.is_over and desk is t.world.desk:
+        t.world.kill_desk()
 
 
 @fault

@@ -123,6 +123,7 @@ class World:
         self.venue_process = Process("venue")
         self.watch: Callable[[Session], None] = lambda session: None
         self.paused = self.killed = False  # as the operator has been told
+        self.record_lines: int | None = None  # how many lines an emergency record takes; None: all
         self._asked = 0
 
     @property

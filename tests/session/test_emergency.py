@@ -1,0 +1,251 @@
+"""The emergency record on its own, and a whole desk whose journal fails under it."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.events import Act, FeedEvent
+from engine.review.replay import replay
+from engine.session.emergency import (
+    BALLAST_BYTES,
+    BadRecord,
+    BatchKept,
+    Emergency,
+    Kept,
+    ReportKept,
+    free_ballast,
+    hold_ballast,
+    read_kept,
+)
+from engine.session.ports import CommandRequest
+from engine.session.session import Session
+from store.desk import Store, open_store
+from store.recovery import verify_file
+from tests.session.deskrig import DeskRig
+from tests.session.toymarket import ToyMarket
+from tests.store.making import batch, one_of_each, run_started
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "emergency.jsonl"
+
+
+@pytest.fixture
+def record(path: Path) -> Emergency:
+    record = Emergency(path, path.with_name("ballast"))
+    record.begin(7, "head")
+    return record
+
+
+def same(one: list[Kept], other: list[Kept]) -> bool:
+    """Equal but for lists and tuples."""
+    return msgspec.json.encode(one) == msgspec.json.encode(other)
+
+
+# --- the file ---
+
+
+def test_what_was_kept_is_read_as_it_was(record: Emergency, path: Path) -> None:
+    first = batch(1, [run_started()], one_of_each(1), snapshot=b"\x00state")
+    second = batch(2, 5)
+    assert record.commit(first).result().rows == 7
+    record.commit(second).result()
+    record.report("run-1", '{"a":1}')
+    record.close()
+    assert same(read_kept(path), [BatchKept(first), BatchKept(second), ReportKept("run-1", '{"a":1}')])
+    assert (path.stat().st_mode & 0o777, record.batches) == (0o600, 2)
+
+
+def test_a_torn_last_line_was_never_durable_and_a_damaged_one_before_it_is_told(record: Emergency, path: Path) -> None:
+    for n in (1, 6):
+        record.commit(batch(n, 5)).result()
+    record.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert same(read_kept(path), [BatchKept(batch(1, 5))])
+    for at in (3, 100, len(whole) - 20):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(BadRecord, match=r"emergency\.jsonl:[12]: is not what was written"):
+            read_kept(path)
+
+
+def test_a_line_is_on_the_disk_before_it_counts(record: Emergency, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append(path.stat().st_size))
+    record.commit(batch(1, 5)).result()
+    assert synced == [path.stat().st_size] and synced[0] > 0
+
+
+def test_a_record_that_cannot_be_written_says_so(record: Emergency, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert isinstance(record.commit(batch(1, 5)).exception(), OSError)
+    assert record.batches == 0
+
+
+def test_a_record_that_was_never_needed_disappears_and_so_does_the_ballast(path: Path) -> None:
+    ballast = path.with_name("ballast")
+    assert hold_ballast(ballast)
+    record = Emergency(path, ballast)
+    assert path.exists() and ballast.stat().st_size == BALLAST_BYTES
+    record.close()
+    assert not path.exists() and not ballast.exists()
+    assert read_kept(path) == []
+
+
+def test_the_ballast_gives_its_room_back_first(path: Path) -> None:
+    ballast = path.with_name("ballast")
+    assert hold_ballast(ballast) and hold_ballast(ballast)
+    assert ballast.stat().st_blocks * 512 >= BALLAST_BYTES
+    Emergency(path, ballast).begin(0, "")
+    assert not ballast.exists()
+    free_ballast(ballast)
+
+
+def test_without_room_there_is_no_ballast_and_nothing_is_left_of_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert not hold_ballast(path)
+    assert not path.exists()
+
+
+# --- a whole desk ---
+
+
+class Full(ToyMarket):
+    """A market in whose `at`-th second, once there is a position, the disk is full; `then` is called right after."""
+
+    def __init__(self, rig: DeskRig, then: Callable[[Session], Any] = lambda _: None) -> None:
+        super().__init__(rig.symbols, 3_000)
+        self._rig = rig
+        self._then = then
+        self.held = 0
+
+    def events(self, from_ns: int) -> Iterator[Sequence[FeedEvent]]:
+        for chunk in super().events(from_ns):
+            session = self._rig.session
+            if not self.held and session._shell is not None and session._shell.open_positions():
+                self.held = session._shell.open_positions()
+                fill_up(session)
+                self._then(session)
+            yield chunk
+
+
+def fill_up(session: Session) -> None:
+    """No page more for the database: what SQLite then raises is its own SQLITE_FULL."""
+    store = session.plan.store
+    assert isinstance(store, Store)
+    connection = store._connection
+
+    def fill() -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+
+    store.journal.perform(fill).result(5)
+
+
+def rows(rig: DeskRig, sql: str) -> list[Any]:
+    connection = sqlite3.connect(f"file:{rig.home.database}?mode=ro", uri=True)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_desk_whose_journal_fails_closes_its_positions_and_the_next_start_has_it_all(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    hold_ballast(rig.home.ballast)
+    code, report = rig.run(3_000, source=Full(rig))
+    assert (code, report["reason"]) == (1, "journal_failed")
+    assert report["positions_open"] == []
+    assert report["fills_count"] > 0
+    (told,) = [text for text in report["problems"] if text.startswith("the journal failed")]
+    assert "SQLITE_FULL" in told and "emergency.jsonl" in told
+    assert not rig.home.ballast.exists()
+    kept = read_kept(rig.home.emergency)
+    assert isinstance(kept[-1], ReportKept)
+    in_the_journal = rows(rig, "SELECT count(*) FROM fills")[0][0]
+    assert in_the_journal < report["fills_count"]
+
+    run_id = report["run_id"]
+    assert rig.run(60)[0] == 0
+    fills = rows(rig, "SELECT count(*), count(DISTINCT fill_id) FROM fills WHERE run = 1")
+    assert fills == [(report["fills_count"], report["fills_count"])]
+    assert rows(rig, "SELECT phase, report IS NOT NULL FROM runs WHERE run = 1") == [("COMPLETED", 1)]
+    assert rows(rig, "SELECT active FROM block_changes WHERE reason = 'journal' ORDER BY row") == [(1,), (0,)]
+    assert rows(rig, "SELECT count(*) FROM journal WHERE kind = 'rejoined'") == [(1,)]
+    assert not rig.home.emergency.exists()
+    assert len(list(rig.home.dir.glob("emergency.jsonl.read-*"))) == 1
+    assert verify_file(rig.home.database).bad is None
+    store = open_store(rig.home.database, "paper", rig.session.plan.clock)
+    try:
+        start, inputs = store.run_inputs(run_id)
+        assert start is not None
+        outcome = replay(rig.session.plan.make_strategies, start.state, inputs, store.run_facts(run_id))
+    finally:
+        store.close()
+    assert outcome.difference is None
+    assert outcome.decision_hash == report["decision_hash"]
+
+
+def test_no_entry_is_decided_once_the_journal_has_failed(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    rig.run(3_000, source=Full(rig))
+    kept = [item.batch for item in read_kept(rig.home.emergency) if isinstance(item, BatchKept)]
+    facts = [fact for one in kept for _, fact in one.facts]
+    blocked = next(n for n, fact in enumerate(facts) if getattr(fact, "reason", "") == "journal")
+    later = [fact for fact in facts[blocked:] if getattr(fact, "purpose", "") == "ENTRY"]
+    assert [fact for fact in later if getattr(fact, "previous", "") == "NEW"] == []
+
+
+def test_positions_that_are_to_be_kept_are_kept(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(3_000, source=Full(rig, lambda session: session.stop("stop", keep_positions=True)))
+    assert code == 1
+    held = report["positions_open"]
+    assert held
+    assert rig.run(60)[0] == 0
+    assert rows(rig, "SELECT count(*) FROM fills WHERE run = 2")[0][0] >= len(held)  # closed by the second run's end
+
+
+def test_a_kill_on_a_full_disk_is_still_latched_at_the_next_start(tmp_path: Path) -> None:
+    def kill(session: Session) -> None:
+        session.command(CommandRequest(Act.KILL, "tui", "ann", "enough"))
+
+    rig = DeskRig(tmp_path)
+    _, report = rig.run(3_000, source=Full(rig, kill))
+    assert report["positions_open"] == []
+    store = open_store(rig.home.database, "paper", rig.session.plan.clock)
+    latched = store.recovered.kill_latched
+    store.close()
+    assert latched
+
+
+def test_where_nothing_can_be_recorded_nothing_leaves_and_the_next_start_rebuilds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    rig = DeskRig(tmp_path)
+    monkeypatch.setattr(Emergency, "_write", full)
+    code, report = rig.run(3_000, source=Full(rig))
+    monkeypatch.undo()
+    assert (code, report["reason"]) == (1, "journal_failed")
+    assert any("not durable" in problem for problem in report["problems"])
+    assert not rig.home.emergency.exists()
+    assert rig.run(60)[0] == 0
+    assert rows(rig, "SELECT count(*) FROM journal WHERE kind = 'rejoined'") == [(0,)]

@@ -1,0 +1,108 @@
+"""The emergency record goes back into the journal: each input once, and what cannot go is told."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.core.facts import KillChanged
+from engine.session.emergency import Emergency
+from engine.session.ports import Batch
+from store.desk import Store
+from store.recovery import verify_file
+from store.rejoin import NAME
+from tests.store.making import T0, batch, desk, one_of_each, run_started
+
+FIRST = batch(1, [run_started()], one_of_each(1), snapshot=b"state")
+
+
+def kept(folder: Path, *batches: Batch, report: str = "") -> Path:
+    path = folder / NAME
+    record = Emergency(path, folder / "ballast")
+    for one in batches:
+        record.commit(one).result()
+    if report:
+        record.report("run-1", report)
+    record.close()
+    return path
+
+
+def stands(store: Store) -> tuple[int, int]:
+    """Next input and number of rows."""
+    checked = store.verify()
+    assert checked.is_good, checked.bad
+    return store.recovered.next_seq, checked.inputs
+
+
+@pytest.mark.parametrize("durable", [0, 1, 2, 3])
+def test_what_the_journal_lacks_is_read_back_and_no_input_twice(tmp_path: Path, durable: int) -> None:
+    batches = [FIRST, batch(2, 5), batch(7, 4)]
+    store = desk(tmp_path)
+    for one in batches[:durable]:
+        store.journal.commit(one).result()
+    store.close()
+    kept(tmp_path, *batches, report='{"net":1}')
+    store = desk(tmp_path)
+    assert stands(store) == (11, 10)
+    assert store._connection.execute("SELECT count(*) FROM fills").fetchone() == (4,)
+    assert store._connection.execute("SELECT report FROM runs").fetchone() == ('{"net":1}',)
+    assert store.restored_text == ""
+    store.close()
+    assert not (tmp_path / NAME).exists()
+
+
+def test_a_reading_back_that_was_interrupted_is_done_again(tmp_path: Path) -> None:
+    path = kept(tmp_path, FIRST, batch(2, 5))
+    shutil.copy(path, tmp_path / "copy")
+    desk(tmp_path).close()
+    shutil.copy(tmp_path / "copy", path)
+    store = desk(tmp_path)
+    assert stands(store) == (7, 6)
+    store.close()
+
+
+def test_a_record_behind_a_gap_is_kept_and_told(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(FIRST).result()
+    store.close()
+    kept(tmp_path, batch(5, 5))
+    store = desk(tmp_path)
+    assert stands(store) == (2, 1)
+    assert "goes on with input 5, and the journal ends before input 2" in store.restored_text
+    store.close()
+    assert len(list(tmp_path.glob(f"{NAME}.unread-*"))) == 1
+    assert desk(tmp_path).restored_text == ""
+
+
+def test_a_batch_that_is_there_in_part_is_not_believed(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(FIRST).result()
+    store.journal.commit(batch(2, 3)).result()
+    store.close()
+    kept(tmp_path, batch(2, 6))
+    store = desk(tmp_path)
+    assert "2 to 7 are in the journal in part, up to 4" in store.restored_text
+    store.close()
+
+
+def test_a_damaged_record_is_kept_and_told(tmp_path: Path) -> None:
+    path = kept(tmp_path, FIRST)
+    path.write_bytes(path.read_bytes().replace(b"run-1", b"run-2"))
+    store = desk(tmp_path)
+    assert "is not what was written" in store.restored_text
+    assert stands(store) == (1, 0)
+    store.close()
+
+
+def test_a_kill_in_the_record_is_latched(tmp_path: Path) -> None:
+    kill = KillChanged(T0, True, "tui", "ann", "enough")
+    kept(tmp_path, FIRST, batch(2, 3, [(2, kill)]))
+    store = desk(tmp_path)
+    assert store.recovered.kill_latched
+    store.close()
+
+
+def test_without_a_record_nothing_is_noted(tmp_path: Path) -> None:
+    (tmp_path / NAME).touch()
+    desk(tmp_path).close()
+    assert verify_file(tmp_path / "desk.db").rows == 0
