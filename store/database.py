@@ -67,6 +67,9 @@ def open_writer(path: Path, env: str, now_ns: int) -> sqlite3.Connection:
             if 0 < version < migrations.known_version():
                 _keep_copy(connection, path, version)
             migrations.apply(connection, env, now_ns)
+            if version < migrations.known_version():
+                # The file itself says whose it is from the first moment: a desk whose WAL was deleted is no new desk.
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except BaseException:
             connection.close()
             raise

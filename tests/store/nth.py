@@ -17,7 +17,18 @@ ONCE: Final = "once"
 FROM_THEN_ON: Final = "from then on"
 CARRIED_OUT: Final = "carried out"
 HOWS: Final = (ONCE, FROM_THEN_ON, CARRIED_OUT)
-_FILE_CALLS: Final = ("open", "fsync", "replace", "rename", "unlink", "mkdir", "write", "pwrite", "ftruncate", "symlink")
+_FILE_CALLS: Final = (
+    "open",
+    "fsync",
+    "replace",
+    "rename",
+    "unlink",
+    "mkdir",
+    "write",
+    "pwrite",
+    "ftruncate",
+    "symlink",
+)
 
 
 class Nth:
@@ -97,7 +108,7 @@ def file_calls(nth: Nth, below: os.PathLike[str]) -> Iterator[None]:
     def concerns(first: Any) -> bool:
         if isinstance(first, int):
             return first in handles
-        return os.fspath(first).startswith(folder)
+        return str(os.fspath(first)).startswith(folder)
 
     def watched(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def perform(*args: Any, **named: Any) -> Any:
@@ -109,12 +120,12 @@ def file_calls(nth: Nth, below: os.PathLike[str]) -> Iterator[None]:
 
             if not concerns(args[0]):
                 return call(*args, **named)
-            return nth.perform(f"{name} {args[0]}", operation, full, lambda opened: lets_go(name, opened))
+            return nth.perform(f"{name} {args[0]}", operation, full(args[0]), lambda opened: lets_go(name, opened))
 
         return perform
 
-    def full() -> OSError:
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def full(first: Any) -> Callable[[], OSError]:
+        return lambda: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), None if isinstance(first, int) else str(first))
 
     close = os.close
 
