@@ -120,7 +120,8 @@ class ControlServer:
             return
         self._closing.set()
         self._server.close()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a socket nobody listens on is replaced by the next start
+            self._path.unlink(missing_ok=True)
         if self._answering:
             await asyncio.wait(self._answering, timeout=CLOSE_SECONDS)
         serving = list(self._serving)

@@ -5,6 +5,7 @@ run id, socket) only informs. POSIX `lockf` would be dropped as soon as any code
 file that is checked and then written lets two desks start; neither is used.
 """
 
+import contextlib
 import fcntl
 import os
 from dataclasses import dataclass
@@ -60,10 +61,15 @@ class DeskLock:
 
         Raises:
             AlreadyRunning: another process holds it.
+            OSError: it cannot be opened or written; it is not held.
         """
         handle = _lock_the_file_at(path)
         lock = cls(path, _read(handle), handle)
-        lock.inform(holder)
+        try:
+            lock.inform(holder)
+        except BaseException:
+            os.close(handle)
+            raise
         return lock
 
     def inform(self, holder: Holder) -> None:
@@ -82,8 +88,9 @@ class DeskLock:
         """
         if self._handle < 0:
             return
-        if self.is_at_its_path():
-            self.path.unlink()
+        with contextlib.suppress(OSError):  # a file that cannot be removed is one that the next start takes over
+            if self.is_at_its_path():
+                self.path.unlink()
         os.close(self._handle)
         self._handle = -1
 

@@ -135,7 +135,7 @@ class Session:
             await self._live()
         except CoreFailed as failure:
             self._give_up_core(shell, failure)
-        except (StartFailed, VenueError) as failure:
+        except (StartFailed, VenueError, OSError) as failure:  # a file or socket of the start, on a full disk
             self.failure = str(failure)
             shell.error("start", str(failure), failure)
             shell.stop("start_failed", 1)

@@ -83,13 +83,15 @@ class DeskRig:
         lock = DeskLock.acquire(self.home.lock, Holder(1))
         market = source or ToyMarket(self.symbols, seconds + 60, self.begins_ns)
         clock = VirtualClock(market.start_ns)
-        store = open_store(self.home.database, "paper", clock)
         try:
-            session = Session(self._plan(store, lock, clock, market, seconds, policy, config))
-            self.session = session
-            code = asyncio.run(_run(session, meddle))
+            store = open_store(self.home.database, "paper", clock)
+            try:
+                session = Session(self._plan(store, lock, clock, market, seconds, policy, config))
+                self.session = session
+                code = asyncio.run(_run(session, meddle))
+            finally:
+                store.close()
         finally:
-            store.close()
             lock.release()
         self.begins_ns = clock.now_ns() // MINUTE * MINUTE + MINUTE
         report = json.loads(session.plan.folder.final_report.read_text())
