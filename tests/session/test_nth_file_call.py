@@ -11,7 +11,7 @@ from store.recovery import verify_file
 from tests.session.deskrig import DeskRig
 from tests.store.nth import FROM_THEN_ON, ONCE, Nth, file_calls
 
-QUICK = 19
+QUICK = 29
 
 
 def attempt(root: Path, nth: Nth) -> int | None:
@@ -33,10 +33,10 @@ def attempt(root: Path, nth: Nth) -> int | None:
 )  # a failed start ends with its files open
 @pytest.mark.parametrize("step", [pytest.param(QUICK, id="quick"), pytest.param(1, id="every", marks=pytest.mark.sim)])
 @pytest.mark.parametrize("how", [ONCE, FROM_THEN_ON])
-def test_any_file_call_of_a_run_may_fail(tmp_path: Path, how: str, step: int) -> None:
+def test_any_file_call_of_a_run_may_fail(ram: Path, how: str, step: int) -> None:
     """FD-06, FD-24, FP-21."""
     for n in range(1, 10_000, step):
-        root, nth = tmp_path / str(n), Nth(n, how)
+        root, nth = ram / str(n), Nth(n, how)
         code = attempt(root, nth)
         again = DeskRig(root)  # on a healthy disk, an hour later
         again.begins_ns += 3_600_000_000_000

@@ -64,10 +64,6 @@ class Work:
         finally:
             store.close()
 
-    def restore(self) -> None:
-        """A start on a damaged database with a good backup."""
-        desk(self.folder).close()
-
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -106,11 +102,11 @@ def assert_whole(work: Work, ends: set[int]) -> None:
     assert not list(work.folder.rglob("*.unfinished*"))
 
 
-def every_n(tmp_path: Path, before: Path | None, how: str, step: int, act: Callable[[Work, Nth], None]) -> None:
+def every_n(ram: Path, before: Path | None, how: str, step: int, act: Callable[[Work, Nth], None]) -> None:
     """Let operation 1, 1 + step, … of `act` fail on a copy of `before`, until the work is done without a failure."""
     ends = {0, 5, 10, 15} if before is None else {10, 15, 20, 25}
     for n in range(1, 10_000, step):
-        folder = tmp_path / str(n)
+        folder = ram / str(n)
         if before is None:
             folder.mkdir()
         else:
@@ -143,33 +139,33 @@ STEPS = [pytest.param(QUICK, id="quick"), pytest.param(1, id="every", marks=pyte
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("how", HOWS)
-def test_any_statement_of_a_desk_at_work_may_fail(tmp_path: Path, before: Path, how: str, step: int) -> None:
+def test_any_statement_of_a_desk_at_work_may_fail(ram: Path, before: Path, how: str, step: int) -> None:
     """FD-01, FD-05, FD-08, FP-12."""
-    every_n(tmp_path, before, how, step, writes)
+    every_n(ram, before, how, step, writes)
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("how", HOWS)
-def test_any_statement_of_a_first_start_may_fail(tmp_path: Path, how: str, step: int) -> None:
+def test_any_statement_of_a_first_start_may_fail(ram: Path, how: str, step: int) -> None:
     """FD-05, FD-20: the schema is made step by step, each whole or absent."""
-    every_n(tmp_path, None, how, step, writes)
+    every_n(ram, None, how, step, writes)
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_any_file_call_of_a_desk_at_work_may_fail(tmp_path: Path, before: Path, how: str) -> None:
+def test_any_file_call_of_a_desk_at_work_may_fail(ram: Path, before: Path, how: str) -> None:
     """FD-05, FD-06, FD-25."""
-    every_n(tmp_path, before, how, 1, writes_files)
+    every_n(ram, before, how, 1, writes_files)
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_any_file_call_of_a_first_start_may_fail(tmp_path: Path, how: str) -> None:
+def test_any_file_call_of_a_first_start_may_fail(ram: Path, how: str) -> None:
     """FD-06, FS-14: keys, heads and the database are each made whole or not at all."""
-    every_n(tmp_path, None, how, 1, writes_files)
+    every_n(ram, None, how, 1, writes_files)
 
 
 @pytest.mark.parametrize("seam", [statements, file_calls])
 @pytest.mark.parametrize("how", HOWS)
-def test_any_operation_of_a_backup_may_fail(tmp_path: Path, before: Path, how: str, seam: object) -> None:
+def test_any_operation_of_a_backup_may_fail(ram: Path, before: Path, how: str, seam: object) -> None:
     """FD-26: the backup of before or the new one is whole under the name, and the desk's own file is not touched."""
 
     def act(work: Work, nth: Nth) -> None:
@@ -181,19 +177,20 @@ def test_any_operation_of_a_backup_may_fail(tmp_path: Path, before: Path, how: s
             store.close()
             assert verify_file(backup_path(store.path)).inputs == 10
 
-    every_n(tmp_path, before, how, 1, act)
+    every_n(ram, before, how, 1, act)
 
 
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("seam", [statements, file_calls])
 @pytest.mark.parametrize("how", HOWS)
-def test_any_operation_of_a_restore_may_fail(tmp_path: Path, before: Path, how: str, seam: object) -> None:
+def test_any_operation_of_a_restore_may_fail(ram: Path, before: Path, how: str, seam: object, step: int) -> None:
     """FD-10, FD-26, FO-14: a restore that was interrupted begins again, and what it restores is the backup."""
-    damaged = tmp_path / "damaged"
+    damaged = ram / "damaged"
     shutil.copytree(before, damaged)
     with (damaged / "desk.db").open("r+b") as file:
         file.write(b"\x5a" * 100)
-    for n in range(1, 10_000):
-        folder = tmp_path / str(n)
+    for n in range(1, 10_000, step):
+        folder = ram / str(n)
         shutil.copytree(damaged, folder)
         nth = Nth(n, how)
         try:
@@ -213,30 +210,31 @@ def test_any_operation_of_a_restore_may_fail(tmp_path: Path, before: Path, how: 
             return
 
 
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("how", HOWS)
 def test_any_statement_of_a_migration_may_fail(
-    tmp_path: Path, before: Path, how: str, monkeypatch: pytest.MonkeyPatch
+    ram: Path, before: Path, how: str, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """FD-20: the schema is the old one or the new one, and the next start completes it."""
-    folder = tmp_path / "sql"
+    folder = ram / "sql"
     shutil.copytree(migrations._FOLDER, folder)
     number = migrations.known_version() + 1
-    step = "ALTER TABLE runs ADD COLUMN mood TEXT NOT NULL DEFAULT 'calm'; CREATE INDEX moods ON runs (mood);"
-    (folder / f"{number:04}_more.sql").write_text(step)
+    more = "ALTER TABLE runs ADD COLUMN mood TEXT NOT NULL DEFAULT 'calm'; CREATE INDEX moods ON runs (mood);"
+    (folder / f"{number:04}_more.sql").write_text(more)
     monkeypatch.setattr(migrations, "_FOLDER", folder)
 
     def act(work: Work, nth: Nth) -> None:
         with statements(nth):
             work.back_up()
 
-    every_n(tmp_path, before, how, 1, act)
+    every_n(ram, before, how, step, act)
 
 
-def test_a_commit_that_is_durable_and_yet_raises_is_called_unknown(tmp_path: Path, before: Path) -> None:
+def test_a_commit_that_is_durable_and_yet_raises_is_called_unknown(ram: Path, before: Path) -> None:
     """FD-05: what the journal says after it is only that the file must be asked."""
     seen = 0
     for n in range(1, 300):
-        folder = tmp_path / str(n)
+        folder = ram / str(n)
         shutil.copytree(before, folder)
         work, nth = Work(folder), Nth(n, CARRIED_OUT)
         with suppress(StoreError, OSError):

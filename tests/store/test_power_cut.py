@@ -107,25 +107,25 @@ def assert_nothing_acknowledged_is_lost(folder: Path, before: Moment, after: Mom
         store._connection.close()  # a crash does not sign
 
 
-@pytest.mark.parametrize("points", [400, pytest.param(10_000, marks=[pytest.mark.sim, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("points", [200, pytest.param(10_000, marks=[pytest.mark.sim, pytest.mark.timeout(600)])])
 def test_a_power_cut_at_any_moment_loses_nothing_acknowledged(
-    recorded: tuple[Path, list[Moment]], tmp_path: Path, points: int
+    recorded: tuple[Path, list[Moment]], ram: Path, points: int
 ) -> None:
     """FD-02, FD-03."""
     kept, moments = recorded
     checkpoints = sum(a.main != b.main for a, b in pairwise(moments))
     assert checkpoints > 10
     chance = random.Random(points)
-    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
-    main, wal = files(tmp_path)
+    shutil.copytree(kept, ram, dirs_exist_ok=True)
+    main, wal = files(ram)
     ahead = 0
     for _ in range(points):
         image, log, before, after = cut(moments, chance)
-        for left in tmp_path.glob("desk.db*"):
+        for left in ram.glob("desk.db*"):
             left.unlink()
         main.write_bytes(image)
         wal.write_bytes(log)
-        ahead += assert_nothing_acknowledged_is_lost(tmp_path, before, after) == after.inputs
+        ahead += assert_nothing_acknowledged_is_lost(ram, before, after) == after.inputs
     assert 0 < ahead < points  # sometimes the commit under way had reached the disk, sometimes not
 
 
@@ -163,16 +163,16 @@ def assert_missing_rows_are_told(folder: Path, text: str) -> None:
     store.close()
 
 
-def test_a_deleted_wal_is_told_as_missing_rows(tmp_path: Path) -> None:
+def test_a_deleted_wal_is_told_as_missing_rows(ram: Path) -> None:
     """FD-12."""
-    path = killed(written(tmp_path), tmp_path / "left")
+    path = killed(written(ram), ram / "left")
     path.with_name("desk.db-wal").unlink()
     assert_missing_rows_are_told(path.parent, "rows are missing")
 
 
-def test_a_deleted_shm_costs_nothing(tmp_path: Path) -> None:
+def test_a_deleted_shm_costs_nothing(ram: Path) -> None:
     """FD-12: the shared memory file is made anew from the WAL."""
-    path = killed(written(tmp_path), tmp_path / "left")
+    path = killed(written(ram), ram / "left")
     path.with_name("desk.db-shm").unlink()
     store = desk(path.parent)
     assert store.restored_text == ""
@@ -180,41 +180,41 @@ def test_a_deleted_shm_costs_nothing(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_copy_of_the_main_file_alone_is_noticed(tmp_path: Path) -> None:
+def test_a_copy_of_the_main_file_alone_is_noticed(ram: Path) -> None:
     """FD-19."""
-    store = written(tmp_path)
-    shutil.copy(store.path, tmp_path / "copy")
+    store = written(ram)
+    shutil.copy(store.path, ram / "copy")
     store.close()
-    shutil.copy(tmp_path / "copy", store.path)
-    assert_missing_rows_are_told(tmp_path, "rows are missing")
+    shutil.copy(ram / "copy", store.path)
+    assert_missing_rows_are_told(ram, "rows are missing")
 
 
-def test_a_disk_that_ignored_its_syncs_is_noticed_by_the_signed_head(tmp_path: Path) -> None:
+def test_a_disk_that_ignored_its_syncs_is_noticed_by_the_signed_head(ram: Path) -> None:
     """FD-04: the loss cannot be prevented; a head that was kept names it."""
-    store = written(tmp_path)
-    main, wal = (path.read_bytes() for path in files(tmp_path))
+    store = written(ram)
+    main, wal = (path.read_bytes() for path in files(ram))
     store.journal.commit(batch(201, 10)).result()
     last = store.sign_head("report").result()
     store.close()
-    for path, content in zip(files(tmp_path), (main, wal), strict=True):
+    for path, content in zip(files(ram), (main, wal), strict=True):
         path.write_bytes(content)
-    with reading(tmp_path / "desk.db") as connection:
+    with reading(ram / "desk.db") as connection:
         rows = connection.execute("SELECT max(id) FROM journal").fetchone()[0]
-    assert_missing_rows_are_told(tmp_path, f"{last.row - rows} rows are missing")
+    assert_missing_rows_are_told(ram, f"{last.row - rows} rows are missing")
 
 
-def test_an_older_backup_put_in_place_by_hand_is_noticed(tmp_path: Path) -> None:
+def test_an_older_backup_put_in_place_by_hand_is_noticed(ram: Path) -> None:
     """FO-14."""
-    store = written(tmp_path)
+    store = written(ram)
     store.close()
     shutil.copy(backup_path(store.path), store.path)
     backup_path(store.path).unlink()
-    assert_missing_rows_are_told(tmp_path, "rows are missing")
+    assert_missing_rows_are_told(ram, "rows are missing")
 
 
-def test_a_damaged_page_or_a_flipped_bit_of_a_row_is_always_found(tmp_path: Path) -> None:
+def test_a_damaged_page_or_a_flipped_bit_of_a_row_is_always_found(ram: Path) -> None:
     """FD-10, FD-11: zeroed, swapped and misdirected pages, and any bit of what the chain covers."""
-    store = written(tmp_path)
+    store = written(ram)
     store.close()
     backup_path(store.path).unlink()
     good, chance = store.path.read_bytes(), random.Random(11)
