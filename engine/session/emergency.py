@@ -6,6 +6,7 @@ same: batches carry the numbers of their inputs, so the next start reads back ex
 input twice. A ballast file gives its room back first, because the usual cause is a full disk.
 """
 
+import contextlib
 import os
 from concurrent.futures import Future
 from hashlib import sha256
@@ -88,7 +89,8 @@ class Emergency:
         free_ballast(self._ballast)
         self._file.close()
         if not self._file.size:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # an empty record is as good as none
+                self._path.unlink()
 
     def _write(self, kept: Kept) -> None:
         body = msgspec.json.encode(kept)
@@ -146,8 +148,9 @@ def hold_ballast(path: Path) -> bool:
 
 
 def free_ballast(path: Path) -> None:
-    """Give the ballast's room back. Raises OSError only where the folder itself cannot be written."""
-    path.unlink(missing_ok=True)
+    """Give the ballast's room back, if it can be: where the folder cannot be written, the record may still be."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _sync_folder(path: Path) -> None:

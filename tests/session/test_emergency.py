@@ -249,3 +249,18 @@ def test_where_nothing_can_be_recorded_nothing_leaves_and_the_next_start_rebuild
     assert not rig.home.emergency.exists()
     assert rig.run(60)[0] == 0
     assert rows(rig, "SELECT count(*) FROM journal WHERE kind = 'rejoined'") == [(0,)]
+
+
+def test_a_folder_that_cannot_be_written_keeps_no_batch_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FD-09: the record is open since the start, so a file system gone read-only for names still takes its lines."""
+    record = Emergency(tmp_path / "emergency.jsonl", tmp_path / "ballast")
+    assert hold_ballast(tmp_path / "ballast")
+
+    def refuses(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuses)
+    record.begin(7, "ab")
+    record.commit(batch(1, 3)).result()
+    record.close()
+    assert len(read_kept(tmp_path / "emergency.jsonl")) == 1
