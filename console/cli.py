@@ -43,8 +43,12 @@ audit = typer.Typer(
 config = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="The configuration: is it good, what is in force."
 )
+dead_letters = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="What failed for good and may be tried again. Never an order."
+)
 app.add_typer(audit, name="audit", epilog=EVERYWHERE)
 app.add_typer(config, name="config", epilog=EVERYWHERE)
+app.add_typer(dead_letters, name="dead-letters", epilog=EVERYWHERE)
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the record.")]
 Tree = Annotated[
@@ -441,6 +445,53 @@ def errors(
     from console.commands import errors as command
 
     _end(command.errors(_where(ctx), run))
+
+
+@dead_letters.command("list", epilog=EVERYWHERE)
+def dead_letters_list(
+    ctx: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="Also what was done since, or discarded.")] = False,
+) -> None:
+    """What waits: backups, reports that could not be recorded.
+
+    \b
+    nightdesk dead-letters list
+    nightdesk dead-letters list --all --json
+    """
+    from console.commands import letters
+
+    _end(letters.show(_where(ctx), everything=everything))
+
+
+@dead_letters.command("retry", epilog=EVERYWHERE)
+def dead_letters_retry(
+    ctx: typer.Context,
+    letter: Annotated[str, typer.Argument(metavar="[ID]", help="Which; default: all that wait.")] = "",
+) -> None:
+    """Try again what failed, on a desk that is stopped; one that runs does so every hour by itself.
+
+    \b
+    nightdesk dead-letters retry
+    """
+    from console.commands import letters
+
+    _end(letters.retry(_where(ctx), letter))
+
+
+@dead_letters.command("discard", epilog=EVERYWHERE)
+def dead_letters_discard(
+    ctx: typer.Context,
+    letter: Annotated[str, typer.Argument(metavar="ID")],
+    reason: Reason = "",
+) -> None:
+    """Give a letter up for good, on a desk that is stopped. Needs a reason.
+
+    \b
+    nightdesk dead-letters discard backup-5f1c09aa --reason "the disk was replaced"
+    """
+    from console.commands import letters
+
+    _end(letters.discard(_where(ctx), letter, reason))
 
 
 @audit.command("verify", epilog=EVERYWHERE)

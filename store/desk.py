@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from engine.core.facts import AnyFact
+from engine.session.dead_letters import Letter
 from engine.session.ports import Clock, Recovered, SignedHead
 from store import projections
 from store.backup import BackupMade, Restored, back_up, backup_path, can_restore, restore
@@ -21,6 +22,7 @@ from store.database import holds_desk, open_writer, translating
 from store.errors import Damaged, StoreError
 from store.heads import Heads
 from store.journal import InlineJournal, ThreadJournal
+from store.letters import read_letters
 from store.recovery import Inputs, RunStart, recover, run_facts, run_inputs, verify_file
 from store.rejoin import rejoin
 from store.retention import Prunable, Pruned, prune
@@ -69,6 +71,14 @@ class Store:
     def record_report(self, run_id: str, report: str) -> Future[None]:
         """Keep the final report (a JSON text) of a run, in the journal and in `runs`, behind all batches before it."""
         return self.journal.perform(lambda: self._writer.write_report(run_id, report))
+
+    def letters(self) -> list[Letter]:
+        """Every dead letter as it stands, the one that failed first first."""
+        return read_letters(self.path)
+
+    def record_letter(self, letter: Letter) -> Future[None]:
+        """Keep what became of a failed operation, behind all batches before it."""
+        return self.journal.perform(lambda: self._writer.write_letter(letter))
 
     def rebuild_projections(self) -> Future[None]:
         """Compute every table again from the journal, as its own unit."""

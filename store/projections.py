@@ -59,6 +59,13 @@ def project_note(db: sqlite3.Connection, at: Place, kind: str, at_ns: int, ref: 
             "UPDATE runs SET seed = ?, starting_equity = ?, config_hash = ? WHERE run = ?",
             (start["seed"], start["starting_equity"], start["config_hash"], at.run),
         )
+    elif kind == "dead_letter":
+        letter = json.loads(body)
+        names = ("operation", "payload", "state", "error_class", "text", "attempts", "first_ns", "actor")
+        db.execute(
+            "INSERT INTO dead_letter_changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (at.row, at.run, at.mode, at_ns, ref, *(letter[name] for name in names)),
+        )
     elif kind == "report":
         db.execute("UPDATE runs SET report = ? WHERE run_id = ?", (body, ref))
 

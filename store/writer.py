@@ -18,6 +18,7 @@ from engine.core import money
 from engine.core.config import HOUR
 from engine.core.events import RunStarted
 from engine.core.facts import AnyFact
+from engine.session.dead_letters import Letter
 from engine.session.ports import Batch, Clock, Committed, SignedHead
 from store import blocks
 from store.chain import Anchor, Row, genesis, next_input, row_hash, stamp
@@ -28,7 +29,19 @@ from store.projections import Place, project_fact, project_note
 SNAPSHOTS_KEPT: Final = 3
 SIGN_EVERY_NS: Final = HOUR  # of the desk's clock
 NOTE_KINDS: Final = frozenset(
-    {"run", "run_started", "snapshot", "report", "latch", "rearm", "restored", "rejoined", "head", "anchor"}
+    {
+        "run",
+        "run_started",
+        "snapshot",
+        "report",
+        "latch",
+        "rearm",
+        "restored",
+        "rejoined",
+        "dead_letter",
+        "head",
+        "anchor",
+    }
 )
 """Rows the journal writes of its own, beside facts and blocks of inputs."""
 _INSERT: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -102,6 +115,12 @@ class JournalWriter:
         with self._transaction():
             body = _json({"batches": batches, "inputs": inputs, "lost": lost})
             self._append("rejoined", self._clock.now_ns(), body=body)
+
+    def write_letter(self, letter: Letter) -> None:
+        """Record what became of a failed operation."""
+        with self._transaction():
+            body = msgspec.json.encode(letter).decode()
+            self._append_note("dead_letter", letter.last_ns, ref=letter.letter_id, body=body)
 
     @property
     def is_signed(self) -> bool:

@@ -18,6 +18,7 @@ from engine.review.dealing import Dealings, OrderDay
 from engine.review.report import RunFigures, final_report
 from engine.session import stream
 from engine.session.artifacts import Results, write_end, write_start
+from engine.session.dead_letters import DeadLetters, Operation, ReportPayload
 from engine.session.fill_times import FillTimes
 from engine.session.lines import log_line, overflow_line, status_line
 from engine.session.logs import SystemLog
@@ -135,7 +136,15 @@ class Outputs:
                 recorded.result(RECORD_SECONDS)
         except Exception as error:  # whatever keeps it out, the file is there and the reason is told
             failed.append(f"the report is not in the database: {error}")
+            self._keep_report(error)
         return failed
+
+    def _keep_report(self, error: Exception) -> None:
+        """Let the next run record what this one could not."""
+        folder, store = self._plan.folder, self._plan.store
+        payload = msgspec.json.encode(ReportPayload(folder.run_id, str(folder.final_report))).decode()
+        letters = DeadLetters(store, self._plan.clock, {}, lambda where, text, _: log.error("%s: %s", where, text))
+        letters.keep(Operation.REPORT, payload, error)
 
     def _sign_head(self) -> tuple[SignedHead | None, list[str]]:
         """The journal's head as the run leaves it, signed; or why it is not."""

@@ -10,6 +10,7 @@ import msgspec
 from engine.core.config import MINUTE, CoreConfig, Instrument
 from engine.core.engine import StrategyMaker
 from engine.core.events import Bar, FeedEvent
+from engine.session.dead_letters import Letter
 from engine.session.home import Home, RunFolder
 from engine.session.lock import DeskLock
 from engine.session.ports import Broker, Clock, Feed, Journal, Recovered, SignedHead
@@ -52,6 +53,10 @@ class DeskStore(Protocol):
     def record_report(self, run_id: str, report: str) -> Future[None]: ...
 
     def backup(self) -> object: ...
+
+    def letters(self) -> Sequence[Letter]: ...
+
+    def record_letter(self, letter: Letter) -> Future[None]: ...
 
     def close(self) -> None: ...
 

@@ -197,9 +197,19 @@ class Session:
         self._was_killed = killed
         if killed:
             self._guard.killed()
-        self._plan.store.journal.latch(killed, "kill" if killed else "rearm")
-        if killed and self._shell is not None and self._shell.emergency.is_on:
-            replace_file(self._plan.home.latch_file, b"killed while the journal could not be written\n")
+        latched = self._plan.store.journal.latch(killed, "kill" if killed else "rearm")
+        latched.add_done_callback(partial(self._latch_settled, killed))
+
+    def _latch_settled(self, killed: bool, written: Future[None]) -> None:
+        """A latch the journal did not take stands as a file; once a re-arming is on record the file has no say."""
+        error, path = written.exception(), self._plan.home.latch_file
+        try:
+            if killed and error is not None:
+                replace_file(path, f"killed; the journal did not take it: {error}\n".encode())
+            elif not killed and error is None:
+                path.unlink(missing_ok=True)
+        except OSError as problem:
+            log.critical("the kill latch is in no file either: %s", problem)
 
     # --- start ---
 

@@ -211,6 +211,11 @@ class Shell:
         """Count an error that is in the log already. Safe from any thread."""
         self._loop.call_soon_threadsafe(self._count_error, where, text, error)
 
+    def error_anywhere(self, where: str, text: str, error: BaseException) -> None:
+        """Log and count an error. Safe from any thread."""
+        log.error("%s: %s", where, text)
+        self.count_error(where, text, error)
+
     def _count_error(self, where: str, text: str, error: BaseException | None) -> None:
         self.inbox.put_first(ErrorNoted(self.clock.now_ns(), where, clean(text), fingerprint(where, text, error)))
 

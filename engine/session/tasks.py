@@ -15,6 +15,7 @@ from engine.core.events import Act, AnyEvent, BrokerEvent, Command, FundingRate,
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
 from engine.core.words import BlockReason, ReasonCode
 from engine.session.clock import WallClock
+from engine.session.dead_letters import DeadLetters, Operation, operations_on
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
 from engine.session.ports import Broker, Feed
@@ -50,6 +51,7 @@ class Tasks:
         self._shell = shell
         self._outputs = outputs
         self._volatility = volatility
+        self._letters = DeadLetters(plan.store, plan.clock, operations_on(plan.store), shell.error_anywhere)
         self._stepped_ns = 0
         self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
 
@@ -339,15 +341,22 @@ class Tasks:
             await asyncio.sleep(60)
 
     async def checkpoint(self) -> None:
-        """A snapshot after every ten seconds of activity, a backup every hour."""
+        """A snapshot after every ten seconds of activity; every hour a backup, and what failed before once more."""
         policy, clock = self._plan.policy, self._plan.clock
         backed_up_ns = clock.mono_ns()
+        if self._letters.waiting():
+            await asyncio.to_thread(self._retry_letters)
         while True:
             await asyncio.sleep(policy.checkpoint_ns / 1e9)
             self._shell.close_batch(snapshot=True)
             if clock.mono_ns() - backed_up_ns >= policy.backup_ns:
                 backed_up_ns = clock.mono_ns()
-                await asyncio.to_thread(self._plan.store.backup)
+                await asyncio.to_thread(self._letters.do, Operation.BACKUP)
+                await asyncio.to_thread(self._retry_letters)
+
+    def _retry_letters(self) -> None:
+        """What waits from earlier, each once more."""
+        self._letters.retry(self._letters.waiting())
 
 
 def _speed(clock: object) -> int:

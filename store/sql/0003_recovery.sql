@@ -66,3 +66,26 @@ CREATE VIEW discrepancies AS
 SELECT discrepancy_id, mode, kind, subject, ours, theirs, first_seen_ns, max(row) AS row,
        iif(resolution <> '', at_ns, NULL) AS resolved_ns, resolution, actor, text
 FROM discrepancy_changes GROUP BY discrepancy_id;
+
+-- What failed for good although it was tried again, and what became of it: one row a change. Never an order.
+CREATE TABLE dead_letter_changes (
+    row        INTEGER PRIMARY KEY,
+    run        INTEGER NOT NULL,
+    mode       TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns      INTEGER NOT NULL,
+    letter_id  TEXT NOT NULL CHECK (letter_id <> ''),
+    operation  TEXT NOT NULL CHECK (operation <> ''),
+    payload    TEXT NOT NULL,
+    state      TEXT NOT NULL CHECK (state IN ('WAITING', 'DONE', 'DISCARDED')),
+    class      TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    attempts   INTEGER NOT NULL CHECK (attempts >= 0),
+    first_ns   INTEGER NOT NULL,
+    actor      TEXT NOT NULL
+) STRICT;
+CREATE INDEX dead_letter_changes_by_letter ON dead_letter_changes (letter_id, row);
+
+-- Each letter as it stands; `attempts` and `first_ns` count from when it last began to wait.
+CREATE VIEW dead_letters AS
+SELECT letter_id, operation, payload, state, class, text, attempts, first_ns, at_ns AS last_ns, actor, max(row) AS row
+FROM dead_letter_changes GROUP BY letter_id;

@@ -25,12 +25,14 @@ from engine.core.view import ErrorView, OrderView, RefusedView, RegimeView
 from engine.core.words import Regime
 from engine.session.clock import WallClock
 from engine.session.config import SHIPPED, Config
+from engine.session.dead_letters import DeadLetters, Operation
 from engine.session.home import Home
 from engine.session.lock import DeskLock, Holder
 from engine.session.ports import Batch
 from engine.session.status import rearm_token
 from engine.strategies import make_all, spec
 from store.desk import open_store
+from store.letters import read_letters as letters_of
 from tests.rig import instrument
 from tests.session.desk_double import NOW_NS, FakeDesk, a_view, killed, serving_in_a_thread
 from tests.store.making import T0, raised, round_trip, run_started
@@ -40,7 +42,18 @@ TOP = (
     *("run", "attach", "status", "pause", "resume", "kill", "rearm", "flatten", "reset-breaker", "reconcile", "stop"),
     *("explain", "errors", "replay", "doctor", "venue"),
 )
-NESTED = ("audit verify", "audit head", "audit query", "audit export", "audit prune", "config check", "config show")
+NESTED = (
+    "dead-letters list",
+    "dead-letters retry",
+    "dead-letters discard",
+    "audit verify",
+    "audit head",
+    "audit query",
+    "audit export",
+    "audit prune",
+    "config check",
+    "config show",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +99,7 @@ def test_every_command_explains_itself_with_an_example(command: str, capsys: pyt
 def test_the_list_of_commands_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     listed = re.findall(r"(?m)^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2])
-    assert sorted(listed) == sorted([*TOP, "audit", "config"])
+    assert sorted(listed) == sorted([*TOP, "audit", "config", "dead-letters"])
 
 
 @pytest.mark.parametrize(
@@ -893,3 +906,38 @@ def test_the_venue_refuses_what_it_cannot_serve(nightdesk: Nightdesk) -> None:
     assert nightdesk("venue", "--port", "70000")[0] == 2
     assert nightdesk("venue", "--speed", "0")[0] == 2
     assert nightdesk("venue", "--data", "nowhere")[0] == 2
+
+
+def test_dead_letters_are_listed_tried_again_and_discarded(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "paper")
+    home.create()
+    store = open_store(home.database, "paper", WallClock(), threaded=False)
+    store.journal.commit(Batch("run-1", 1, [Wake(NOW_NS)], [], NOW_NS)).result()
+    letters = DeadLetters(store, WallClock(), {}, lambda *_: None)
+    letters.keep(Operation.BACKUP, "{}", OSError("no space left"))
+    letters.keep(Operation.REPORT, '{"run_id":"run-1","path":"/nowhere"}', OSError("gone"))
+    store.close()
+    backup, report = (letter.letter_id for letter in letters_of(home.database))
+    out = nightdesk("dead-letters", "list")[1]
+    assert backup in out and "no space left" in out and report in out
+    code, out, err = nightdesk("dead-letters", "retry")
+    assert (code, out) == (1, "1 done, 1 failed again\n")
+    assert "report failed" in err
+    assert home.backup.exists()
+    assert nightdesk("dead-letters", "discard", report)[0] == 2
+    assert nightdesk("dead-letters", "discard", report, "--reason", "lost")[0] == 0
+    assert nightdesk("dead-letters", "discard", report, "--reason", "lost")[0] == 2
+    assert nightdesk("dead-letters", "list")[1] == "no dead letters\n"
+    everything = json.loads(nightdesk("--json", "dead-letters", "list", "--all")[1])
+    assert [one["state"] for one in everything] == ["DONE", "DISCARDED"]
+
+
+def test_dead_letters_of_a_desk_that_runs_are_left_to_it(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "paper")
+    home.create()
+    open_store(home.database, "paper", WallClock()).close()
+    lock = DeskLock.acquire(home.lock, Holder(1))
+    try:
+        assert nightdesk("dead-letters", "retry")[0] == 3
+    finally:
+        lock.release()

@@ -1,5 +1,6 @@
 """The emergency record on its own, and a whole desk whose journal fails under it."""
 
+import asyncio
 import errno
 import os
 import sqlite3
@@ -232,6 +233,32 @@ def test_a_kill_on_a_full_disk_is_still_latched_at_the_next_start(tmp_path: Path
     latched = store.recovered.kill_latched
     store.close()
     assert latched
+
+
+def test_a_latch_the_journal_does_not_take_stands_as_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def kill(session: Session) -> None:
+        session.command(CommandRequest(Act.KILL, "tui", "ann", "enough"))
+
+    rig = DeskRig(tmp_path)
+    monkeypatch.setattr("store.writer.JournalWriter.write_latch", refused)
+    rig.run(3_000, source=Full(rig, kill))
+    assert rig.home.latch_file.exists()  # so that `status` says so before anything is read back
+
+
+def test_rearming_a_running_desk_ends_the_file_that_stood_for_the_latch(tmp_path: Path) -> None:
+    async def rearm(session: Session) -> None:
+        while (view := session.view()) is None or not view.kill_latched:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        session.command(CommandRequest(Act.REARM, "tui", "ann", "checked"))
+
+    rig = DeskRig(tmp_path)
+    rig.home.latch_file.touch()
+    rig.run(3_000, meddle=rearm)
+    assert not rig.home.latch_file.exists()
+    assert rows(rig, "SELECT latched FROM kill_changes ORDER BY row") == [(1,), (0,)]
 
 
 def test_where_nothing_can_be_recorded_nothing_leaves_and_the_next_start_rebuilds(

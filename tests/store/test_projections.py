@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from engine.core import money
 from engine.core.facts import AnyFact, FillBooked
 from engine.core.words import OrderState, ReasonCode, TerminalState
+from engine.session.dead_letters import Letter, LetterState
 from store import migrations
 from store.desk import Store
 from store.projections import Place, project_fact
 from store.rows import PROJECTED
 from tests.store.making import (
+    T0,
     batch,
     desk,
     ended,
@@ -51,6 +53,8 @@ def select(store: Store, sql: str) -> list[tuple[object, ...]]:
 def test_every_kind_of_fact_has_a_row(tmp_path: Path) -> None:
     store = desk(tmp_path)
     store.journal.commit(batch(1, [run_started()], one_of_each(1))).result()
+    state = LetterState.WAITING
+    store.record_letter(Letter("backup-1", "backup", "{}", state, "DiskFull", "no space left", 3, T0, T0)).result()
     store.close()
     assert [table for table, rows in dump(store).items() if not rows] == []
 
