@@ -131,6 +131,15 @@ def _books(where: Where, tree: Path | None) -> Iterator[Finding]:
         yield Finding("books", OK, f"{path}, {path.stat().st_size / 1e6:.1f} MB, stamped {env}")
 
 
+def _record(where: Where, tree: Path | None) -> Iterator[Finding]:
+    """What the last run could not write into the journal; an empty record is a running desk's."""
+    path = where.home.emergency
+    if path.exists() and path.stat().st_size:
+        yield Finding(
+            "emergency record", WARN, f"{path} waits for the next start, which reads it back into the journal"
+        )
+
+
 def _secrets(where: Where, tree: Path | None) -> Iterator[Finding]:
     for path in (where.home.database, where.home.backup, where.home.lock):
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o007:
@@ -146,5 +155,6 @@ CHECKS: Final[tuple[Callable[[Where, Path | None], Iterator[Finding]], ...]] = (
     _lock,
     _kill,
     _books,
+    _record,
     _secrets,
 )

@@ -426,6 +426,7 @@ class Shell:
         """The outcome of a batch is unknown: entries stop at once, and what reduces risk goes on, on another record."""
         self.gate.slam()
         log.critical("the journal failed, the session ends: %s", error)
+        self._count_error("journal", str(error), error)
         self.journal_error = str(error)
         try:
             self.emergency.begin(self.rows, self.head)

@@ -908,6 +908,15 @@ def test_the_venue_refuses_what_it_cannot_serve(nightdesk: Nightdesk) -> None:
     assert nightdesk("venue", "--data", "nowhere")[0] == 2
 
 
+def test_the_doctor_names_a_record_that_waits_to_be_read_back(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "paper")
+    home.create()
+    home.emergency.touch()
+    assert "emergency record" not in nightdesk("doctor")[1]
+    home.emergency.write_text("something\n")
+    assert re.search(r"emergency record +warn +.*emergency\.jsonl waits for the next start", nightdesk("doctor")[1])
+
+
 def test_dead_letters_are_listed_tried_again_and_discarded(nightdesk: Nightdesk, tmp_path: Path) -> None:
     home = Home.at(tmp_path, "paper")
     home.create()

@@ -173,6 +173,7 @@ def test_a_desk_whose_journal_fails_closes_its_positions_and_the_next_start_has_
     assert (code, report["reason"]) == (1, "journal_failed")
     assert report["positions_open"] == []
     assert report["fills_count"] > 0
+    assert [one["where"] for one in report["errors"]] == ["journal"]
     (told,) = [text for text in report["problems"] if text.startswith("the journal failed")]
     assert "SQLITE_FULL" in told and "emergency.jsonl" in told
     assert not rig.home.ballast.exists()
