@@ -1,7 +1,8 @@
 """The guard: a small thread outside the event loop that can stop the desk when nothing else can.
 
 It watches the kill file and the engine's beat, closes the gate, and ends a process whose loop is frozen. It measures
-its own lateness too: when the whole process was paused, it starts counting afresh instead of killing a healthy desk.
+its own lateness too: when the whole process was paused, it says so and counts afresh instead of killing a healthy desk.
+Paused is who was late and had no processor meanwhile; code that held the interpreter had one.
 Behind it stands `faulthandler`, for C code that holds the interpreter lock.
 """
 
@@ -10,6 +11,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, TextIO
 
@@ -27,19 +29,22 @@ log = logging.getLogger("watchdog")
 class Guard:
     """Watches from outside the loop. `beat` is called by the loop; `on_kill` is called once, from this thread.
 
-    `kill_requested` says which kill file or variable stands (None: none). `last_words` runs before a hard exit.
+    `kill_requested` says which kill file or variable stands (None: none). `on_pause` is told, from this thread, for how
+    long (ns) the process stood still. `last_words` runs before a hard exit.
     """
 
     def __init__(
         self,
         kill_requested: Callable[[], str | None],
         on_kill: Callable[[str], None],
+        on_pause: Callable[[int], None],
         stacks: TextIO,
         last_words: Callable[[], None],
         frozen_ns: int = FROZEN_NS,
     ) -> None:
         self._kill_requested = kill_requested
         self._on_kill = on_kill
+        self._on_pause = on_pause
         self._stacks = stacks
         self._last_words = last_words
         self._frozen_ns = frozen_ns
@@ -67,14 +72,16 @@ class Guard:
         self._killed = True
 
     def _watch(self) -> None:
-        seen_ns = self._clock.mono_ns()
+        seen_ns, worked_ns = self._clock.mono_ns(), time.process_time_ns()
         while not self._ended.is_set():
             self._rearm_faulthandler()
             block(PERIOD_SECONDS)
-            now_ns = self._clock.mono_ns()
-            if now_ns - seen_ns > PERIOD_SECONDS * 1_000_000_000 + LATE_NS:
+            now_ns, used_ns = self._clock.mono_ns(), time.process_time_ns() - worked_ns
+            silent_ns = now_ns - seen_ns
+            if silent_ns > PERIOD_SECONDS * 1_000_000_000 + LATE_NS and used_ns < silent_ns // 2:
                 self._beat_ns = now_ns  # the process was paused, not the loop
-            seen_ns = now_ns
+                self._on_pause(silent_ns)
+            seen_ns, worked_ns = now_ns, worked_ns + used_ns
             self._check_kill()
             limit = KILLED_SILENT_NS if self._killed else self._frozen_ns
             if now_ns - self._beat_ns > limit and not self._ended.is_set():

@@ -4,6 +4,7 @@ The folder belongs to one user (0700) and to one environment. Nothing is made by
 folders once the desk's lock may be taken, so that a refused start leaves no trace.
 """
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -220,7 +221,8 @@ def write_kill_file(home: Home, text: str) -> Path:
     except FileExistsError:
         return home.kill_file
     try:
-        os.write(handle, (text + "\n").encode())
+        with contextlib.suppress(OSError):  # on a full disk the file kills without its text
+            os.write(handle, (text + "\n").encode())
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -177,9 +177,14 @@ class Session:
             shell.gate.slam()
             shell.command(CommandRequest(Act.KILL, source, "nightdesk", "the kill switch was set"))
 
+        def on_pause(silent_ns: int) -> None:
+            shell.paused_ns = self._plan.clock.mono_ns()
+            log.warning("the whole process stood still for %.1f s", silent_ns / 1e9)
+
         self._guard = Guard(
             kill_requested=lambda: None if self._was_killed else self._plan.kill_requested(),
             on_kill=on_kill,
+            on_pause=on_pause,
             stacks=self._outputs.stacks,
             last_words=self._outputs.last_words,
             frozen_ns=self._plan.policy.frozen_ns,

@@ -84,6 +84,7 @@ class Shell:
         emergency: What stands in for the journal once that has failed.
         journal_error: What the journal failed with; empty while all is well.
         broken: Nothing can be recorded any more, or the core has failed: nothing is certain, and nothing leaves.
+        paused_ns: When the guard last noticed that the whole process had stood still, by the monotonic clock; 0: never.
         stop_reason: Why the session is to end, once it is: (reason, exit code).
     """
 
@@ -108,6 +109,7 @@ class Shell:
         self.reads = asyncio.Event()
         self.stopping = asyncio.Event()
         self.stop_reason: tuple[str, int] | None = None
+        self.paused_ns = 0
         self.decision_us = Gauge()
         self.commit_us = Gauge()
         self.loop_lag_us = Gauge()

@@ -28,6 +28,7 @@ BEAT_NS: Final = 1_000_000_000
 GAUGE_WINDOW_BEATS: Final = 30  # figures on screen look back half a minute to a minute
 LAG_PROBE_SECONDS: Final = 0.1
 KILL_CHECK_SECONDS: Final = 0.25
+GUARD_TURN_SECONDS: Final = 0.5  # two of the guard's own periods
 MEMORY_CHECK_PROBES: Final = 50
 BALANCE_EVERY_SECONDS: Final = 10  # of the desk's clock
 BALANCE_SECONDS_MIN: Final = 0.2
@@ -180,19 +181,27 @@ class Tasks:
     # --- watching ---
 
     async def watchdog(self) -> None:
-        """Measure how late the loop is, and the memory; a slow loop or a full memory ends the session in order."""
+        """Measure how late the loop is, and the memory; a slow loop or a full memory ends the session in order.
+
+        A process that stood still as a whole, stopped or suspended, is not slow: it goes on, on fresh data.
+        """
         policy, mono = self._plan.policy, self._plan.clock.mono_ns
         for probe in range(1, 1 << 62):
             due_ns = mono() + int(LAG_PROBE_SECONDS * 1e9)
             await asyncio.sleep(LAG_PROBE_SECONDS)
             late_ns = mono() - due_ns
             self._shell.loop_lag_us.add(max(0, late_ns) // 1000)
-            if late_ns > policy.slow_loop_ns and self._plan.source is None:
+            if late_ns > policy.slow_loop_ns and self._plan.source is None and not await self._was_paused(due_ns):
                 self._shell.error("watchdog", f"the loop was {late_ns / 1e9:.1f} s late")
                 self._shell.stop("watchdog", 1)
             if probe % MEMORY_CHECK_PROBES == 1:
                 self._check_memory(policy.memory_max_bytes)
                 self._check_clock()
+
+    async def _was_paused(self, since_ns: int) -> bool:
+        """Whether the guard, once it had its turn, found that the whole process stood still since then."""
+        await asyncio.sleep(GUARD_TURN_SECONDS)
+        return self._shell.paused_ns > since_ns
 
     def _check_memory(self, limit: int) -> None:
         rss = self._shell.memory.read()

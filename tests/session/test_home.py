@@ -109,3 +109,15 @@ def test_a_kill_file_can_be_written_before_any_desk_ran_and_an_older_one_stays(t
     write_kill_file(home, "second")
     assert home.kill_file.read_text() == "first\n"
     assert stat.S_IMODE(home.kill_file.stat().st_mode) == 0o600
+
+
+def test_on_a_full_disk_the_kill_file_kills_without_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FO-03."""
+    home = Home.at(tmp_path, "paper")
+
+    def full(handle: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    write_kill_file(home, "enough")
+    assert kill_requested(home, {}) == "file"
