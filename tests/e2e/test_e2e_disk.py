@@ -67,8 +67,8 @@ def test_a_damaged_database_is_restored_told_and_trades_only_once_a_person_has_l
 ) -> None:
     """FD-10, FD-11, FO-07: the backup takes its place, entries wait for an operator, the damaged file is kept."""
     shutil.copytree(lived, tmp_path, dirs_exist_ok=True, symlinks=True)
-    desk = start(*EAGER, *TWO) if damage(tmp_path / "paper" / "desk.db", where) is None else None
-    assert desk is not None
+    damage(tmp_path / "paper" / "desk.db", where)
+    desk = start(*EAGER, *TWO)
     desk.until_running()
     assert "restored" in blocks(desk)
     assert list(desk.home.dir.glob("desk.db.damaged-*"))
@@ -96,7 +96,7 @@ def test_when_the_backup_is_damaged_too_nothing_starts_and_nothing_is_moved(
 @slow
 @pytest.mark.parametrize("suffix", ["-wal", "-shm"])
 def test_a_file_beside_the_database_deleted_after_a_crash(start: StartDesk, tmp_path: Path, suffix: str) -> None:
-    """FD-12: without its WAL rows are missing, which the signed head shows and entries wait for; the other is remade."""
+    """FD-12: rows the deleted WAL had are missed by the signed head, and entries wait; the other is remade."""
     desk = start(*EAGER, *TWO)
     until_trading(desk)
     assert ask(tmp_path, "stop").code == 0  # its end signs a head
