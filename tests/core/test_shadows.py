@@ -333,6 +333,7 @@ def test_once_the_base_is_flat_and_out_the_shadows_follow(steps: list[Step]) -> 
     broker, _ = shadowed()
     run(broker, steps)
     at_ns = T0 + 1000 * MINUTE
+    broker.advance(at_ns)  # what is on its way arrives, so that all that works can be cancelled
     for symbol in INSTRUMENTS:
         for order in list(broker.state.working.get(symbol, {}).values()):
             broker.cancel(Cancel(order.order.order_id, symbol), at_ns)

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from tests.simulator.bugs import BUGS
+from tests.simulator.bugs import BUGS, HINTS
 from tests.simulator.run import Outcome, run_seed
 
 BUG_TROUBLE_S: Final = 90.0
@@ -85,7 +85,7 @@ def _try_bugs(names: list[str], seeds: range, *, as_json: bool) -> int:
     missed = 0
     for name in names:
         with BUGS[name]():
-            found = next((o for o in _run(seeds, BUG_TROUBLE_S, ()) if o.problem), None)
+            found = next((o for o in _run(seeds, BUG_TROUBLE_S, HINTS.get(name, ())) if o.problem), None)
         missed += found is None
         if as_json:
             print(msgspec.json.encode({"bug": name, "problem": found.problem if found else ""}).decode())

@@ -10,13 +10,14 @@ from engine.core import money
 from engine.core.blotter import Blotter
 from engine.core.candidates import Candidates
 from engine.core.desk import Desk
-from engine.core.events import Fill, OrderCanceled, OutcomeUnknown
+from engine.core.events import Fill, OrderCanceled, OrderMissing, OutcomeUnknown
 from engine.core.exits import Exits
 from engine.core.holdings import Holdings
 from engine.core.ledger import Ledger
 from engine.core.operator import Operator
 from engine.core.orders import Trigger
 from engine.core.positions import Position
+from engine.core.reconciliation import Reconciliation
 from engine.core.safety import Safety
 from engine.core.words import BlockReason, OrderState
 from engine.session.gate import Gate
@@ -29,6 +30,17 @@ from engine.venues.bitunix.broker import BitunixBroker
 from engine.venues.bitunix.orders import Orders, Tracked
 from store.rejoin import Rejoined
 from store.writer import JournalWriter
+
+HINTS: Final[dict[str, tuple[str, ...]]] = {
+    "an_order_that_was_not_found_is_forgotten": ("slow_answers", "flapping"),
+    "resuming_lifts_every_block": ("pause", "slow_answers", "reply_lost"),
+    "a_kill_leaves_what_works_working": ("kill", "restarted"),
+    "the_gate_stays_open": ("slow_disk", "kill"),
+    "the_books_are_never_compared": ("traded_by_hand",),
+    "a_discrepancy_is_told_and_stops_nothing": ("traded_by_hand",),
+    "a_deadline_goes_by_the_machines_clock": ("clock_steps", "killed"),
+}
+"""Faults without which a bug does no harm; all kinds for a bug that is not named here."""
 
 Bug = Callable[[], AbstractContextManager[object]]
 BUGS: Final[dict[str, Bug]] = {}
@@ -106,8 +118,16 @@ def a_lost_order_is_sent_again_under_a_new_id() -> Iterator[None]:
 
 
 @bug
-def an_empty_list_is_taken_for_evidence() -> Iterator[None]:
-    with _instead(BitunixBroker, "_unsettled_s", lambda self, tracked: 0.0):
+def an_order_that_was_not_found_is_forgotten() -> Iterator[None]:
+    query = BitunixBroker.query
+
+    async def forgets(self: BitunixBroker, order: Any) -> Any:
+        answers = await query(self, order)
+        if isinstance(answers[-1], OrderMissing):
+            self._orders.drop(self._orders.track(order.order_id, order.symbol))
+        return answers
+
+    with _instead(BitunixBroker, "query", forgets):
         yield
 
 
@@ -194,7 +214,44 @@ def resuming_lifts_every_block() -> Iterator[None]:
 
 @bug
 def a_kill_leaves_what_works_working() -> Iterator[None]:
-    with _instead(Blotter, "cancel_all_open_orders", lambda self, why: None):
+    nothing = lambda self, why: None  # noqa: E731
+    with _instead(Blotter, "cancel_all_open_orders", nothing), _instead(Blotter, "cancel_entries", nothing):
+        yield
+
+
+@bug
+def the_books_are_never_compared() -> Iterator[None]:
+    def satisfied(self: Reconciliation, read: Any) -> None:
+        self._safety.unblock(BlockReason.RECONCILIATION, "of course")
+
+    with _instead(Reconciliation, "take", satisfied):
+        yield
+
+
+@bug
+def a_discrepancy_is_told_and_stops_nothing() -> Iterator[None]:
+    suspect = Reconciliation._suspect
+
+    def shrugs(self: Reconciliation, key: str, difference: Any) -> None:
+        suspect(self, key, difference)
+        self._safety.unblock(BlockReason.RECONCILIATION, "never mind")
+
+    with _instead(Reconciliation, "_suspect", shrugs):
+        yield
+
+
+@bug
+def a_deadline_goes_by_the_machines_clock() -> Iterator[None]:
+    from tests.simulator import world
+
+    begin = world.World.start_desk
+
+    def follows(self: world.World) -> Any:
+        life = begin(self)
+        self.clock.now_ns = lambda: world.ORIGIN_NS + self.clock.mono_ns() + self.skew_ns  # type: ignore[method-assign]
+        return life
+
+    with _instead(world.World, "start_desk", follows):
         yield
 
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from engine.core.engine import Engine
 from engine.core.events import Act, AnyEvent, Command, FeedHealth
-from engine.core.facts import AnyEffect, AnyFact, FillBooked, OrderChanged, SignalEnded, Submit
+from engine.core.facts import AnyEffect, AnyFact, BlockChanged, FillBooked, OrderChanged, SignalEnded, Submit
 from engine.core.money import text
-from engine.core.words import OrderState, Purpose
+from engine.core.words import BlockReason, OrderState, Purpose
 from engine.session.emergency import BatchKept, read_kept
 from store.database import reading
 from store.desk import open_store
@@ -21,6 +21,7 @@ def _enters(change: OrderChanged) -> bool:
     return change.purpose is Purpose.ENTRY and change.previous is OrderState.NEW
 
 
+LIFTED_BY_RESUME: Final = (BlockReason.OPERATOR, BlockReason.RESTORED)
 ADOPTED: Final = "-a"
 """How the id of an order ends that stands for what an operator took over from the venue."""
 
@@ -72,6 +73,8 @@ class Watcher:
             self._entries(engine, out)
         if isinstance(event, Command) and event.act is Act.KILL:
             self._killed(engine)
+        elif isinstance(event, Command) and event.act is Act.RESUME:
+            self._resumed(out)
 
     def _fill(self, engine: Engine, fill: FillBooked) -> None:
         self._once(fill.fill_id, self._fills, "fill is booked twice")
@@ -93,6 +96,9 @@ class Watcher:
                 raise Violation(f"heat {engine.desk.heat()} above {engine.desk.heat_limit()} after {submit.order_id}")
             doubtful = [o.order_id for o in state.orders.values() if o.state is OrderState.UNKNOWN]
             stale = [s for s, known in state.symbols.items() if known.health is not FeedHealth.LIVE]
+            known_wrong = [suspect.id for suspect in state.comparison.suspects.values() if suspect.id]
+            if known_wrong:
+                raise Violation(f"entry {submit.order_id} was decided on beside the discrepancies {known_wrong}")
             if doubtful or stale or self._world.paused or self._world.killed:
                 why = f"unknown {doubtful}, stale {stale}, paused {self._world.paused}, killed {self._world.killed}"
                 raise Violation(f"entry {submit.order_id} was decided on: {why}")
@@ -105,6 +111,12 @@ class Watcher:
         for order in engine.state.orders.values():
             if not order.reduce_only and order.state not in (OrderState.PENDING_CANCEL, OrderState.UNKNOWN):
                 raise Violation(f"killed, and entry {order.order_id} is {order.state}")
+
+    def _resumed(self, out: Sequence[AnyFact | AnyEffect]) -> None:
+        """An operator's resume lifts what an operator may lift."""
+        for item in out:
+            if isinstance(item, BlockChanged) and not item.active and item.reason not in LIFTED_BY_RESUME:
+                raise Violation(f"resume has lifted {item.reason}")
 
     def _once(self, what: str, seen: set[str], wrong: str) -> None:
         if what in seen:

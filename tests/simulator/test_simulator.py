@@ -47,5 +47,5 @@ def test_a_seed_gives_the_same_trace_in_another_process() -> None:
     "name", ["orders_leave_before_they_are_durable", "a_pause_is_forgotten", "a_fill_is_booked_every_time_it_is_told"]
 )
 def test_a_planted_bug_is_found(name: str) -> None:
-    (outcome,) = simulate("--seeds", "0-39", "--bug", name)
+    (outcome,) = simulate("--seeds", "0-59", "--bug", name)
     assert outcome["problem"], f"{name} was not found"

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -18,7 +18,8 @@ from engine.venues.sim.wire import Refusal
 from tests.simulator.network import Pipe
 from tests.simulator.world import World
 
-Fault = Callable[["Trouble"], Awaitable[None]]
+AT_A_TIME = 3
+Fault = Callable[["Trouble"], Coroutine[Any, Any, None]]
 KINDS: dict[str, Fault] = {}
 
 
@@ -45,22 +46,30 @@ class Trouble:
         self.mean_s = dice.choice((4.0, 10.0, 25.0))
         self.used: Counter[str] = Counter()
         self.log: list[str] = []
-        self._over = False
+        self._running: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
+        """Let faults happen, several at a time, until cancelled."""
         while True:
             await asyncio.sleep(self.dice.expovariate(1 / self.mean_s))
+            self._running = [task for task in self._running if not task.done()]
+            if len(self._running) == AT_A_TIME:
+                continue
             kind = self.dice.choice(self.kinds)
             self.used[kind] += 1
             self.note(kind)
-            await KINDS[kind](self)
+            self._running.append(asyncio.create_task(KINDS[kind](self), name=kind))
 
     def note(self, text: str) -> None:
         self.log.append(f"{self.world.loop.now:10.3f} {text}")
 
     def heal(self) -> None:
-        """Nothing is wrong with the outside any more."""
+        """Nothing is wrong with the outside any more. Raises what a fault raised."""
         world = self.world
+        for task in self._running:
+            if task.done():
+                task.result()
+            task.cancel()
         world.line.heal()
         for name, calm in msgspec.structs.asdict(Faults()).items():
             setattr(world.venue.faults, name, calm)

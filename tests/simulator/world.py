@@ -40,9 +40,9 @@ LIMITS: Final = Limits(
     errors_per_hour_max=1_000,
     venue_refusals_max=1_000,
     feed_outages_per_hour_max=1_000,
-    heat_max=2_000_000,
+    heat_max=60_000,
 )
-"""Wide where a tight limit would end the trading that is to be disturbed."""
+"""Wide where a tight limit would end the trading that is to be disturbed; heat for about two positions."""
 
 THIN: Final = PaperModel(displayed_max=100_000, participation_max=5_000_000)
 """So little is to be had at a price that orders fill in pieces."""
