@@ -103,6 +103,10 @@ def replay(
         if was != facts:
             return driver.outcome(Difference(seq, event, tuple(was), tuple(facts), tuple(equal)))
         equal.extend((seq, fact) for fact in facts)
+    if start is not None and not driver.inputs and waiting is not None:
+        begun = waiting[0]  # the run ended before a second input came
+        while waiting is not None and waiting[0] == begun:
+            waiting = next(record, None)
     if waiting is not None:
         return driver.outcome(Difference(waiting[0], None, (waiting[1],), (), tuple(equal)))
     return driver.outcome()

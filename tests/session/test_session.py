@@ -20,6 +20,7 @@ from engine.session.tasks import Tasks
 from store.audit import Held, proof
 from store.database import open_reader
 from store.desk import open_store
+from store.recovery import run_facts, run_inputs
 from store.heads import heads_path, read_heads
 from store.queries import open_queries
 from store.recovery import UnknownRun
@@ -127,6 +128,21 @@ def test_a_run_replays_from_its_journal_decision_for_decision(tmp_path: Path) ->
     assert outcome.difference is None
     assert outcome.facts > 100
     assert outcome.decision_hash == report["decision_hash"]
+
+
+def test_a_run_that_ended_with_its_first_event_replays_too(tmp_path: Path) -> None:
+    """FP-01."""
+    rig = DeskRig(tmp_path)
+    _, report = rig.run(60)
+    start, inputs = run_inputs(rig.home.database, report["run_id"])
+    assert start is not None
+    recorded = list(run_facts(rig.home.database, report["run_id"]))
+    begun = [(seq, fact) for seq, fact in recorded if seq <= start.seq]
+    make = rig.session.plan.make_strategies
+    assert begun
+    assert replay(make, start.state, (), begun).difference is None
+    assert replay(make, start.state, (), recorded).difference is not None
+    assert replay(make, start.state, inputs, recorded).difference is None
 
 
 def test_every_run_ends_signed_and_its_report_holds_a_head_of_the_journal(tmp_path: Path) -> None:
