@@ -87,6 +87,7 @@ async def test_kill_takes_two_keys_and_tells_what_became_of_it() -> None:
 
 
 async def test_a_y_typed_before_the_question_could_be_read_is_thrown_away() -> None:
+    """FO-11."""
     async with Driven(ScriptedDesk()).open() as console:
         await console.press("K", "y", "y", "y")
         await console.after(0)
@@ -133,6 +134,7 @@ async def test_a_question_closes_by_itself_after_fifteen_seconds() -> None:
 
 
 async def test_a_key_held_down_asks_one_question() -> None:
+    """FO-11."""
     async with Driven(ScriptedDesk()).open() as console:
         await console.press("K", "K", "K", "K")
         await console.after(300)
@@ -232,6 +234,7 @@ async def test_ctrl_c_only_speaks_and_ctrl_q_does_nothing() -> None:
 
 
 async def test_small_screens_still_pause_and_kill() -> None:
+    """FO-11."""
     async with Driven(ScriptedDesk()).open(50, 14) as console:
         await console.keys("p")
         assert console.desk.acts == ["pause"]
@@ -328,6 +331,8 @@ async def test_sigterm_without_a_hook_stops_the_desk() -> None:
 
 
 async def test_a_fault_of_the_console_ends_it_without_telling_secrets() -> None:
+    """FP-25, FS-10."""
+
     class FaultyDesk(ScriptedDesk):
         faulty = False
 

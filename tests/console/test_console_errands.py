@@ -134,6 +134,7 @@ def test_a_kill_file_that_cannot_be_written_is_said() -> None:
 
 
 def test_a_kill_stays_on_the_screen_and_names_what_is_not_confirmed() -> None:
+    """FV-22, FO-04."""
     bench = Bench()
     bench.errands.send(Act.KILL, "")
     bench.receive(CommandReceipt(True, "killed", took_us=2_150, unconfirmed=("r1-1", "r1-2", "r1-3", "r1-4")))

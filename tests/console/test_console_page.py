@@ -134,6 +134,7 @@ def with_text(view: DeskView, text: str) -> DeskView:
 @settings(max_examples=400, deadline=None)
 @given(NASTY, st.sampled_from(SIZES))
 def test_no_text_from_outside_can_harm_the_page(text: str, size: tuple[int, int]) -> None:
+    """FS-11."""
     lines = desk_page(Seen(with_text(sample.BLOCKED, text)), *size, Span(text))
     assert_exact(lines, *size)
     shown = "".join(span.text for line in lines for span in line)

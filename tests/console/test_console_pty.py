@@ -123,6 +123,7 @@ def test_the_terminal_shows_exactly_the_page(open_terminal: Callable[..., Termin
 
 
 def test_an_operator_ends_the_session_and_gets_the_terminal_back(open_terminal: Callable[..., Terminal]) -> None:
+    """FP-20."""
     terminal = open_terminal()
     terminal.until_shown("ok RUNNING")
     terminal.press("q")
@@ -171,6 +172,7 @@ def test_sigtstp_does_not_stop_the_process(open_terminal: Callable[..., Terminal
 
 
 def test_an_outlet_never_blocks_and_says_when_output_was_lost() -> None:
+    """FP-25."""
     reader, writer = os.pipe()
     outlet = Outlet(writer)
     outlet.start()

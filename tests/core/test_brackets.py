@@ -362,6 +362,7 @@ def test_more_filled_than_asked_for_is_booked_and_told() -> None:
 
 
 def test_a_late_fill_is_protected_on_the_levels_its_signal_planned() -> None:
+    """FV-06."""
     rig = Rig(paper=False, resting_stops=True)
     rig.propose(entry="99.5")
     (entry,) = rig.of(Submit)
@@ -423,6 +424,7 @@ def test_a_bracket_that_was_taken_back_rests_again_in_the_next_run() -> None:
 
 
 def test_a_bracket_outlives_a_restart_and_is_not_doubled() -> None:
+    """FV-16."""
     rig = Rig()
     rig.enter()
     settle(rig)

@@ -181,6 +181,7 @@ def test_one_silent_symbol_is_no_outage() -> None:
 
 @pytest.mark.parametrize(("apart", "trips"), [(2 * MINUTE, True), (150 * SECOND, False)])
 def test_refusals_count_within_ten_minutes(apart: int, trips: bool) -> None:
+    """FV-13."""
     rig = Rig(paper=False)
     refusals(rig, 5, apart)
     assert (B.VENUE_REFUSALS in tripped(rig)) is trips

@@ -101,6 +101,7 @@ def test_a_desk_rolls_its_day_with_its_one_market_or_with_utc() -> None:
 
 @given(st.integers(THURSDAY * DAY - 5 * DAY, TUESDAY * DAY + 5 * DAY))
 def test_every_moment_belongs_to_a_day_that_has_not_ended_and_days_never_run_backwards(at_ns: int) -> None:
+    """FT-03."""
     for calendar in (NYSE, ALWAYS):
         day = calendar.day_at(at_ns)
         assert day.end_ns > at_ns

@@ -30,6 +30,7 @@ CONFIG = CoreConfig("paper", 1, True, d(10_000), (instrument(),), ())
 def test_the_size_risks_what_it_may_and_is_whole_lots(
     stop: str, changes: dict[str, Any], share: str, qty: str, why: str
 ) -> None:
+    """FA-11."""
     assert size(levels(stop, "102"), instrument(**changes), CONFIG, d(100), d(share)) == d(qty), why
 
 

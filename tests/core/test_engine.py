@@ -162,6 +162,7 @@ def test_a_proposal_in_a_second_symbol_shares_nothing_with_the_first() -> None:
 
 
 def test_a_fill_is_known_by_its_id_and_booked_once() -> None:
+    """FV-03."""
     rig = Rig(paper=False)
     rig.propose()
     (submit,) = rig.of(Submit)
@@ -174,6 +175,7 @@ def test_a_fill_is_known_by_its_id_and_booked_once() -> None:
 
 
 def test_a_fill_that_overtakes_its_acknowledgement_is_booked_and_the_acknowledgement_is_harmless() -> None:
+    """FV-02."""
     rig = Rig(paper=False)
     rig.propose()
     (submit,) = rig.of(Submit)
@@ -183,6 +185,7 @@ def test_a_fill_that_overtakes_its_acknowledgement_is_booked_and_the_acknowledge
 
 
 def test_a_fill_after_the_cancel_is_still_booked_and_said_to_be_late() -> None:
+    """FV-06."""
     rig = Rig(paper=False)
     rig.propose(entry="99.5")
     (submit,) = rig.of(Submit)
@@ -277,6 +280,7 @@ def test_errors_are_counted_by_fingerprint_up_to_a_bound() -> None:
 
 
 def test_a_bar_that_repeats_or_comes_late_rewrites_nothing() -> None:
+    """FA-05."""
     rig = Rig()
     window = list(rig.engine.state.symbols[SYMBOL].window.closes)
     late = Bar(SYMBOL, rig.now_ns, START_NS - 5 * MINUTE, MINUTE, d(1), d(1), d(1), d(1), d(1))

@@ -58,6 +58,7 @@ def test_a_second_before_the_settlement_nothing_is_paid() -> None:
 
 
 def test_a_restart_across_the_settlement_pays_it_once() -> None:
+    """FV-18."""
     rig = holding(Side.LONG)
     at_hour(rig, 7)
     rig.engine = Engine(lambda _: (rig.strategy,), rig.engine.snapshot())

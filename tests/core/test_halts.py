@@ -109,6 +109,7 @@ def test_other_symbols_trade_on() -> None:
 
 
 def test_the_desk_says_so_and_refuses_entries_until_trading_goes_on() -> None:
+    """FV-15."""
     rig = Rig()
     rig.quote("100", "100.1")
     for _ in range(2):  # told twice, known once

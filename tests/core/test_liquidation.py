@@ -141,6 +141,7 @@ def leveraged(**config: Any) -> Rig:
 
 
 def test_a_liquidation_is_booked_alerted_recorded_and_stops_entries() -> None:
+    """FV-18."""
     rig = leveraged()
     rig.quote("93", "93.1", qty="500")
     (recorded,) = rig.of(AccountLiquidated)

@@ -109,6 +109,7 @@ def test_an_unknown_outcome_stops_entries_until_every_order_is_known() -> None:
 
 
 def test_after_a_restart_every_working_order_is_in_doubt_and_asked_about() -> None:
+    """FP-28."""
     rig, order = entered()
     rig.engine.trading.blotter.amend(order, MORE, "more")
     rig.engine = Engine(lambda _: (Scripted(),), rig.engine.snapshot())

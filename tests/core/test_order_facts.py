@@ -144,6 +144,7 @@ def test_a_refusal_is_on_record_in_the_brokers_words() -> None:
 def test_an_end_nobody_asked_for_ends_the_signal_with_the_brokers_reason(
     end: type[OrderExpired | OrderCanceled], state: OrderState, text: str
 ) -> None:
+    """FV-15."""
     rig, order = entered()
     rig.send(end(order.order_id, rig.now_ns))
     assert order.state is state

@@ -93,6 +93,7 @@ def test_post_only_rests_or_is_cancelled_and_never_takes(rig: Rig, price: str, e
 
 
 def test_reduce_only_closes_no_more_than_there_is(rig: Rig) -> None:
+    """FO-06."""
     sent(rig, "2")
     order = sent(rig, "-3", reduce_only=True)
     assert (order.state, order.filled_qty) == (OrderState.CANCELED, d(-2))
@@ -185,6 +186,7 @@ def waiting(rig: Rig, state: OrderState) -> Order:
 
 @pytest.mark.parametrize("state", [OrderState.SUBMITTED, OrderState.PENDING_CANCEL, OrderState.UNKNOWN])
 def test_an_order_that_waits_too_long_is_told_once_and_asked_about(state: OrderState) -> None:
+    """FV-01."""
     rig = Rig(paper=False, stuck_order_ns=45 * SECOND)
     order = waiting(rig, state)
     asked = len(rig.of(Query))
@@ -238,6 +240,7 @@ def test_an_amend_nobody_answers_is_told_given_up_and_asked_for_again() -> None:
 
 
 def test_a_refused_cancel_asks_the_venue_and_is_tried_again_until_the_order_has_ended() -> None:
+    """FV-22."""
     rig = Rig(paper=False)
     rig.propose(entry="99.5")
     (order,) = rig.engine.state.orders.values()

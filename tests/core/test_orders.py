@@ -48,6 +48,7 @@ def test_nothing_leads_out_of_an_ended_state() -> None:
 
 
 def test_an_unknown_order_never_ends_by_time_only_by_evidence() -> None:
+    """FV-09."""
     moved = order(OrderState.UNKNOWN)
     moved.move(Trigger.CANCEL_SENT)
     moved.move(Trigger.CANCEL_REFUSED)
@@ -105,6 +106,7 @@ def test_slippage_is_above_zero_where_the_price_was_worse(
     ("price", "side", "on"), [("99.57", Side.LONG, "99.5"), ("99.57", Side.SHORT, "99.6"), ("99.5", Side.LONG, "99.5")]
 )
 def test_a_limit_comes_onto_the_tick_and_never_costs_more_than_asked(price: str, side: Side, on: str) -> None:
+    """FA-11."""
     assert on_tick(d(price), d("0.1"), side.sign) == d(on)
 
 

@@ -129,6 +129,7 @@ def test_books_are_read_every_few_seconds_and_a_poll_without_news_leaves_no_reco
     ],
 )
 def test_a_position_that_differs_is_named(theirs: dict[str, Any], difference: tuple[str, str, str]) -> None:
+    """FV-10."""
     rig = holding()
     qty = rig.engine.state.positions[SYMBOL].qty
     assert qty > 0
@@ -166,6 +167,7 @@ def test_an_entry_price_within_a_tick_agrees_and_one_beyond_it_does_not() -> Non
     ],
 )
 def test_an_order_that_differs_is_named(change: Any, kind: str) -> None:
+    """FV-08."""
     rig = holding()
     orders = tuple(BookOrder(o.order_id, "v", o.symbol, o.qty, 0) for o in rig.engine.state.orders.values())
     assert len(orders) == 1
@@ -238,6 +240,7 @@ def test_at_the_first_sight_the_orders_it_may_come_from_are_asked_about_and_book
 
 
 def test_a_discrepancy_stops_entries_alerts_and_is_lifted_by_books_that_agree_alone() -> None:
+    """FV-10."""
     rig = holding()
     read(rig, positions=())
     (change,) = rig.of(DiscrepancyChanged)
@@ -260,6 +263,7 @@ def test_books_that_agree_do_not_lift_what_the_ledger_says() -> None:
 
 
 def test_a_discrepancy_survives_a_restart() -> None:
+    """FP-27."""
     rig = holding()
     read(rig, positions=())
     rig.now_ns += LATER
@@ -274,6 +278,7 @@ def test_a_discrepancy_survives_a_restart() -> None:
 
 
 def test_an_operator_adopts_the_brokers_position_by_name_and_with_a_reason() -> None:
+    """FV-10."""
     rig = holding()
     read(rig, positions=())
     (change,) = rig.of(DiscrepancyChanged)

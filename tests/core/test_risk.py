@@ -219,7 +219,7 @@ def test_the_layers_come_in_order() -> None:
 
 
 def test_200000_may_be_sent_and_a_cent_more_is_refused_with_the_number() -> None:
-    """An account large enough for it, and an order without costs: with them it would lose too much at its stop."""
+    """FO-13: An account large enough for it and an order without costs, which would lose too much at its stop."""
     large: dict[str, Any] = {"equity": d(10**6), "free_margin": d(10**6), "proposal": levels("99.999", "102")}
     free = instrument(max_qty=d(10_000), taker_fee=0)
     assert told(candidate(**large, instrument=free, qty=d(2000))) is None
@@ -255,6 +255,7 @@ def test_200000_may_be_sent_and_a_cent_more_is_refused_with_the_number() -> None
     ],
 )
 def test_what_is_wrong_or_unknown_is_refused(code: ReasonCode, changes: dict[str, Any]) -> None:
+    """FA-12."""
     assert told(candidate(**changes)) is code
 
 

@@ -84,6 +84,7 @@ def test_a_latch_cleared_while_the_desk_was_stopped_is_cleared_on_record_at_its_
 
 
 def test_pressing_kill_again_is_recorded_and_changes_nothing() -> None:
+    """FO-01."""
     rig = Rig()
     rig.command(Act.KILL)
     rig.command(Act.KILL)
@@ -122,6 +123,7 @@ def test_whatever_blocks_entries_takes_back_the_working_ones() -> None:
 
 
 def test_resume_removes_only_the_operators_reason_and_says_what_is_left() -> None:
+    """FO-05."""
     rig = Rig()
     rig.command(Act.BLOCK, "books differ", "reconciliation")
     rig.command(Act.PAUSE)

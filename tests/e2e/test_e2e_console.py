@@ -172,6 +172,7 @@ def test_keys_pause_resume_and_kill_and_another_shell_sees_it(open_terminal: Cal
 def test_a_closed_terminal_leaves_the_desk_running_until_it_is_stopped(
     open_terminal: Callable[..., Terminal], tmp_path: Path
 ) -> None:
+    """FP-04."""
     terminal = open_terminal()
     terminal.until_running()
     children = psutil.Process(terminal.process.pid).children(recursive=True)
@@ -186,6 +187,7 @@ def test_a_closed_terminal_leaves_the_desk_running_until_it_is_stopped(
 
 
 def test_a_signal_ends_desk_and_console_and_gives_the_terminal_back(open_terminal: Callable[..., Terminal]) -> None:
+    """FP-20."""
     terminal = open_terminal()
     terminal.until_running()
     terminal.process.send_signal(signal.SIGTERM)

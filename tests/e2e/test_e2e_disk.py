@@ -65,7 +65,7 @@ def damage(path: Path, where: str) -> None:
 def test_a_damaged_database_is_restored_told_and_trades_only_once_a_person_has_looked(
     lived: Path, tmp_path: Path, start: StartDesk, where: str
 ) -> None:
-    """FD-10, FD-11, FO-07: the backup takes its place, entries wait for an operator, the damaged file is kept."""
+    """FD-10, FO-07: the backup takes its place, entries wait for an operator, the damaged file is kept."""
     shutil.copytree(lived, tmp_path, dirs_exist_ok=True, symlinks=True)
     damage(tmp_path / "paper" / "desk.db", where)
     desk = start(*EAGER, *TWO)

@@ -27,7 +27,7 @@ def until_trading(desk: RunningDesk) -> None:
 
 @pytest.mark.parametrize("seconds", [10, 31])
 def test_a_desk_that_was_paused_goes_on(start: StartDesk, tmp_path: Path, seconds: int) -> None:
-    """FP-06, FP-09, FT-05: no watchdog ends it; the silence is on record; it trades again on fresh data."""
+    """FT-06, FP-06, FP-09, FT-05: no watchdog ends it; the silence is on record; it trades again on fresh data."""
     desk = start(*EAGER, *TWO)
     until_trading(desk)
     desk.signal(signal.SIGSTOP)

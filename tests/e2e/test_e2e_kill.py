@@ -41,6 +41,7 @@ def until_busy(desk: RunningDesk) -> None:
 
 
 def test_a_kill_closes_everything_and_its_latch_outlives_the_desk(start: StartDesk, tmp_path: Path) -> None:
+    """FO-02."""
     desk = start(*SPREAD)
     until_busy(desk)
     killed = ask(tmp_path, "kill", "--reason", "enough", "--json")
@@ -113,6 +114,7 @@ def test_a_hanging_desk_is_killed_by_the_file_and_obeys_once_it_is_back(start: S
 
 
 def test_a_kill_before_the_start_is_found_by_the_start(start: StartDesk, tmp_path: Path) -> None:
+    """FO-18."""
     killed = ask(tmp_path, "kill", "--json")
     assert (killed.code, killed.json["by"], killed.json["running"]) == (4, "file", False)
     desk = start("--duration", "1s", *EAGER, *FIVE)

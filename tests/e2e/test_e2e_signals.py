@@ -16,6 +16,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_desk_in_order(start: StartDesk, tmp_path: Path, number: signal.Signals) -> None:
+    """FP-02, FP-03."""
     desk = start(*SPREAD)
     desk.until_status(lambda status: status["positions"])
     children = desk.children()

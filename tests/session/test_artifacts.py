@@ -92,11 +92,13 @@ def test_a_file_that_cannot_be_written_stops_no_other(folder: RunFolder) -> None
 
 
 def test_a_folder_that_is_gone_is_said_for_every_file(tmp_path: Path) -> None:
+    """FD-17."""
     assert len(write_end(RunFolder(tmp_path / "gone"), results())) == 5
     assert len(write_start(RunFolder(tmp_path / "gone"), {})) == 1
 
 
 def test_no_secret_gets_into_any_file(folder: RunFolder) -> None:
+    """FS-04."""
     scrubber = Scrubber([CANARY])
     write_start(folder, {"values": {"url": f"https://h/{CANARY}", "api_key": "abc"}}, scrubber)
     write_end(folder, results(reason=f"failed: {CANARY}", problems=(f"closing: {CANARY}",), venue=CANARY), scrubber)

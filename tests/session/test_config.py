@@ -166,6 +166,7 @@ def test_no_file_of_the_other_environment_is_opened(env: str, other: str, monkey
 
 
 def test_command_line_beats_environment_beats_dotenv_beats_file_beats_default(tree: Path, tmp_path: Path) -> None:
+    """FC-07."""
     dotenv = tmp_path / ".env"
     path = tree / "paper" / "desk.toml"
     seen = []
@@ -312,6 +313,7 @@ def test_a_tighter_limit_is_taken(tree: Path) -> None:
 )
 @pytest.mark.parametrize("key", ["daily_loss_max_usd", "heat_max_percent", "positions_max", "price_age_max"])
 def test_no_limit_is_nan_infinite_negative_zero_or_empty(tree: Path, key: str, value: str) -> None:
+    """FC-02."""
     edit(tree / "paper" / "risk.toml", key, value)
     assert re.search(rf"risk\.toml: {key}", refusal(tree=tree))
 
@@ -338,6 +340,7 @@ def test_what_is_no_number_is_not_cured_by_quotes(tree: Path, value: str) -> Non
 
 
 def test_a_fraction_written_as_a_percentage_is_noticed(tree: Path) -> None:
+    """FC-03."""
     edit(tree / "paper" / "risk.toml", "heat_max_percent", '"0.01"')
     assert "written in percent and implausibly small" in refusal(tree=tree)
 
@@ -357,6 +360,7 @@ def test_a_file_without_its_environment_is_refused(tree: Path) -> None:
 
 
 def test_the_tree_of_the_other_environment_is_refused_unread(tree: Path) -> None:
+    """FO-10."""
     assert "is the live tree; the environment is paper" in refusal(tree=tree / "live")
 
 
@@ -383,6 +387,7 @@ def test_a_missing_folder_or_file_is_named(tree: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_file_is_a_problem_and_no_traceback(tree: Path, content: bytes, words: str) -> None:
+    """FS-16."""
     (tree / "paper" / "risk.toml").write_bytes(content)
     assert words in refusal(tree=tree)
 
@@ -426,6 +431,7 @@ def test_live_orders_cannot_be_switched_on(env: str, how: dict[str, Any]) -> Non
 
 
 def test_paper_has_no_way_to_a_real_venues_orders(tree: Path) -> None:
+    """FC-05."""
     edit(tree / "paper" / "venues" / "bitunix.toml", "private_url", '"wss://fapi.bitunix.com/private/"')
     wanted = {"desk.venue": Override("--venue", "bitunix")}
     assert "private_url" in refusal(tree=tree, overrides=wanted)
@@ -455,10 +461,12 @@ def test_an_unknown_venue_is_refused_naming_the_nearest() -> None:
 
 
 def test_a_venue_is_a_name_and_never_a_path() -> None:
+    """FS-16."""
     assert "unknown venue" in refusal(overrides={"desk.venue": Override("--venue", "../../live/venues/sim")})
 
 
 def test_an_unknown_variable_is_refused_naming_the_nearest() -> None:
+    """FC-01."""
     text = refusal(variables={"NIGHTDESK_RISK_HEAT_MAX_PERCNT": "0.5", "PATH": "/bin"})
     assert "NIGHTDESK_RISK_HEAT_MAX_PERCNT: unknown variable; did you mean NIGHTDESK_RISK_HEAT_MAX_PERCENT?" in text
 
@@ -536,6 +544,7 @@ def test_keys_are_read_for_live_alone_and_never_shown() -> None:
 
 
 def test_a_secret_file_others_can_read_is_refused_with_the_command_to_run(tmp_path: Path) -> None:
+    """FC-06."""
     dotenv = tmp_path / ".env"
     dotenv.write_text("NIGHTDESK_BITUNIX_SECRET=canary\n")
     dotenv.chmod(0o644)

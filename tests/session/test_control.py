@@ -111,6 +111,7 @@ def test_a_token_belongs_to_one_latch_of_one_environment() -> None:
 
 
 async def test_the_socket_is_private_and_gone_after_the_end(tmp_path: Path) -> None:
+    """FS-05."""
     async with serving(tmp_path, FakeDesk(a_view())) as (home, _):
         assert stat.S_IMODE(home.socket.stat().st_mode) == 0o600
         assert stat.S_IMODE(home.socket.parent.stat().st_mode) == 0o700
@@ -118,6 +119,7 @@ async def test_the_socket_is_private_and_gone_after_the_end(tmp_path: Path) -> N
 
 
 async def test_a_socket_left_by_a_dead_desk_is_replaced(tmp_path: Path) -> None:
+    """FS-06."""
     home = Home.at(tmp_path, "paper")
     home.create()
     with socket.socket(socket.AF_UNIX) as dead:
@@ -127,6 +129,7 @@ async def test_a_socket_left_by_a_dead_desk_is_replaced(tmp_path: Path) -> None:
 
 
 async def test_a_deep_home_is_served_on_its_short_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FS-06."""
     runtime = tmp_path / "r"
     runtime.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
@@ -188,6 +191,7 @@ async def test_what_is_no_request_is_refused_counted_and_survived(tmp_path: Path
 
 
 async def test_an_oversized_request_is_refused_and_the_connection_ends(tmp_path: Path) -> None:
+    """FS-09."""
     async with serving(tmp_path, FakeDesk(a_view())) as (home, server):
         answers = await lines(home, b"x" * (REQUEST_BYTES_MAX + 10) + b"\n")
         assert answers[0]["error"] == "too_large" and server.refused == {Refusal.TOO_LARGE: 1}
@@ -201,6 +205,7 @@ async def test_an_unknown_op_is_refused_and_the_conversation_goes_on(tmp_path: P
 
 
 async def test_another_protocol_version_may_look_and_kill_and_nothing_else(tmp_path: Path) -> None:
+    """FC-10."""
     desk = FakeDesk(a_view())
     async with serving(tmp_path, desk) as (home, _):
         wrong = [request("command", act=act, protocol=99) for act in ("pause", "resume", "rearm")]
@@ -219,6 +224,7 @@ async def test_stop_reaches_the_desk(tmp_path: Path) -> None:
 
 
 async def test_connections_are_bounded_and_come_free_again(tmp_path: Path) -> None:
+    """FP-24, FS-09."""
     async with serving(tmp_path, FakeDesk(a_view())) as (home, server):
         held = [await asyncio.open_unix_connection(str(home.socket)) for _ in range(CONNECTIONS_MAX)]
         for _, writer in held:
@@ -233,12 +239,14 @@ async def test_connections_are_bounded_and_come_free_again(tmp_path: Path) -> No
 
 
 async def test_a_connection_that_asks_nothing_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FS-09."""
     monkeypatch.setattr(control, "IDLE_SECONDS", 0.05)
     async with serving(tmp_path, FakeDesk(a_view())) as (home, _):
         assert await lines(home) == []
 
 
 async def test_a_reader_that_takes_nothing_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FS-09."""
     monkeypatch.setattr(control, "WRITE_SECONDS", 0.05)
     monkeypatch.setattr(control, "CLOSE_SECONDS", 0.05)
     monkeypatch.setattr(control, "VIEW_EVERY_MS", (0, 0, 0))
@@ -260,6 +268,7 @@ async def test_a_reader_that_takes_nothing_is_dropped(tmp_path: Path, monkeypatc
 
 
 async def test_rearm_needs_the_token_of_the_latch(tmp_path: Path) -> None:
+    """FO-09."""
     desk = FakeDesk(killed())
     async with serving(tmp_path, desk) as (home, _):
         token = (await lines(home, request("status")))[0]["status"]["rearm_token"]

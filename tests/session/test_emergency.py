@@ -167,6 +167,7 @@ def rows(rig: DeskRig, sql: str) -> list[Any]:
 
 
 def test_a_desk_whose_journal_fails_closes_its_positions_and_the_next_start_has_it_all(tmp_path: Path) -> None:
+    """FD-06."""
     rig = DeskRig(tmp_path)
     hold_ballast(rig.home.ballast)
     code, report = rig.run(3_000, source=Full(rig))
@@ -237,6 +238,8 @@ def test_a_kill_on_a_full_disk_is_still_latched_at_the_next_start(tmp_path: Path
 
 
 def test_a_latch_the_journal_does_not_take_stands_as_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FO-03."""
+
     def refused(*_: Any) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 

@@ -115,6 +115,7 @@ def test_a_line_file_writes_by_itself_and_whole_at_the_end(tmp_path: Path, monke
 
 
 def test_lines_wait_while_the_disk_refuses_and_come_in_order(tmp_path: Path, opened: LineFile, disk: Disk) -> None:
+    """FD-24."""
     opened.put(b"one\n")
     disk.room = 1
     assert not opened.flush()
@@ -128,6 +129,7 @@ def test_lines_wait_while_the_disk_refuses_and_come_in_order(tmp_path: Path, ope
 
 
 def test_beyond_its_bound_a_line_is_dropped_and_counted(tmp_path: Path, opened: LineFile, disk: Disk) -> None:
+    """FP-24."""
     disk.room = 0
     for _ in range(12):
         opened.put(b"123456789\n")

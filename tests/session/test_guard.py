@@ -62,7 +62,7 @@ def test_a_frozen_process_is_ended_with_its_stacks(how: str) -> None:
 
 @pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.sim)])
 def test_a_paused_process_is_left_alone(times: int) -> None:
-    """FP-06, FP-09: for longer than the limit, again and again."""
+    """FT-06, FP-06, FP-09: for longer than the limit, again and again."""
     process = guarded("not", 20 + 10 * times)
     for _ in range(times):
         time.sleep(0.4)

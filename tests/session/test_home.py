@@ -47,6 +47,7 @@ def test_created_folders_are_private_and_the_home_around_them_is_left_alone(tmp_
 
 
 def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path) -> None:
+    """FS-06."""
     (tmp_path / "paper").write_text("")
     with pytest.raises(HomeRefused, match=r"paper: is in the way"):
         Home.at(tmp_path, "paper").create()

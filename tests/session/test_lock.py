@@ -86,6 +86,7 @@ def test_kill_minus_9_frees_the_lock_and_the_next_start_learns_whom_it_follows(t
 
 
 def test_a_child_process_does_not_inherit_the_lock(tmp_path: Path) -> None:
+    """FP-23."""
     path = tmp_path / "desk.lock"
     lock = DeskLock.acquire(path, ME)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -96,6 +97,7 @@ def test_a_child_process_does_not_inherit_the_lock(tmp_path: Path) -> None:
 
 
 def test_a_removed_or_replaced_file_is_noticed(tmp_path: Path) -> None:
+    """FO-08."""
     path = tmp_path / "desk.lock"
     lock = DeskLock.acquire(path, ME)
     assert lock.is_at_its_path()

@@ -59,6 +59,7 @@ def test_the_mode_cannot_be_overwritten_by_a_record(system: SystemLog, path: Pat
 
 
 def test_no_secret_gets_into_the_log_by_any_way(system: SystemLog, path: Path) -> None:
+    """FS-04, FS-10."""
     log = logging.getLogger("session")
     log.info("plain %s", CANARY)
     log.info("key is %(api_key)s", {"api_key": CANARY})
@@ -82,6 +83,7 @@ def test_no_secret_gets_into_the_log_by_any_way(system: SystemLog, path: Path) -
 
 
 def test_what_a_venue_says_cannot_command_a_terminal(system: SystemLog, path: Path) -> None:
+    """FS-11."""
     logging.getLogger("v").info("said \x1b[2J\x9b31m%s\r\n\u202eevil", "\x07bell")
     system.flush()
     assert read(path)[0]["message"] == "said bell evil"
@@ -168,6 +170,8 @@ def test_a_patient_log_loses_nothing_however_fast_it_comes(path: Path) -> None:
 def test_a_refusing_disk_is_counted_and_not_raised(
     system: SystemLog, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """FD-24."""
+
     def full(self: Appender, lines: bytes) -> None:
         raise OSError(28, "no space left on device")
 

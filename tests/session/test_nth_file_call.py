@@ -34,7 +34,7 @@ def attempt(root: Path, nth: Nth) -> int | None:
 @pytest.mark.parametrize("step", [pytest.param(QUICK, id="quick"), pytest.param(1, id="every", marks=pytest.mark.sim)])
 @pytest.mark.parametrize("how", [ONCE, FROM_THEN_ON])
 def test_any_file_call_of_a_run_may_fail(ram: Path, how: str, step: int) -> None:
-    """FD-06, FD-24, FP-21."""
+    """FD-06, FD-24."""
     for n in range(1, 10_000, step):
         root, nth = ram / str(n), Nth(n, how)
         code = attempt(root, nth)

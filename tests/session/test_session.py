@@ -20,10 +20,9 @@ from engine.session.tasks import Tasks
 from store.audit import Held, proof
 from store.database import open_reader
 from store.desk import open_store
-from store.recovery import run_facts, run_inputs
 from store.heads import heads_path, read_heads
 from store.queries import open_queries
-from store.recovery import UnknownRun
+from store.recovery import UnknownRun, run_facts, run_inputs
 from tests.rig import START_NS
 from tests.session.deskrig import DeskRig, Eager
 from tests.session.toymarket import ToyMarket
@@ -158,6 +157,7 @@ def test_every_run_ends_signed_and_its_report_holds_a_head_of_the_journal(tmp_pa
 
 
 def test_the_books_go_on_over_a_restart_and_nothing_is_booked_twice(tmp_path: Path) -> None:
+    """FP-28."""
     rig = DeskRig(tmp_path)
     _, first = rig.run(400)
     _, second = rig.run(400)
@@ -166,6 +166,8 @@ def test_the_books_go_on_over_a_restart_and_nothing_is_booked_twice(tmp_path: Pa
 
 
 def test_too_little_history_ends_the_start_with_a_sentence_and_exit_code_one(tmp_path: Path) -> None:
+    """FA-14."""
+
     class Young(ToyMarket):
         def history(self, symbol: str, span_ns: int, end_ns: int, count: int) -> list[Any]:
             return super().history(symbol, span_ns, end_ns, 99)
@@ -216,6 +218,8 @@ def test_an_operators_stop_ends_the_run_in_order(tmp_path: Path) -> None:
 
 
 def test_a_task_that_fails_ends_the_session_in_order_with_exit_code_one(tmp_path: Path) -> None:
+    """FP-10."""
+
     class Broken(ToyMarket):
         def events(self, from_ns: int) -> Any:
             for count, chunk in enumerate(super().events(from_ns)):

@@ -33,6 +33,8 @@ def ask(world: World, act: Act) -> Future[CommandReceipt]:
 
 
 def test_a_kill_during_a_start_that_waits_for_the_venue_is_latched_at_once(world: World) -> None:
+    """FO-04."""
+
     async def course() -> None:
         await world.open_venue()
         world.line.up = False

@@ -92,6 +92,7 @@ class Trouble:
 
 @fault
 async def reset_one(t: Trouble) -> None:
+    """FN-02."""
     pipe = t.pipe()
     if pipe is not None:
         t.world.line.reset(pipe)
@@ -104,6 +105,7 @@ async def reset_all(t: Trouble) -> None:
 
 @fault
 async def slow_line(t: Trouble) -> None:
+    """FN-05."""
     t.world.line.tail = t.dice.choice((20, 100, 300))
     await t.for_some(2, 30)
     t.world.line.tail = 0
@@ -119,6 +121,7 @@ async def cut(t: Trouble) -> None:
 
 @fault
 async def cut_up(t: Trouble) -> None:
+    """FN-10."""
     t.world.line.up = False
     await t.for_some(1, 40)
     t.world.line.heal()
@@ -126,6 +129,7 @@ async def cut_up(t: Trouble) -> None:
 
 @fault
 async def cut_down(t: Trouble) -> None:
+    """FN-10."""
     t.world.line.down = False
     await t.for_some(1, 40)
     t.world.line.heal()
@@ -142,6 +146,7 @@ async def venue_gone(t: Trouble) -> None:
 
 @fault
 async def flapping(t: Trouble) -> None:
+    """FN-11."""
     for _ in range(t.dice.randrange(3, 10)):
         t.world.line.reset_all()
         await asyncio.sleep(3)
@@ -152,6 +157,7 @@ async def flapping(t: Trouble) -> None:
 
 @fault
 async def mute(t: Trouble) -> None:
+    """FN-04."""
     t.world.venue.faults.mute = True
     await t.for_some(2, 60)
     t.world.venue.faults.mute = False
@@ -159,6 +165,7 @@ async def mute(t: Trouble) -> None:
 
 @fault
 async def mute_but_pong(t: Trouble) -> None:
+    """FV-01, FA-03."""
     t.world.venue.faults.mute_but_pong = True
     await t.for_some(5, 60)
     t.world.venue.faults.mute_but_pong = False
@@ -166,11 +173,13 @@ async def mute_but_pong(t: Trouble) -> None:
 
 @fault
 async def request_lost(t: Trouble) -> None:
+    """FN-02."""
     t.world.venue.faults.request_lost += t.dice.randrange(1, 3)
 
 
 @fault
 async def reply_lost(t: Trouble) -> None:
+    """FN-03."""
     t.world.venue.faults.reply_lost += t.dice.randrange(1, 3)
 
 
@@ -181,22 +190,26 @@ async def cancel_reply_lost(t: Trouble) -> None:
 
 @fault
 async def rejects(t: Trouble) -> None:
+    """FV-13."""
     t.world.venue.faults.reject_code = t.dice.choice((20003, 30013, 30014, 10002))
     t.world.venue.faults.reject_next += t.dice.choice((1, 2, 8))
 
 
 @fault
 async def rate_limited(t: Trouble) -> None:
+    """FN-13."""
     t.world.venue.faults.limit_next += t.dice.randrange(1, 6)
 
 
 @fault
 async def server_errors(t: Trouble) -> None:
+    """FN-14."""
     t.world.venue.faults.error_500_next += t.dice.randrange(1, 6)
 
 
 @fault
 async def slow_answers(t: Trouble) -> None:
+    """FN-05."""
     t.world.venue.faults.delay_ms = t.dice.choice((300, 2_000, 9_000, 15_000))
     await t.for_some(3, 30)
     t.world.venue.faults.delay_ms = 0
@@ -204,6 +217,7 @@ async def slow_answers(t: Trouble) -> None:
 
 @fault
 async def duplicate_pushes(t: Trouble) -> None:
+    """FN-06, FV-04."""
     t.world.venue.faults.duplicate_push = True
     await t.for_some(5, 40)
     t.world.venue.faults.duplicate_push = False
@@ -216,6 +230,7 @@ async def garbled_frames(t: Trouble) -> None:
 
 @fault
 async def venue_clock_off(t: Trouble) -> None:
+    """FV-12."""
     t.world.venue.clock.skew_ns = t.dice.choice((-4, -1, 1, 4)) * 1_000_000_000
     await t.for_some(5, 60)
     t.world.venue.clock.skew_ns = 0
@@ -223,7 +238,7 @@ async def venue_clock_off(t: Trouble) -> None:
 
 @fault
 async def traded_by_hand(t: Trouble) -> None:
-    """Somebody uses the account beside the desk: closes a position, or leaves an order there."""
+    """FV-08, FO-15: Somebody uses the account beside the desk: closes a position, or leaves an order there."""
     if not t.world.wire:
         return
     account, symbol = t.world.account, t.dice.choice(t.world.symbols)
@@ -247,6 +262,7 @@ def _journal(t: Trouble) -> Any:
 
 @fault
 async def slow_disk(t: Trouble) -> None:
+    """FD-18."""
     journal = _journal(t)
     journal.late_s = t.dice.choice((0.05, 0.5, 2.0))
     await t.for_some(1, 20)
@@ -255,6 +271,7 @@ async def slow_disk(t: Trouble) -> None:
 
 @fault
 async def disk_full(t: Trouble) -> None:
+    """FD-06."""
     if not t.world.desk.is_over:
         _journal(t).fill_up()
 
@@ -278,14 +295,14 @@ async def disk_and_record_full(t: Trouble) -> None:
 
 @fault
 async def commit_told_wrong(t: Trouble) -> None:
-    """A commit is durable and its caller is told that it failed."""
+    """FD-05: A commit is durable and its caller is told that it failed."""
     if not t.world.desk.is_over:
         _journal(t).tells_wrong = True
 
 
 @fault
 async def killed_in_emergency(t: Trouble) -> None:
-    """The disk is full, and while the desk is on its way out it dies."""
+    """FP-01: The disk is full, and while the desk is on its way out it dies."""
     desk = t.world.desk
     if desk.is_over:
         return
@@ -302,6 +319,7 @@ async def killed_in_emergency(t: Trouble) -> None:
 
 @fault
 async def killed_at_commit(t: Trouble) -> None:
+    """FD-01."""
     journal = _journal(t)
     journal.dies_after = t.dice.random() < 0.5
     journal.dies = t.world.kill_desk
@@ -312,12 +330,14 @@ async def killed_at_commit(t: Trouble) -> None:
 
 @fault
 async def killed(t: Trouble) -> None:
+    """FP-01."""
     if not t.world.desk.is_over:
         t.world.kill_desk()
 
 
 @fault
 async def killed_in_recovery(t: Trouble) -> None:
+    """FP-01, FP-27."""
     for _ in range(t.dice.randrange(1, 4)):
         if not t.world.desk.is_over:
             t.world.kill_desk()
@@ -326,19 +346,20 @@ async def killed_in_recovery(t: Trouble) -> None:
 
 @fault
 async def restarted(t: Trouble) -> None:
+    """FP-28."""
     if not t.world.desk.is_over:
         t.world.desk.session.stop("SIGTERM", keep_positions=t.dice.random() < 0.5)
 
 
 @fault
 async def stalled(t: Trouble) -> None:
-    """The whole machine stands still, as when it is suspended."""
+    """FT-05, FT-11: The whole machine stands still, as when it is suspended."""
     t.world.loop.now += t.dice.choice((0.3, 2.0, 4.0, 30.0))
 
 
 @fault
 async def clock_steps(t: Trouble) -> None:
-    """The machine's wall clock is set, by a little or by an hour, and perhaps set right again."""
+    """FT-01: The machine's wall clock is set, by a little or by an hour, and perhaps set right again."""
     t.world.skew_ns += t.dice.choice((-3_600, -60, -2, 2, 60, 3_600)) * 1_000_000_000
     await t.for_some(5, 60)
     if t.dice.random() < 0.7:
@@ -350,6 +371,7 @@ async def clock_steps(t: Trouble) -> None:
 
 @fault
 async def pause(t: Trouble) -> None:
+    """FO-05."""
     t.world.command(Act.PAUSE)
     await t.for_some(0.1, 20)
     t.world.command(Act.RESUME)
@@ -357,6 +379,7 @@ async def pause(t: Trouble) -> None:
 
 @fault
 async def kill(t: Trouble) -> None:
+    """FO-01, FO-02."""
     for _ in range(t.dice.randrange(1, 4)):
         t.world.command(Act.KILL, "the seed says so")
     await t.for_some(5, 20)
@@ -365,6 +388,7 @@ async def kill(t: Trouble) -> None:
 
 @fault
 async def flatten(t: Trouble) -> None:
+    """FO-06."""
     t.world.command(Act.FLATTEN)
     await t.for_some(0.1, 20)
     t.world.command(Act.RESUME)
@@ -372,4 +396,5 @@ async def flatten(t: Trouble) -> None:
 
 @fault
 async def cancel_all(t: Trouble) -> None:
+    """FV-22."""
     t.world.command(Act.CANCEL_ALL)

@@ -176,6 +176,7 @@ def test_a_cut_tail_with_its_heads_is_found_by_the_file(tmp_path: Path) -> None:
 
 
 def test_a_cut_tail_with_its_heads_and_the_file_is_found_by_who_holds_a_head(tmp_path: Path) -> None:
+    """FS-13."""
     path = traded(tmp_path)
     held = read_heads(heads_path(path))
     last = last_row(path)
@@ -189,6 +190,7 @@ def test_a_cut_tail_with_its_heads_and_the_file_is_found_by_who_holds_a_head(tmp
 
 
 def test_a_chain_written_anew_is_found_by_its_signatures(tmp_path: Path) -> None:
+    """FS-13."""
     path = traded(tmp_path)
     rewritten(path)
     found = proof(path)
@@ -229,6 +231,7 @@ def test_the_file_gone_is_a_fault_and_a_torn_last_line_is_not(tmp_path: Path) ->
 
 
 def test_the_next_start_adds_what_the_file_lacks(tmp_path: Path) -> None:
+    """FD-25."""
     path = traded(tmp_path)
     whole = heads_path(path).read_bytes()
     heads_path(path).write_bytes(whole[:-40])
@@ -429,6 +432,7 @@ def test_the_key_is_private_and_stays(tmp_path: Path) -> None:
 
 
 def test_a_lost_private_key_gives_way_to_a_new_one_and_old_heads_still_count(tmp_path: Path) -> None:
+    """FS-14."""
     path = traded(tmp_path)
     (tmp_path / "keys" / "desk.pem").unlink()
     store = desk(tmp_path)
@@ -439,6 +443,7 @@ def test_a_lost_private_key_gives_way_to_a_new_one_and_old_heads_still_count(tmp
 
 
 def test_what_is_no_key_is_refused_by_name(tmp_path: Path) -> None:
+    """FS-14."""
     traded(tmp_path)
     (tmp_path / "keys" / "desk.pem").write_text("rubbish")
     with pytest.raises(BadKey, match=r"desk\.pem cannot be used as a key: .*move it away"):

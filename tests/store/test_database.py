@@ -38,6 +38,7 @@ def test_a_setting_that_is_not_taken_is_an_error(tmp_path: Path, monkeypatch: py
 
 
 def test_the_files_belong_to_their_owner_alone(tmp_path: Path) -> None:
+    """FS-05, FS-19."""
     store = desk(tmp_path)
     store.journal.commit(batch(1, 5)).result()
     store.backup()
@@ -52,6 +53,7 @@ def test_the_files_belong_to_their_owner_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("made", "opened"), [("paper", "live"), ("live", "paper")])
 def test_a_database_never_opens_as_the_other_env(tmp_path: Path, made: str, opened: str) -> None:
+    """FO-10."""
     desk(tmp_path, made).close()
     assert stamped_env(tmp_path / "desk.db") == made
     before = (tmp_path / "desk.db").read_bytes()
@@ -61,6 +63,7 @@ def test_a_database_never_opens_as_the_other_env(tmp_path: Path, made: str, open
 
 
 def test_a_database_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
+    """FD-21."""
     desk(tmp_path).close()
     connection = sqlite3.connect(tmp_path / "desk.db")
     connection.execute("PRAGMA user_version = 99")
@@ -87,11 +90,13 @@ def test_what_a_crash_before_the_first_commit_leaves_is_a_new_desk(tmp_path: Pat
 
 
 def test_a_missing_folder_is_unwritable(tmp_path: Path) -> None:
+    """FD-17."""
     with pytest.raises(Unwritable, match="No such file"):
         open_store(tmp_path / "nowhere" / "desk.db", "paper", VirtualClock(T0))
 
 
 def test_a_reader_can_only_read(tmp_path: Path) -> None:
+    """FD-16."""
     desk(tmp_path).close()
     connection = open_reader(tmp_path / "desk.db")
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -133,6 +138,7 @@ def test_an_older_schema_is_copied_aside_and_brought_up_to_date(tmp_path: Path, 
 
 
 def test_a_step_that_fails_changes_nothing(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """FD-20."""
     version = migrations.known_version()
     desk(tmp_path).close()
     step = request.getfixturevalue("second_schema")
@@ -146,6 +152,7 @@ def test_a_step_that_fails_changes_nothing(tmp_path: Path, request: pytest.Fixtu
 
 
 def test_a_file_moved_away_under_the_desk_is_noticed(tmp_path: Path) -> None:
+    """FD-13."""
     store = desk(tmp_path)
     assert store.is_in_place()
     store.path.rename(tmp_path / "moved.db")

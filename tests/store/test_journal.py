@@ -77,6 +77,7 @@ def test_nothing_happens_to_a_signal_twice(store: Store, second: object) -> None
 
 
 def test_a_fill_is_booked_once(store: Store) -> None:
+    """FV-03."""
     store.journal.commit(batch(1, 1, round_trip(1))).result(5)
     with pytest.raises(OutcomeUnknown, match="UNIQUE"):
         store.journal.commit(batch(2, 1, [(2, round_trip(1)[2][1])])).result(5)
@@ -138,6 +139,7 @@ def test_the_latch_goes_ahead_of_waiting_batches(tmp_path: Path, monkeypatch: py
 
 
 def test_commit_blocks_while_the_queue_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FP-24."""
     held = HeldWriter(monkeypatch)
     store = desk(tmp_path, threaded=True)
     journal = store.journal
@@ -174,6 +176,7 @@ def test_closing_writes_what_waits_and_refuses_more(tmp_path: Path) -> None:
 
 
 def test_an_accepted_batch_cannot_be_cancelled(tmp_path: Path) -> None:
+    """FP-12."""
     store = desk(tmp_path, threaded=True)
     future = store.journal.commit(batch(1, 1))
     assert not future.cancel()

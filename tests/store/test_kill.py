@@ -34,6 +34,7 @@ def killed_after(path: Path, run_id: str, acknowledgements: int) -> tuple[int, i
 
 
 def test_no_acknowledged_batch_is_lost_and_the_chain_holds(tmp_path: Path) -> None:
+    """FD-01."""
     chance = random.Random(20251109)
     path = tmp_path / "desk.db"
     for number in range(ROUNDS):

@@ -140,7 +140,7 @@ STEPS = [pytest.param(QUICK, id="quick"), pytest.param(1, id="every", marks=pyte
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("how", HOWS)
 def test_any_statement_of_a_desk_at_work_may_fail(ram: Path, before: Path, how: str, step: int) -> None:
-    """FD-01, FD-05, FD-08, FP-12."""
+    """FD-01, FD-05, FP-12."""
     every_n(ram, before, how, step, writes)
 
 
@@ -184,7 +184,7 @@ def test_any_operation_of_a_backup_may_fail(ram: Path, before: Path, how: str, s
 @pytest.mark.parametrize("seam", [statements, file_calls])
 @pytest.mark.parametrize("how", HOWS)
 def test_any_operation_of_a_restore_may_fail(ram: Path, before: Path, how: str, seam: object, step: int) -> None:
-    """FD-10, FD-26, FO-14: a restore that was interrupted begins again, and what it restores is the backup."""
+    """FD-10, FD-26: a restore that was interrupted begins again, and what it restores is the backup."""
     damaged = ram / "damaged"
     shutil.copytree(before, damaged)
     with (damaged / "desk.db").open("r+b") as file:

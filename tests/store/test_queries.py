@@ -118,6 +118,7 @@ async def test_an_unknown_run_and_a_missing_file_are_named(store: Store, tmp_pat
 
 
 async def test_a_query_that_takes_too_long_is_stopped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FD-15."""
     monkeypatch.setattr(queries, "READ_SECONDS_MAX", 0.05)
     endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE i < ?"
     async with open_queries(store.path) as reader:
@@ -147,6 +148,7 @@ async def test_a_reader_that_fails_or_is_cancelled_leaves_no_thread(store: Store
 
 
 async def test_readers_never_lock_the_desk_nor_are_locked(tmp_path: Path) -> None:
+    """FD-15."""
     store = desk(tmp_path, threaded=True)
     store.journal.commit(batch(1, 1, round_trip(1))).result(5)
     written = threading.Event()

@@ -159,6 +159,7 @@ def test_a_run_goes_on_after_the_store_is_opened_again(tmp_path: Path) -> None:
     ],
 )
 def test_verify_names_the_first_row_that_was_tampered_with(tmp_path: Path, damage: str, row: int, reason: str) -> None:
+    """FO-07, FS-13."""
     store = desk(tmp_path)
     store.journal.commit(batch(1, 10, round_trip(2))).result()
     store.journal.commit(batch(11, 10)).result()

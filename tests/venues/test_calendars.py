@@ -73,6 +73,7 @@ def test_every_bar_of_a_regular_session_lies_in_one(folder: str) -> None:
     ],
 )
 def test_a_session_has_new_yorks_hours(day: str, opens: str, closes: str) -> None:
+    """FT-04."""
     assert nyse(day, day).sessions == ((ns(f"{day}T{opens}"), ns(f"{day}T{closes}")),)
 
 

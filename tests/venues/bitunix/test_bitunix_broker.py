@@ -291,6 +291,7 @@ def _reset(request: web.Request, _body: bytes) -> None:
     ids=["hang", "reset", "500", "504", "code 1", "code 10001", "unknown code", "no json", "odd data"],
 )
 async def test_anything_else_is_unknown_and_not_sent_again(books: Books, broker: BitunixBroker, answer: Any) -> None:
+    """FN-02."""
     books.fake.answers["/trade/place_order"] = answer
     (event,) = await broker.submit(BUY)
     assert isinstance(event, OutcomeUnknown)
@@ -306,6 +307,8 @@ async def test_a_venue_that_is_not_there_is_a_definite_no() -> None:
 
 
 async def test_an_order_whose_reply_was_lost_is_found_by_its_own_id(books: Books, broker: BitunixBroker) -> None:
+    """FN-03."""
+
     def lost(request: web.Request, body: bytes) -> None:
         books.place(request, body)
         _reset(request, body)
@@ -317,6 +320,7 @@ async def test_an_order_whose_reply_was_lost_is_found_by_its_own_id(books: Books
 
 
 async def test_an_order_that_never_arrived_is_missing_only_when_it_can_no_longer_arrive(books: Books) -> None:
+    """FV-24."""
     async with made(books, replace(QUICK, settle_s=0.4)) as broker:
         books.fake.answers["/trade/place_order"] = _reset
         await broker.submit(BUY)
@@ -326,6 +330,7 @@ async def test_an_order_that_never_arrived_is_missing_only_when_it_can_no_longer
 
 
 async def test_an_order_that_arrives_after_it_was_told_to_be_missing_is_still_found(books: Books) -> None:
+    """FV-24."""
     async with made(books, replace(QUICK, sweep_s=0.08)) as broker:
         seen = Collector(broker.events())
         books.fake.answers["/trade/place_order"] = _reset
@@ -359,6 +364,7 @@ async def test_an_order_that_arrives_late_is_found_by_the_second_look(books: Boo
 
 
 async def test_a_duplicate_id_is_answered_with_what_the_venue_has(books: Books, broker: BitunixBroker) -> None:
+    """FV-14."""
     await broker.submit(BUY)
     books.put("run-1-1", status="PART_FILLED", tradeQty="0.2")
     books.fill("run-1-1", "t1", "0.2")
@@ -406,6 +412,7 @@ async def test_an_order_the_venue_would_not_rest_was_post_only(books: Books, bro
 
 
 async def test_a_status_nobody_knows_stays_unknown_but_its_fills_are_told(books: Books, broker: BitunixBroker) -> None:
+    """FV-20."""
     books.put("run-1-1", status="PARTIALLY_FILLED", tradeQty="0.2")
     books.fill("run-1-1", "t1", "0.2")
     told, unknown = await broker.query(ASK)
@@ -414,6 +421,7 @@ async def test_a_status_nobody_knows_stays_unknown_but_its_fills_are_told(books:
 
 
 async def test_an_order_in_history_but_not_in_detail_is_not_missing(books: Books, broker: BitunixBroker) -> None:
+    """FV-07."""
     books.put("run-1-1", status="CANCELED")
     old = books.orders.pop("run-1-1")
     books.fake.answers["/trade/get_history_orders"] = lambda *_: {"orderList": [old], "total": 1}
@@ -438,6 +446,7 @@ async def test_a_cancel_that_is_taken_ends_the_order_through_the_events(books: B
 
 
 async def test_a_cancel_of_an_order_that_has_filled_tells_the_fills(books: Books, broker: BitunixBroker) -> None:
+    """FV-07."""
     await broker.submit(BUY)
     books.put("run-1-1", status="FILLED", tradeQty="0.5")
     books.fill("run-1-1", "t1", "0.5")
@@ -472,6 +481,7 @@ async def test_a_cancel_without_an_answer_is_unknown_and_a_definite_no_is_refuse
 
 
 async def test_a_push_brings_the_fills_once_each(books: Books, broker: BitunixBroker) -> None:
+    """FN-06."""
     await broker.submit(BUY)
     seen = Collector(broker.events())
     books.put("run-1-1", status="PART_FILLED", tradeQty="0.2")
@@ -523,6 +533,7 @@ async def test_a_fill_after_the_end_is_still_told(books: Books, broker: BitunixB
 async def test_what_happened_while_the_socket_was_down_is_found_after_the_reconnect(
     books: Books, broker: BitunixBroker
 ) -> None:
+    """FV-05, FV-16."""
     await broker.submit(BUY)
     seen = Collector(broker.events())
     books.put("run-1-1", status="FILLED", tradeQty="0.5")
@@ -534,6 +545,7 @@ async def test_what_happened_while_the_socket_was_down_is_found_after_the_reconn
 
 
 async def test_a_lost_push_is_made_good_by_the_sweep(books: Books) -> None:
+    """FV-05."""
     async with made(books, replace(QUICK, sweep_s=0.05)) as broker:
         await broker.submit(BUY)
         seen = Collector(broker.events())
@@ -544,6 +556,7 @@ async def test_a_lost_push_is_made_good_by_the_sweep(books: Books) -> None:
 
 
 async def test_an_accepted_order_the_venue_has_forgotten_becomes_unknown(books: Books, broker: BitunixBroker) -> None:
+    """FV-09."""
     await broker.submit(BUY)
     seen = Collector(broker.events())
     await books.push("run-1-1")

@@ -90,6 +90,7 @@ def test_a_candle_of_a_closed_minute_is_refused() -> None:
 
 
 def test_a_candle_older_than_the_one_before_it_is_refused() -> None:
+    """FT-07."""
     candles = Candles("BTCUSDT")
     candles.update(push(0, 30, close=105))
     (refused,) = candles.update(push(0, 29))

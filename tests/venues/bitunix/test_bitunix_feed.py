@@ -70,6 +70,7 @@ async def test_a_venue_that_does_not_greet_is_an_error_by_name(fake: FakeVenue) 
 
 
 async def test_a_venue_that_is_not_there_is_an_error_by_name() -> None:
+    """FN-01."""
     async with venue() as gone:
         pass
     feed = BitunixFeed(gone.rest_url, gone.ws_url, ["BTCUSDT"], SetClock(), QUICK)
@@ -118,6 +119,7 @@ async def test_after_a_loss_it_says_down_reconnects_and_asks_for_everything_agai
 
 
 async def test_a_connection_that_keeps_breaking_is_not_hammered(fake: FakeVenue) -> None:
+    """FN-11."""
     async with running(fake, replace(QUICK, backoff_s=(0.05, 1.0))) as (_, seen, _clock):
         loop = asyncio.get_running_loop()
         opened_s: list[float] = []
@@ -145,6 +147,7 @@ async def test_when_the_window_is_over_the_events_end_with_venue_gone() -> None:
 
 
 async def test_silence_is_stale_at_the_limit_and_data_makes_it_live_again(fake: FakeVenue) -> None:
+    """FN-04, FA-03."""
     async with running(fake, replace(QUICK, stale_s=0.3)) as (_, seen, _clock):
         loop = asyncio.get_running_loop()
         await fake.send(book())
@@ -178,6 +181,7 @@ async def test_bad_frames_are_no_sign_of_life(fake: FakeVenue) -> None:
 
 
 async def test_a_connected_but_mute_venue_is_given_up_and_tried_anew(fake: FakeVenue) -> None:
+    """FN-04."""
     async with running(fake, replace(QUICK, stale_s=0.1)) as (_, seen, _clock):
         await fake.send(book())
         await fake.until(lambda: fake.opened >= 2)
@@ -216,6 +220,7 @@ async def test_a_minute_closes_by_the_timer_when_other_streams_show_that_its_end
 
 
 async def test_missing_minutes_are_announced_fetched_and_put_before_the_newer_bar(fake: FakeVenue) -> None:
+    """FA-04."""
     fake.answers["/market/kline"] = history_of(range(-5, 1))
     async with running(fake) as (feed, seen, clock):
         clock.ns = T0_NS + 5 * SECOND

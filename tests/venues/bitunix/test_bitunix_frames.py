@@ -119,6 +119,7 @@ BAD_BOOKS = {
 
 @pytest.mark.parametrize("name", BAD_BOOKS)
 def test_a_bad_book_is_refused(name: str) -> None:
+    """FA-07."""
     assert rejection(book() | {"data": BAD_BOOKS[name]}).reason
 
 
@@ -141,6 +142,7 @@ def test_a_bad_book_is_refused(name: str) -> None:
     ids=str,
 )
 def test_bad_figures_are_refused(frame: dict[str, Any]) -> None:
+    """FA-01."""
     assert rejection(frame).where == frame["ch"]
 
 
@@ -155,6 +157,7 @@ def test_the_symbol_must_have_been_asked_for() -> None:
 
 
 def test_a_live_stamp_before_2024_is_refused_and_a_replayed_one_is_not() -> None:
+    """FT-09, FA-06."""
     last, first = 1_704_067_199_999 * MS, 1_704_067_200_000 * MS
     assert "before 2024" in rejection(book(ts_ns=last), last).reason
     assert isinstance(items(book(ts_ns=first), first)[0], Book)
@@ -162,11 +165,13 @@ def test_a_live_stamp_before_2024_is_refused_and_a_replayed_one_is_not() -> None
 
 
 def test_a_stamp_more_than_a_minute_ahead_is_refused() -> None:
+    """FT-09, FA-06."""
     assert isinstance(items(book(ts_ns=T0_NS + 60_000 * MS))[0], Book)
     assert "ahead" in rejection(book(ts_ns=T0_NS + 60_001 * MS)).reason
 
 
 def test_an_older_book_does_not_replace_a_newer_one() -> None:
+    """FV-17, FT-07."""
     reader = FrameReader(["BTCUSDT"])
     newer, older = (json.dumps(book(ts_ns=T0_NS + ms * MS)).encode() for ms in (5, 4))
     reader.read(newer, T0_NS)
@@ -190,6 +195,7 @@ def test_no_bytes_raise(raw: bytes) -> None:
 
 @given(st.sampled_from(SHAPES), st.data())
 def test_no_change_of_a_frame_raises(shape: dict[str, Any], data: st.DataObject) -> None:
+    """FV-20."""
     frame = json.loads(json.dumps(shape))
     places = list(_places(frame))
     for holder, key in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=3)):

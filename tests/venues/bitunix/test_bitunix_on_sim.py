@@ -120,6 +120,7 @@ async def test_lost_requests_and_lost_replies_are_told_apart_by_asking() -> None
 
 
 async def test_a_duplicate_is_the_same_order_and_a_refusal_has_its_reason() -> None:
+    """FV-14."""
     async with running() as caller, trading(caller) as broker:
         (first,) = await broker.submit(order(1, "1", "990"))
         again = await broker.submit(order(1, "1", "990"))

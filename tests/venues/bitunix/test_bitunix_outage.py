@@ -62,12 +62,14 @@ class Outage(Link):
 
 
 def test_an_outage_of_599_seconds_is_survived() -> None:
+    """FN-12."""
     link = Outage(JumpingLoop(), 599.0)
     link.reconnect()
     assert 599.0 <= link.attempts_s[-1] <= 600.001
 
 
 def test_an_outage_of_601_seconds_is_given_up_at_600() -> None:
+    """FN-12."""
     link = Outage(JumpingLoop(), 601.0)
     with pytest.raises(VenueGone) as gone:
         link.reconnect()

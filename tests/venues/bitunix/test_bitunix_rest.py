@@ -108,6 +108,7 @@ async def test_every_status_has_its_class(
 
 @pytest.mark.parametrize("body", ["", "<html>", "[]", '{"code":"?"}', '{"data":1}'])
 async def test_an_unreadable_reply_is_an_unknown_outcome(fake: FakeVenue, rest: Rest, body: str) -> None:
+    """FN-14."""
     fake.answers["/x"] = lambda *_: web.Response(text=body)
     with pytest.raises(errors.UnknownOutcome):
         await rest.get("/x")
@@ -120,6 +121,8 @@ async def test_a_hanging_venue_is_an_unknown_outcome_after_the_timeout(fake: Fak
 
 
 async def test_a_reset_after_the_request_is_an_unknown_outcome(fake: FakeVenue, rest: Rest) -> None:
+    """FN-02."""
+
     def reset(request: web.Request, _body: bytes) -> Any:
         assert request.transport is not None
         request.transport.abort()
@@ -237,6 +240,7 @@ async def test_the_bucket_keeps_to_the_limit_in_every_second() -> None:
 
 @given(st.integers(-(10**11), 10**11), st.lists(st.tuples(st.integers(0, 10**10), st.integers(0, 10**9)), max_size=20))
 def test_the_offset_interval_always_holds_the_true_offset(true_ns: int, calls: list[tuple[int, int]]) -> None:
+    """FV-12."""
     offset = ClockOffset()
     for at_ns, took_ns in calls:
         sent = T0_NS + at_ns
@@ -253,6 +257,7 @@ def test_a_date_that_cannot_be_read_changes_nothing() -> None:
 
 
 def test_a_stepped_clock_starts_the_estimate_anew() -> None:
+    """FT-01."""
     offset = ClockOffset()
     for seconds in (0, 0, 100):
         offset.observe(formatdate(T0_NS // SECOND + seconds, usegmt=True), T0_NS, T0_NS)
@@ -386,6 +391,7 @@ async def test_after_three_failures_reads_are_held_back_for_a_minute(
 async def test_orders_cancels_and_evidence_are_never_held_back(
     fake: FakeVenue, fused: tuple[Rest, list[float]]
 ) -> None:
+    """FN-13."""
     (rest, _), path = fused, Failing(fake, "/x")
     for _ in range(3):
         await fails(rest.get("/x"), errors.UnknownOutcome)

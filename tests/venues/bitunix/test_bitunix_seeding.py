@@ -28,6 +28,7 @@ class ScriptedFeed:
 
 
 async def test_four_failures_and_a_success_are_five_attempts_each_told() -> None:
+    """FN-01."""
     feed, told = ScriptedFeed(*[UnknownOutcome("down")] * 4, [1, 2, 3]), list[Attempt]()
     seed = await seed_history(feed, "BTCUSDT", MINUTE, 3, told.append, backoff_s=QUICK)
     assert feed.calls == 5
@@ -42,6 +43,7 @@ async def test_four_failures_and_a_success_are_five_attempts_each_told() -> None
 
 
 async def test_five_failures_end_it() -> None:
+    """FN-01."""
     feed, told = ScriptedFeed(*[NotSent("refused")] * 9), list[Attempt]()
     with pytest.raises(NotSent):
         await seed_history(feed, "BTCUSDT", MINUTE, 3, told.append, backoff_s=QUICK)

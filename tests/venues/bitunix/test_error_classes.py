@@ -119,6 +119,7 @@ def test_a_time_without_the_venues_own_is_no_wish() -> None:
 
 
 async def test_after_a_retry_after_no_read_asks_the_venue_until_then(fake: FakeVenue, rest: Rest) -> None:
+    """FN-13."""
     fake.answers["/x"] = lambda *_: web.Response(status=429, headers={"Retry-After": "1"})
     fake.answers["/y"] = lambda *_: 42
     with pytest.raises(errors.RateLimited):

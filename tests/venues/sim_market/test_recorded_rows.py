@@ -189,6 +189,7 @@ def test_the_symbol_comes_from_a_column_before_the_name(tmp_path: Path) -> None:
 
 
 def test_a_truncated_packed_file_is_named(tmp_path: Path) -> None:
+    """FA-15."""
     path = wrote(tmp_path, "BTCUSDT.csv.gz", BAR_HEADER, *(bar(i) for i in range(500)))
     path.write_bytes(path.read_bytes()[:-20])
     assert "truncated" in unusable(path)
@@ -273,6 +274,7 @@ def test_a_folder_stands_for_the_recordings_in_and_below_it(tmp_path: Path) -> N
 def test_a_bad_bar_is_refused_with_its_place_and_the_rest_is_kept(
     tmp_path: Path, row: str, column: int, reason: str
 ) -> None:
+    """FA-15."""
     rows = [BAR, row, *(bar(minute) for minute in range(2, 8))]
     path = wrote(tmp_path, "BTCUSDT.csv", BAR_HEADER, *rows)
     [told] = refused(path)
@@ -308,6 +310,7 @@ def test_a_bad_quote_is_refused(tmp_path: Path, row: str, column: int, reason: s
     ],
 )
 def test_a_bad_trade_is_refused(tmp_path: Path, row: str, column: int, reason: str) -> None:
+    """FA-01."""
     path = wrote(tmp_path, "PEPEUSDT.csv", OWN_AGG_NAMES, OWN_AGG, row)
     [told] = refused(path)
     assert any(word in told.reason for word in reason.split("|"))

@@ -60,6 +60,7 @@ def test_a_futures_book_follows_the_previous_number() -> None:
 
 
 def test_a_gap_hides_the_book_until_a_newer_snapshot_is_met() -> None:
+    """FV-19."""
     book = LocalBook()
     book.snapshot(10, BIDS, ASKS)
     book.change(change(11, 11))
@@ -79,6 +80,7 @@ def test_a_snapshot_older_than_the_changes_is_of_no_use() -> None:
 
 
 def test_an_older_snapshot_never_overwrites_a_live_book() -> None:
+    """FV-17."""
     book = LocalBook()
     book.snapshot(10, BIDS, ASKS)
     book.change(change(11, 20))
@@ -87,6 +89,7 @@ def test_an_older_snapshot_never_overwrites_a_live_book() -> None:
 
 
 def test_a_book_that_crosses_or_empties_is_not_shown() -> None:
+    """FA-07."""
     for bids, reason in (([(101, 1)], "crossed"), ([(100, 0), (99, 0)], "empty")):
         book = LocalBook()
         book.snapshot(10, BIDS, ASKS)

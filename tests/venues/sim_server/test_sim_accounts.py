@@ -16,6 +16,7 @@ def quote(after_s: int, bid: str, ask: str) -> Quote:
 
 
 def test_an_account_that_is_liquidated_shows_the_venues_own_order_and_its_fills() -> None:
+    """FV-18."""
     account = Account({"COIN": COIN}, PaperModel(), 1, parse("1000"), 0)
     account.on_market(quote(0, "100", "100"))
     account.place(Ask("COIN", parse("190"), 0, OrderKind.MARKET, TimeInForce.IOC, False, "mine"), T0)

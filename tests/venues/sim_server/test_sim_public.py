@@ -241,6 +241,7 @@ async def test_a_client_that_says_goodbye_and_lingers_does_not_end_the_venue() -
 
 
 async def test_a_browser_and_a_foreign_host_name_are_turned_away(caller: Caller) -> None:
+    """FS-08."""
     async with caller.session.get(caller.url + "/sim/time", headers={"Host": "evil.example:80"}) as reply:
         assert reply.status == 403
     headers = {"Origin": "http://evil.example", "Upgrade": "websocket", "Connection": "Upgrade"}

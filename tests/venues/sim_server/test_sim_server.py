@@ -14,6 +14,7 @@ from tests.venues.sim_server.caller import ORIGIN_NS, PlainMarket, running
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "venue.example", "::"])
 async def test_only_loopback_is_listened_on_unless_more_is_allowed(host: str) -> None:
+    """FS-07."""
     venue = Venue(PlainMarket(), VenueClock(ORIGIN_NS), VenueSettings(host=host))
     with pytest.raises(NotLoopback, match="loopback"):
         await venue.start()

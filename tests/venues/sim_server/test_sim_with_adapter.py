@@ -117,6 +117,7 @@ async def test_the_feed_comes_back_after_its_connection_is_cut() -> None:
 
 
 async def test_an_order_goes_out_and_its_fills_come_back_once() -> None:
+    """FV-04."""
     async with running() as caller, broker_of(caller) as broker:
         (accepted,) = await broker.submit(market("run-1-1", "3"))
         assert isinstance(accepted, OrderAccepted) and accepted.venue_order_id
@@ -139,6 +140,7 @@ async def test_a_cancel_is_told_once_it_is_true() -> None:
 
 
 async def test_refusals_come_with_our_own_words() -> None:
+    """FV-13."""
     async with running() as caller, broker_of(caller) as broker:
         (too_big,) = await broker.submit(market("run-1-1", "900"))
         (lonely,) = await broker.submit(market("run-1-2", "-1", reduce_only=True))
