@@ -11,7 +11,7 @@ import msgspec
 
 from engine.core import times
 from engine.core.calendar import CONTINUOUS, Calendar
-from engine.core.words import BreakerAction, BreakerName, Regime, Volatile
+from engine.core.words import BreakerAction, BreakerName, OutageGap, Regime, Volatile
 
 SECOND: Final = times.SECOND
 MINUTE: Final = times.MINUTE
@@ -213,3 +213,4 @@ class CoreConfig(Value, frozen=True):
     regimes: RegimeModel = RegimeModel()
     calendars: tuple[Calendar, ...] = ()  # of the instruments that do not trade around the clock
     phases: PhaseModel = PhaseModel()
+    outage_gap: OutageGap = OutageGap.DECIDE

@@ -52,6 +52,7 @@ from engine.core.facts import (
 from engine.core.funding import Settlements
 from engine.core.market_hours import MarketHours
 from engine.core.operator import Operator
+from engine.core.outage import Outage
 from engine.core.paper import PaperBroker
 from engine.core.paper_state import PaperAccount, PaperState, opening_state
 from engine.core.profiles import PROFILES, models
@@ -198,6 +199,7 @@ class Engine:
         self.funding = Settlements(self.desk, self.trading.bookkeeping, self.paper)
         self.hours = MarketHours(self.desk, self.safety, self.breakers, self.trading, self._shut)
         self._closed = self.hours.closed
+        self.outage = Outage(self.desk, self.safety, self.trading, self.paper)
         self.operator = Operator(self.desk, self.safety, self.breakers, self.trading)
         self.strategies = tuple(self._make_strategies(config))
         for strategy in self.strategies:
@@ -383,7 +385,9 @@ class Engine:
         known.bar_start_ns = bar.start_ns
         if not self._own_bars:
             self._learn(known, bar)
-        if not bar.backfilled:
+        if bar.backfilled:
+            self.outage.meet(bar)
+        else:
             self.state.tally.market_events += 1
             if not self._closed or self.hours.was_open(bar.symbol, bar.start_ns):
                 self._price_from_bar(known, bar)
@@ -548,6 +552,7 @@ class Engine:
         self.regimes.begin()
         self.trading.entries.end_stranded()
         self.trading.reconciliation.begin()
+        self.outage.begin()
         if self.paper is None:
             self.trading.blotter.doubt_all()
         if event.killed:
@@ -566,6 +571,7 @@ class Engine:
             self.market_phases.open()
             self.trading.exits.protect_all()
             self.trading.reconciliation.open()
+            self.outage.end()
         elif event.phase is SessionPhase.SHUTTING_DOWN:
             self.safety.block(BlockReason.SHUTTING_DOWN, f"the session is ending: {event.reason}")
         elif event.phase is SessionPhase.COMPLETED:

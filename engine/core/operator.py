@@ -73,7 +73,7 @@ class Operator:
     def _resume(self, command: Command) -> tuple[bool, str]:
         lifted = [
             reason
-            for reason in (BlockReason.OPERATOR, BlockReason.RESTORED)
+            for reason in (BlockReason.OPERATOR, BlockReason.RESTORED, BlockReason.OUTAGE)
             if self._safety.unblock(reason, f"resumed by {command.actor}", command.actor)
         ]
         left = self._left()

@@ -24,6 +24,7 @@ LIFTS: Final = {
     BlockReason.PHASE_UNKNOWN: "enough bars",
     BlockReason.MARKET_CLOSED: "its opening",
     BlockReason.RESTORED: "resume (r)",
+    BlockReason.OUTAGE: "resume (r)",
 }
 
 

@@ -152,6 +152,19 @@ class Comparison(msgspec.Struct):
     cash_base: int | None = None
 
 
+class Away(msgspec.Struct):
+    """The time between two runs, as far as something of the paper desk stood in the market.
+
+    `since` holds by symbol with a position or an order where the first bar begins that may meet them, `heard_ns` when
+    the desk heard of one of them last; `bars` and `fills` count what of the time between was looked at and what came.
+    """
+
+    since: dict[str, int] = {}
+    heard_ns: int = 0
+    bars: int = 0
+    fills: int = 0
+
+
 class RegimeState(msgspec.Struct):
     """The newest value of the volatility index (0: none yet), the regime it led to, and what is watched since."""
 
@@ -223,6 +236,8 @@ class Tally(msgspec.Struct):
     gaps: int = 0
     stale: int = 0
     data_rejects: int = 0
+    outage_ns: int = 0  # how long the paper desk was away with something in the market before this run
+    outage_fills: int = 0  # what the bars of that time filled
     data_refused: dict[str, Refused] = {}  # the same by cause
     operator_acts: int = 0
     signals: int = 0
@@ -288,6 +303,7 @@ class EngineState(msgspec.Struct):
     heat_above: bool = False  # heat is above its limit, and that was told
     balance: Balance | None = None  # by a venue's own broker
     comparison: Comparison = msgspec.field(default_factory=Comparison)
+    away: Away = msgspec.field(default_factory=Away)
     # the market
     symbols: dict[str, SymbolState] = {}
     returns: dict[str, Returns] = {}  # of closed bars, for correlation

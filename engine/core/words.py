@@ -174,6 +174,13 @@ class ExitReason(StrEnum):
     LIQUIDATION = "LIQUIDATION"
 
 
+class OutageGap(StrEnum):
+    """What becomes of paper orders that worked while the desk was away."""
+
+    DECIDE = "decide"  # the bars of that time fill them, at their worst
+    MARK = "mark"  # nothing is decided, and entries wait for an operator
+
+
 class BlockReason(StrEnum):
     """Anything that keeps entries from happening. They coexist; entries resume when none is left."""
 
@@ -190,6 +197,7 @@ class BlockReason(StrEnum):
     PHASE_UNKNOWN = "phase_unknown"
     MARKET_CLOSED = "market_closed"
     RESTORED = "restored"
+    OUTAGE = "outage"
 
 
 class BreakerName(StrEnum):

@@ -78,6 +78,8 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
         paper_start_day: First day of the paper period, since 1970; None: none was set.
         paper_days: Trading days from it to the end of the run, both included; None: they cannot be told.
         lost_lines: Log and event lines that could not be written.
+        outage_ns: How long the paper desk was away before the run with something in the market; 0: not at all.
+        outage_fills: What the bars of that time filled.
         problems: What went wrong while the run was being ended, for people.
     """
 
@@ -145,6 +147,8 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     paper_start_day: int | None = None
     paper_days: int | None = None
     lost_lines: int = 0
+    outage_ns: int = 0
+    outage_fills: int = 0
     problems: tuple[str, ...] = ()
 
     @property
@@ -408,6 +412,7 @@ def _health(f: RunFigures) -> dict[str, Any]:
         "data_rejects": f.data_rejects,
         "data_refused": [msgspec.structs.asdict(refused) for refused in f.data_refused],
         "lost_lines": f.lost_lines,
+        "outage_gap": {"seconds": round(f.outage_ns / _SECOND_NS, 3), "fills": f.outage_fills} if f.outage_ns else None,
     }
 
 

@@ -28,7 +28,7 @@ from engine.core.config import (
     Sizing,
     StrategySpec,
 )
-from engine.core.words import BreakerAction
+from engine.core.words import BreakerAction, OutageGap
 from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
 from engine.session.layers import (
     MARKER,
@@ -262,6 +262,7 @@ def to_core(
         auto_reset=desk.auto_reset,
         cooldown_ns=desk.cooldown,
         kill_closes=desk.on_kill == "close",
+        outage_gap=OutageGap(desk.outage_gap),
         bar_ns=desk.bar,
         config_hash=config.content_hash,
         calendars=tuple(calendars),

@@ -234,6 +234,8 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int, signed: SignedHead
         paper_start_day=view.paper_period.start_day if view.paper_period else None,
         paper_days=view.paper_period.days if view.paper_period else None,
         strategies=engine.desk.config.strategies,
+        outage_ns=tally.outage_ns,
+        outage_fills=tally.outage_fills,
     )
 
 

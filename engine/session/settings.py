@@ -74,6 +74,7 @@ class DeskFile(FileModel):
     auto_reset: Flag = False
     on_kill: Literal["close", "keep"] = "close"
     on_hangup: Literal["continue", "stop"] = "continue"
+    outage_gap: Literal["decide", "mark"] = "decide"
     paper_latency_min: Duration = 60 * MILLISECOND
     paper_latency_max: Duration = 140 * MILLISECOND
     paper_latency_slow: Duration = 260 * MILLISECOND

@@ -21,7 +21,7 @@ def _enters(change: OrderChanged) -> bool:
     return change.purpose is Purpose.ENTRY and change.previous is OrderState.NEW
 
 
-LIFTED_BY_RESUME: Final = (BlockReason.OPERATOR, BlockReason.RESTORED)
+LIFTED_BY_RESUME: Final = (BlockReason.OPERATOR, BlockReason.RESTORED, BlockReason.OUTAGE)
 ADOPTED: Final = "-a"
 """How the id of an order ends that stands for what an operator took over from the venue."""
 

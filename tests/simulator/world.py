@@ -211,7 +211,7 @@ class World:
             lock=lock,
             store=store,
             clock=self.clock,
-            policy=Policy(),
+            policy=Policy(memory_max_bytes=1 << 60),  # all lives of all seeds are in this process
             env="paper",
             seed=self.seed,
             venue="sim",
