@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from engine.core import money
+from engine.core.config import SECOND
 from engine.core.events import Act, SessionPhase
 from engine.review.replay import replay
 from engine.session.clock import WallClock
@@ -331,3 +332,29 @@ def test_a_run_that_leaves_out_the_symbol_of_an_open_position_is_refused(tmp_pat
         rig.run(60)
     assert rig.session.exit_code == 1
     assert held and all(symbol in rig.session.failure for symbol in held)
+
+
+def test_a_full_memory_ends_the_run_in_order(tmp_path: Path) -> None:
+    """FP-14."""
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(9_000, policy=Policy(duration_ns=9_000 * SECOND, memory_max_bytes=1))
+    assert (code, report["reason"]) == (1, "memory")
+    assert report["positions_open"] == []
+    assert "CRITICAL: Memory Limit Exceeded" in rig.home.system_log.read_text()
+
+
+def test_a_step_of_the_end_that_hangs_is_named_and_skips_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FP-21."""
+
+    async def hangs(session: Session) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Session, "_await_fills", hangs)
+    monkeypatch.setattr("engine.session.session.STEP_SECONDS", 0.2)
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(600)
+    assert code == 1
+    assert any(problem.startswith("wait for pending fills: TimeoutError") for problem in report["problems"])
+    assert report["positions_open"] == []

@@ -274,3 +274,11 @@ def test_commit_blocks_while_too_many_inputs_wait(tmp_path: Path, monkeypatch: p
     store.close()
     assert [future.result(0).rows for future in futures] == list(range(2, 52))
     assert store.verify().inputs == 3_000
+
+
+@pytest.mark.parametrize("text", ["s'); DROP TABLE journal; --", "a' OR '1'='1", '"; DELETE FROM desk; --', "%_"])
+def test_what_looks_like_sql_is_text(store: Store, text: str) -> None:
+    """FS-12."""
+    store.journal.commit(batch(1, 2, [(1, raised(text, symbol=text))])).result(5)
+    assert rows(store, "SELECT signal_id, symbol FROM signals") == [(text, text)]
+    assert store.verify().is_good

@@ -65,3 +65,18 @@ def head_at(store: Store, rows: int) -> str:
         return str(connection.execute("SELECT lower(hex(hash)) FROM journal WHERE id = ?", (rows,)).fetchone()[0])
     finally:
         connection.close()
+
+
+def test_a_program_that_fails_with_its_store_open_ends(tmp_path: Path) -> None:
+    """FP-13: the writer's thread keeps no process alive."""
+    program = (
+        "import sys; from pathlib import Path; from tests.store.making import batch, desk; "
+        "store = desk(Path(sys.argv[1]), threaded=True); store.journal.commit(batch(1, 5)).result(5); "
+        "raise RuntimeError('a bug')"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, timeout=5, check=False)
+    assert ended.returncode == 1
+    assert b"a bug" in ended.stderr
+    store = desk(tmp_path)
+    assert store.verify().inputs == 5
+    store.close()
