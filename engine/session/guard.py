@@ -60,8 +60,8 @@ class Guard:
     def stop(self) -> None:
         """End the watch; the process may now be as slow as it likes."""
         self._ended.set()
+        self._thread.join(timeout=2)  # it may be about to set the alarm once more
         faulthandler.cancel_dump_traceback_later()
-        self._thread.join(timeout=2)
 
     def beat(self) -> None:
         """The loop is alive."""

@@ -159,12 +159,11 @@ class Outputs:
         return self._log.lost + self._stream.lost + self._session_log.lost
 
     def close(self, reason: str, code: int) -> None:
-        """The last lines, then every file."""
+        """The last lines, then every file but `stacks`, which the watchdog may need to the last."""
         self._stream.append_event(self._plan.clock.now_ns(), stream.shutdown(reason, code))
         self._stream.close()
         self._session_log.close()
         self._log.close()
-        self.stacks.close()
 
 
 def figures(plan: Plan, shell: Shell, reason: str, code: int, signed: SignedHead | None = None) -> RunFigures:

@@ -146,6 +146,7 @@ class Session:
             self._pulse_handle.cancel()
             forget_strays()
             guard.stop()
+            self._outputs.stacks.close()
             shell.emergency.close()
         return code
 

@@ -1,11 +1,15 @@
 """The guard, in processes of its own: what ends a frozen one, and what leaves a paused one alone."""
 
+import faulthandler
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+
+from engine.session import guard
 
 GUARDED = """
 import re, sys, threading, time
@@ -73,3 +77,23 @@ def test_a_paused_process_is_left_alone(times: int) -> None:
     assert (process.returncode, err) == (0, "")
     assert out.splitlines().count("paused 1") == times
     assert out.endswith("ended\n")
+
+
+def test_a_guard_that_has_stopped_leaves_no_alarm_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alarm ends the process: one set after the guard was stopped would end a console that is still looked at."""
+    asked: list[str] = []
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda *_, **__: asked.append("set"))
+    monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", lambda: asked.append("cancelled"))
+    began = threading.Event()
+
+    def late(_seconds: float) -> None:  # the watch is in the middle of its round when it is told to stop
+        began.set()
+        time.sleep(0.1)
+        watch._rearm_faulthandler()
+
+    monkeypatch.setattr(guard, "block", late)
+    watch = guard.Guard(lambda: None, print, print, sys.stderr, lambda: None)
+    watch.start()
+    began.wait(5)
+    watch.stop()
+    assert asked[-1] == "cancelled"
