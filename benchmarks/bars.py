@@ -23,7 +23,8 @@ from engine.core.paper_state import opening_state
 from engine.core.words import OrderKind, TimeInForce
 from engine.venues.sim.recorded import wire
 
-FOLDER: Final = Path(os.environ.get("NIGHTDESK_SHARED", "/work/shared/data")) / "crypto" / "binance_wire"
+SHARED: Final = Path(os.environ.get("NIGHTDESK_SHARED", Path(__file__).parents[2] / "shared" / "data"))
+FOLDER: Final = SHARED / "crypto" / "binance_wire"
 STRETCHES: Final = {
     "BTC perpetual": ("um_btcusdt_20240718", "um_btcusdt_20240719"),
     "ETH perpetual": ("um_ethusdt_20240718", "um_ethusdt_20240719"),
