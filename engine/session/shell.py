@@ -80,6 +80,7 @@ class Shell:
 
     Attributes:
         outgoing: Batches whose orders wait for `execution_task`, with the promise that they will be durable.
+        in_flight: How many closed batches are not durable yet, or not yet told of.
         to_read: Why the broker's books are to be read, as the core asked last; `reads` is set when it has.
         emergency: What stands in for the journal once that has failed.
         journal_error: What the journal failed with; empty while all is well.
@@ -135,7 +136,7 @@ class Shell:
         self._flush: asyncio.TimerHandle | None = None
         self._durable = asyncio.Event()
         self._durable.set()
-        self._in_flight = 0
+        self.in_flight = 0
         self._pending: deque[Pending] = deque()  # in the order of their batches
         self._untold: deque[tuple[Closed, DeskView | None]] = deque()  # durable, not yet logged and shown
 
@@ -295,7 +296,7 @@ class Shell:
             return
         owed, self._owed = self._owed, []
         view = self._next_view(closed, bool(owed))
-        self._in_flight += 1
+        self.in_flight += 1
         self._durable.clear()
         pending = Pending(closed, self._loop.create_future(), owed, view)
         self._pending.append(pending)
@@ -343,7 +344,7 @@ class Shell:
 
     def publish(self) -> None:
         """Show the newest state now, when nothing open waits for the disk."""
-        if self._in_flight == 0 and self.runner.open_events == 0:
+        if self.in_flight == 0 and self.runner.open_events == 0:
             self._view = self.build_view()
 
     # --- after the disk ---
@@ -397,8 +398,8 @@ class Shell:
 
     def _landed(self) -> None:
         """A batch is over and done with."""
-        self._in_flight -= 1
-        if self._in_flight == 0:
+        self.in_flight -= 1
+        if self.in_flight == 0:
             self._durable.set()
 
     def _answer(self, waiting: Waiting) -> None:

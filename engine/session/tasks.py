@@ -26,6 +26,7 @@ from engine.venues.errors import VenueError
 
 BEAT_NS: Final = 1_000_000_000
 GAUGE_WINDOW_BEATS: Final = 30  # figures on screen look back half a minute to a minute
+BATCHES_AHEAD: Final = 2  # how far a market on virtual time may be ahead of a slow disk
 LAG_PROBE_SECONDS: Final = 0.1
 KILL_CHECK_SECONDS: Final = 0.25
 GUARD_TURN_SECONDS: Final = 0.5  # two of the guard's own periods
@@ -98,7 +99,7 @@ class Tasks:
             asks = shell.runner.has_effects
             if asks or shell.runner.open_events >= BATCH_EVENTS_MAX:
                 shell.settle()
-            if asks:
+            if asks or shell.in_flight > BATCHES_AHEAD:
                 await shell.durable()  # what the core asked for happens before the market goes on: it may be to stop
             shell.step()
             await asyncio.sleep(0)

@@ -126,11 +126,14 @@ def test_without_room_there_is_no_ballast_and_nothing_is_left_of_it(
 # --- a whole desk ---
 
 
+LONG = 60_000  # seconds of market: more than the desk gets through before it knows of its journal
+
+
 class Full(ToyMarket):
     """A market in whose `at`-th second, once there is a position, the disk is full; `then` is called right after."""
 
     def __init__(self, rig: DeskRig, then: Callable[[Session], Any] = lambda _: None) -> None:
-        super().__init__(rig.symbols, 3_000)
+        super().__init__(rig.symbols, LONG)
         self._rig = rig
         self._then = then
         self.held = 0
@@ -170,7 +173,7 @@ def test_a_desk_whose_journal_fails_closes_its_positions_and_the_next_start_has_
     """FD-06."""
     rig = DeskRig(tmp_path)
     hold_ballast(rig.home.ballast)
-    code, report = rig.run(3_000, source=Full(rig))
+    code, report = rig.run(LONG, source=Full(rig))
     assert (code, report["reason"]) == (1, "journal_failed")
     assert report["positions_open"] == []
     assert report["fills_count"] > 0
@@ -206,7 +209,7 @@ def test_a_desk_whose_journal_fails_closes_its_positions_and_the_next_start_has_
 
 def test_no_entry_is_decided_once_the_journal_has_failed(tmp_path: Path) -> None:
     rig = DeskRig(tmp_path)
-    rig.run(3_000, source=Full(rig))
+    rig.run(LONG, source=Full(rig))
     kept = [item.batch for item in read_kept(rig.home.emergency) if isinstance(item, BatchKept)]
     facts = [fact for one in kept for _, fact in one.facts]
     blocked = next(n for n, fact in enumerate(facts) if getattr(fact, "reason", "") == "journal")
@@ -216,7 +219,7 @@ def test_no_entry_is_decided_once_the_journal_has_failed(tmp_path: Path) -> None
 
 def test_positions_that_are_to_be_kept_are_kept(tmp_path: Path) -> None:
     rig = DeskRig(tmp_path)
-    code, report = rig.run(3_000, source=Full(rig, lambda session: session.stop("stop", keep_positions=True)))
+    code, report = rig.run(LONG, source=Full(rig, lambda session: session.stop("stop", keep_positions=True)))
     assert code == 1
     held = report["positions_open"]
     assert held
@@ -229,7 +232,7 @@ def test_a_kill_on_a_full_disk_is_still_latched_at_the_next_start(tmp_path: Path
         session.command(CommandRequest(Act.KILL, "tui", "ann", "enough"))
 
     rig = DeskRig(tmp_path)
-    _, report = rig.run(3_000, source=Full(rig, kill))
+    _, report = rig.run(LONG, source=Full(rig, kill))
     assert report["positions_open"] == []
     store = open_store(rig.home.database, "paper", rig.session.plan.clock)
     latched = store.recovered.kill_latched
@@ -248,7 +251,7 @@ def test_a_latch_the_journal_does_not_take_stands_as_a_file(tmp_path: Path, monk
 
     rig = DeskRig(tmp_path)
     monkeypatch.setattr("store.writer.JournalWriter.write_latch", refused)
-    rig.run(3_000, source=Full(rig, kill))
+    rig.run(LONG, source=Full(rig, kill))
     assert rig.home.latch_file.exists()  # so that `status` says so before anything is read back
 
 
@@ -273,7 +276,7 @@ def test_where_nothing_can_be_recorded_nothing_leaves_and_the_next_start_rebuild
 
     rig = DeskRig(tmp_path)
     monkeypatch.setattr(Emergency, "_write", full)
-    code, report = rig.run(3_000, source=Full(rig))
+    code, report = rig.run(LONG, source=Full(rig))
     monkeypatch.undo()
     assert (code, report["reason"]) == (1, "journal_failed")
     assert any("not durable" in problem for problem in report["problems"])

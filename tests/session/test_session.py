@@ -3,6 +3,8 @@
 import asyncio
 import json
 import sqlite3
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,16 @@ import pytest
 
 from engine.core import money
 from engine.core.config import SECOND
-from engine.core.events import Act, SessionPhase
+from engine.core.events import Act, FeedEvent, SessionPhase
 from engine.review.replay import replay
 from engine.session.clock import WallClock
 from engine.session.plan import Policy
 from engine.session.ports import CommandRequest, SignedHead
 from engine.session.session import Session
-from engine.session.tasks import Tasks
+from engine.session.tasks import BATCHES_AHEAD, Tasks
 from store.audit import Held, proof
 from store.database import open_reader
-from store.desk import open_store
+from store.desk import Store, open_store
 from store.heads import heads_path, read_heads
 from store.queries import open_queries
 from store.recovery import UnknownRun, run_facts, run_inputs
@@ -358,3 +360,34 @@ def test_a_step_of_the_end_that_hangs_is_named_and_skips_no_other(
     assert code == 1
     assert any(problem.startswith("wait for pending fills: TimeoutError") for problem in report["problems"])
     assert report["positions_open"] == []
+
+
+class AheadOf(ToyMarket):
+    """A market whose journal hangs for a second from its tenth chunk on; notes how far it was ahead of the disk."""
+
+    def __init__(self, rig: DeskRig) -> None:
+        super().__init__(rig.symbols, 60_000)
+        self._rig = rig
+        self.ahead: list[int] = []
+
+    def events(self, from_ns: int) -> Iterator[Sequence[FeedEvent]]:
+        for number, chunk in enumerate(super().events(from_ns)):
+            shell, store = self._rig.session._shell, self._rig.session.plan.store
+            assert shell is not None and isinstance(store, Store)
+            self.ahead.append(shell.in_flight)
+            if number == 10:
+                store.journal.perform(lambda: time.sleep(1))
+            elif number > 10 and shell.in_flight == 0 and max(self.ahead) > 1:
+                self._rig.session.stop("the disk has caught up")
+            yield chunk
+
+
+def test_a_market_on_virtual_time_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is decided and not yet durable stays bounded, however slow the disk."""
+    for part in ("shell", "tasks"):
+        monkeypatch.setattr(f"engine.session.{part}.BATCH_EVENTS_MAX", 64)
+    rig = DeskRig(tmp_path)
+    market = AheadOf(rig)
+    code, report = rig.run(60_000, source=market)
+    assert (code, report["reason"]) == (0, "the disk has caught up")
+    assert 2 <= max(market.ahead) <= BATCHES_AHEAD + 1
