@@ -23,7 +23,6 @@ from engine.core.events import (
     OutcomeUnknown,
 )
 from engine.core.facts import (
-    Alert,
     Amend,
     AmendRequested,
     Cancel,
@@ -34,7 +33,7 @@ from engine.core.facts import (
 from engine.core.orders import AMENDABLE, Order, Terms, Trigger
 from engine.core.paper import PaperBroker
 from engine.core.safety import Safety
-from engine.core.words import HELD_BACK, BlockReason, OrderKind, OrderState, Purpose, Severity
+from engine.core.words import HELD_BACK, AlertKind, BlockReason, OrderKind, OrderState, Purpose
 
 ENDED_ORDERS_KEPT: Final = 500
 FILL_IDS_KEPT: Final = 5_000
@@ -203,7 +202,7 @@ class Blotter:
         self._desk.emit(
             OrderStuck(state.at_ns, order.order_id, order.symbol, order.purpose, order.state, order.since_ns)
         )
-        self._desk.emit(Alert(Severity.WARNING, "stuck order", waited))
+        self._desk.alert(AlertKind.STUCK_ORDER, waited)
         if self._paper is None:
             self._desk.emit(Query(order.order_id, order.symbol))
         if order.asked is not None:
@@ -247,7 +246,7 @@ class Blotter:
             return
         if self._paper is None:
             text = f"{ended.symbol} {ended.order_id} was given up and has arrived after all; it is being cancelled"
-            self._desk.emit(Alert(Severity.WARNING, "late order", text))
+            self._desk.alert(AlertKind.LATE_ORDER, text)
             self._desk.emit(Cancel(ended.order_id, ended.symbol))
 
     def claim(self, fill: Fill) -> Order | None:
@@ -262,7 +261,7 @@ class Blotter:
             text = f"fill {fill.fill_id} belongs to no order of this desk"
             self._desk.fail("fills", text, "unknown-fill")
             self._safety.block(BlockReason.RECONCILIATION, text)
-            self._desk.emit(Alert(Severity.CRITICAL, "unknown fill", text))
+            self._desk.alert(AlertKind.UNKNOWN_FILL, text)
         return order
 
     def fill(self, order: Order, fill: Fill) -> None:
@@ -271,7 +270,7 @@ class Blotter:
         order.filled_qty += fill.qty
         order.filled_value += money.mul(fill.price, fill.qty)
         if late:
-            self._desk.emit(Alert(Severity.WARNING, "late fill", f"{fill.fill_id} after {order.state}"))
+            self._desk.alert(AlertKind.LATE_FILL, f"{fill.fill_id} after {order.state}")
             return
         if abs(order.filled_qty) > abs(order.qty):
             self._overfilled(order)
@@ -283,7 +282,7 @@ class Blotter:
             order.take(order.asked)
             return
         text = f"{order.order_id}: {money.text(order.filled_qty)} filled of {money.text(order.qty)}"
-        self._desk.emit(Alert(Severity.CRITICAL, "overfilled order", text))
+        self._desk.alert(AlertKind.OVERFILLED_ORDER, text)
 
     def doubt_all(self) -> None:
         """After a restart only the venue knows what became of the working orders: ask it for each."""

@@ -8,10 +8,9 @@ is told once and never corrected, because nobody knows yet which of the two is w
 from engine.core import money
 from engine.core.desk import Desk
 from engine.core.events import Fill
-from engine.core.facts import Alert
 from engine.core.ledger import CASH, Ledger, asset
 from engine.core.safety import Safety
-from engine.core.words import BlockReason, Severity
+from engine.core.words import AlertKind, BlockReason
 
 
 class Bookkeeping:
@@ -87,5 +86,5 @@ class Bookkeeping:
             return
         state.ledger_difference = difference
         self._desk.fail("ledger", difference, "ledger")
-        self._desk.emit(Alert(Severity.CRITICAL, "LEDGER", f"the books do not agree: {difference}"))
+        self._desk.alert(AlertKind.LEDGER, f"the books do not agree: {difference}")
         self._safety.block(BlockReason.RECONCILIATION, f"the books do not agree: {difference}")

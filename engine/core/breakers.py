@@ -17,11 +17,11 @@ from engine.core.breaker_table import (
 )
 from engine.core.desk import Desk
 from engine.core.events import Fill, Role
-from engine.core.facts import Alert, BreakerChanged, StopSession
+from engine.core.facts import BreakerChanged, StopSession
 from engine.core.orders import Order
 from engine.core.safety import Safety
 from engine.core.state import Block, Breaker, TakerOrder, remember
-from engine.core.words import BlockReason, BreakerAction, BreakerName, ReasonCode, Severity
+from engine.core.words import AlertKind, BlockReason, BreakerAction, BreakerName, ReasonCode
 
 
 class Breakers:
@@ -154,7 +154,8 @@ class Breakers:
         desk.emit(BreakerChanged(state.at_ns, gauge.name, True, gauge.value, gauge.limit, gauge.text, action.value))
         self._safety.block(BlockReason.BREAKER, f"{gauge.label}: {gauge.text}", lifts=self.lifts(gauge.name))
         self._name_all()
-        desk.emit(Alert(Severity.CRITICAL, "CIRCUIT BREAKER TRIPPED", f"{gauge.label}: {gauge.text}"))
+        errors = gauge.name in (BreakerName.ERRORS, BreakerName.ERROR_RATE)
+        desk.alert(AlertKind.ERROR_LIMIT if errors else AlertKind.BREAKER, f"{gauge.label}: {gauge.text}")
         if action is BreakerAction.SHUTDOWN:
             desk.emit(StopSession("max_errors" if gauge.name is BreakerName.ERRORS else "circuit_breaker", 1))
 
@@ -200,6 +201,7 @@ class Breakers:
         del state.breakers[name]
         self._begin_anew(name)
         desk.emit(BreakerChanged(state.at_ns, name, False, 0, 0, text, ""))
+        desk.alert(AlertKind.BREAKER_RELEASED, f"{SPECS[name].label}: {text}")
         if self.check_breakers():
             self._name_all()
         else:

@@ -20,7 +20,7 @@ from engine.core.profiles import OPTIMISTIC, PESSIMISTIC
 from engine.core.shadows import Shadows
 from engine.core.standing import Stakes
 from engine.core.state import EngineState, SymbolState, remember
-from engine.core.words import Purpose, Severity, Unit
+from engine.core.words import AlertKind, Purpose, Unit
 
 CURVE_POINTS_MAX: Final = 120
 UNHASHED: Final = frozenset({"at_ns", "of_ns", "entry_at_ns", "order_to_fill_ns", "text", "actor"})
@@ -202,6 +202,10 @@ class Desk:
         peak = self.state.peak_equity
         return max(0, money.div(peak - self.equity, peak)) if peak > 0 else 0
 
+    def alert(self, kind: AlertKind, text: str) -> None:
+        """Tell an operator; `text` says what happened."""
+        self.emit(Alert(self.at_ns, kind, text))
+
     def is_open(self, symbol: str) -> bool:
         """Whether the symbol's market is open now; one that is none of the run's has no hours to keep it out."""
         calendar = self.calendars.get(symbol)
@@ -218,7 +222,7 @@ class Desk:
             text = (
                 f"{Unit.FRACTION.text(heat)} of equity, above {Unit.FRACTION.text(limit)}; no entry until it is below"
             )
-            self.emit(Alert(Severity.WARNING, "heat above its limit", text))
+            self.alert(AlertKind.HEAT, text)
 
     def stale_symbols(self) -> list[str]:
         return [s for s in self.instruments if self.state.symbols[s].health is not FeedHealth.LIVE]

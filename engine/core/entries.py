@@ -14,7 +14,6 @@ from engine.core.candidates import Candidates
 from engine.core.clean import clean
 from engine.core.desk import Desk
 from engine.core.facts import (
-    Alert,
     Check,
     SignalEnded,
     SignalJudged,
@@ -30,12 +29,12 @@ from engine.core.strategy import Proposal
 from engine.core.view import SignalView
 from engine.core.words import (
     TERMINAL_STATE,
+    AlertKind,
     Decision,
     OrderKind,
     OrderState,
     Purpose,
     ReasonCode,
-    Severity,
     TimeInForce,
 )
 
@@ -118,7 +117,7 @@ class Entries:
 
     def _tell_failure(self, text: str) -> None:
         self._desk.fail("safety layers", text, "safety-layers")
-        self._desk.emit(Alert(Severity.CRITICAL, "an entry could not be judged", text))
+        self._desk.alert(AlertKind.UNJUDGED_ENTRY, text)
 
     def _enter(self, signal: LiveSignal, candidate: Candidate) -> None:
         desk, proposal = self._desk, signal.proposal

@@ -17,11 +17,10 @@ from engine.core.blotter import Blotter
 from engine.core.config import SECOND
 from engine.core.desk import Desk
 from engine.core.events import Fill, Liquidation, SessionPhase
-from engine.core.facts import Alert
 from engine.core.orders import Order, Terms, on_tick
 from engine.core.state import Holding
 from engine.core.times import stretch
-from engine.core.words import ExitReason, OrderKind, OrderState, Purpose, Severity, Side, TimeInForce
+from engine.core.words import AlertKind, ExitReason, OrderKind, OrderState, Purpose, Side, TimeInForce
 
 EXIT_RETRY_NS: Final = SECOND
 STOP_GRACE_NS: Final = 3 * SECOND
@@ -74,11 +73,11 @@ class Exits:
             if not holding.stop_passed_ns:
                 holding.stop_passed_ns = at_ns
                 text = f"the price passed the stop of {holding.symbol}, and the broker has not said that it filled"
-                self._desk.emit(Alert(Severity.INFO, "stop passed", text))
+                self._desk.alert(AlertKind.STOP_PASSED, text)
             if at_ns < holding.stop_passed_ns + STOP_GRACE_NS:
                 return
             text = f"the stop of {holding.symbol} was passed and did not fill; closing at market"
-            self._desk.emit(Alert(Severity.WARNING, "stop not filled", text))
+            self._desk.alert(AlertKind.STOP_NOT_FILLED, text)
         self.exit(holding.symbol, ExitReason.SL)
 
     def _target_reached(self, holding: Holding) -> None:
@@ -145,7 +144,7 @@ class Exits:
         left_ns = self._desk.calendars[holding.symbol].next_open_ns(self._desk.at_ns) - self._desk.at_ns
         when = f"in {stretch(left_ns)}" if left_ns > 0 else "at a time that is not known"
         text = f"{holding.symbol}: its exit ({holding.leaving}) waits for the market to open, {when}"
-        self._desk.emit(Alert(Severity.WARNING, "exit waits", text))
+        self._desk.alert(AlertKind.EXIT_WAITS, text)
 
     def exit_all(self, reason: ExitReason) -> None:
         """Close every position."""
@@ -271,7 +270,7 @@ class Exits:
     def _abandon(self, holding: Holding) -> None:
         """An order that was to close opened a position: nobody wants it, so it is closed."""
         text = f"{holding.symbol}: an order that was to close a position opened one; closing it"
-        self._desk.emit(Alert(Severity.CRITICAL, "unplanned position", text))
+        self._desk.alert(AlertKind.UNPLANNED_POSITION, text)
         holding.leaving = holding.leaving or ExitReason.FORCE_CLOSE
 
     def _count_refusal(self, holding: Holding, order: Order) -> None:
@@ -281,7 +280,7 @@ class Exits:
         holding.refusals += 1
         if holding.refusals == REFUSALS_MAX:
             text = f"{holding.symbol}: the broker refuses its stop or target; the desk watches them itself"
-            self._desk.emit(Alert(Severity.CRITICAL, "position without a resting stop", text))
+            self._desk.alert(AlertKind.NO_RESTING_STOP, text)
 
     def _send(self, holding: Holding, purpose: Purpose, kind: OrderKind, terms: Terms, reason: ExitReason) -> str:
         """Send a reduce-only order; its id."""

@@ -8,6 +8,7 @@ decision hash.
 import msgspec
 
 from engine.core.words import (
+    AlertKind,
     BlockReason,
     BreakerName,
     Decision,
@@ -17,7 +18,6 @@ from engine.core.words import (
     Purpose,
     ReasonCode,
     Regime,
-    Severity,
     Side,
     TerminalState,
     TimeInForce,
@@ -507,8 +507,10 @@ class WakeAt(Effect, frozen=True):
 
 
 class Alert(Effect, frozen=True):
-    severity: Severity
-    title: str
+    """Tell an operator. `text` says what happened; its kind has the severity and every other word."""
+
+    at_ns: int
+    kind: AlertKind
     text: str
 
 

@@ -12,11 +12,11 @@ from engine.core.bookkeeping import Bookkeeping
 from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.events import Fill
-from engine.core.facts import Alert, FillBooked, LossExceeded, TradeClosed
+from engine.core.facts import FillBooked, LossExceeded, TradeClosed
 from engine.core.orders import Order, Plan, slippage
 from engine.core.positions import Position
 from engine.core.state import Holding
-from engine.core.words import ExitReason, Severity, Side
+from engine.core.words import AlertKind, ExitReason, Side
 
 IN_STREAK: Final = frozenset({ExitReason.SL, ExitReason.TP, ExitReason.TIME, ExitReason.STRATEGY})
 """Exits that count for the run of losses; forced ones count in the P&L only."""
@@ -112,7 +112,7 @@ class Holdings:
             )
         )
         text = f"{holding.symbol} lost {money.text(loss, 2)} by {reason}, above {money.text(limit, 2)} a trade"
-        self._desk.emit(Alert(Severity.WARNING, "loss above the limit of a trade", text))
+        self._desk.alert(AlertKind.LOSS_ABOVE_LIMIT, text)
 
 
 def _count(holding: Holding, order: Order, qty: int, price: int) -> None:

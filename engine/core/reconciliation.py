@@ -17,12 +17,12 @@ from engine.core.blotter import Blotter
 from engine.core.config import SECOND
 from engine.core.desk import Desk
 from engine.core.events import AccountRead, BookOrder, BookPosition, Fill, Role, SessionPhase
-from engine.core.facts import Alert, Cancel, DiscrepancyChanged, Query, ReadAccount, Reconciled
+from engine.core.facts import Cancel, DiscrepancyChanged, Query, ReadAccount, Reconciled
 from engine.core.orders import Order
 from engine.core.paper import PaperBroker
 from engine.core.safety import Safety
 from engine.core.state import Suspect
-from engine.core.words import BlockReason, ExitReason, OrderKind, OrderState, Purpose, Severity, TimeInForce
+from engine.core.words import AlertKind, BlockReason, ExitReason, OrderKind, OrderState, Purpose, TimeInForce
 
 POLL_NS: Final = 5 * SECOND
 PAPER_POLL_NS: Final = 60 * SECOND
@@ -193,7 +193,7 @@ class Reconciliation:
         if suspect.seen >= (SEEN_MIN if self._paper is None else 1) and not suspect.id:
             suspect.id = self._desk.new_id()
             self._desk.emit(self._changed(suspect, difference, ""))
-            self._desk.emit(Alert(Severity.CRITICAL, "RECONCILIATION", f"{suspect.id}: {difference.text}"))
+            self._desk.alert(AlertKind.RECONCILIATION, f"{suspect.id}: {difference.text}")
         if suspect.id:
             self._safety.block(BlockReason.RECONCILIATION, f"{difference.text} ({suspect.id})")
 
@@ -223,6 +223,7 @@ class Reconciliation:
             kind, _, subject = key.partition(" ")
             gone = Difference(kind, subject, suspect.ours, suspect.theirs)
             self._desk.emit(self._changed(suspect, gone, resolution, actor))
+            self._desk.alert(AlertKind.RECONCILED, f"{suspect.id} {resolution}: {gone.text}")
 
     def _changed(
         self, suspect: Suspect, difference: Difference, resolution: str, actor: str = ""

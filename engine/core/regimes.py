@@ -11,8 +11,8 @@ from engine.core import money
 from engine.core.config import HOUR, RegimeModel
 from engine.core.desk import Desk
 from engine.core.events import SessionPhase, VolatilityRead
-from engine.core.facts import Alert, ExposureSpiked, FeedNoted, RegimeChanged, StrategySwitched
-from engine.core.words import Regime, Severity
+from engine.core.facts import ExposureSpiked, FeedNoted, RegimeChanged, StrategySwitched
+from engine.core.words import AlertKind, Regime
 
 RANK: Final = {regime: rank for rank, regime in enumerate(Regime)}
 
@@ -148,13 +148,13 @@ class Regimes:
         now.watch_until_ns = 0
         desk.emit(ExposureSpiked(desk.at_ns, now.regime, now.since_ns, now.exposure_before, exposure, rise, limit))
         text = f"gross exposure rose by {money.text(rise * 100, 1)} % after the regime became {now.regime}"
-        desk.emit(Alert(Severity.WARNING, "EXPOSURE SPIKE", text))
+        desk.alert(AlertKind.EXPOSURE_SPIKE, text)
 
     # --- in words ---
 
     def _alert(self, text: str) -> None:
         share = money.text(self._model.heat_share(Regime.UNKNOWN) * 100, 0)
-        self._desk.emit(Alert(Severity.WARNING, "REGIME UNKNOWN", f"{text}: {share} % of the heat limit is in force"))
+        self._desk.alert(AlertKind.REGIME_UNKNOWN, f"{text}: {share} % of the heat limit is in force")
 
     def _why_unknown(self) -> str:
         now = self._desk.state.regime

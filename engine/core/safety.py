@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.core.desk import Desk
-from engine.core.facts import Alert, BlockChanged, KillChanged
+from engine.core.events import SessionPhase
+from engine.core.facts import BlockChanged, KillChanged
 from engine.core.state import Block
-from engine.core.words import BlockReason, Severity
+from engine.core.words import AlertKind, BlockReason
 
 LIFTS: Final = {
     BlockReason.KILL: "nightdesk rearm",
@@ -26,6 +27,14 @@ LIFTS: Final = {
     BlockReason.RESTORED: "resume (r)",
     BlockReason.OUTAGE: "resume (r)",
 }
+
+ALERTS: Final = {
+    BlockReason.OPERATOR: (AlertKind.PAUSED, AlertKind.RESUMED),
+    BlockReason.STALE_DATA: (AlertKind.STALE_DATA, AlertKind.FRESH_DATA),
+    BlockReason.RESTORED: (AlertKind.RESTORED, AlertKind.RESUMED),
+    BlockReason.OUTAGE: (AlertKind.OUTAGE, AlertKind.RESUMED),
+}
+"""The blocks that are alerted when they come into force and, while the desk runs, when they are lifted."""
 
 
 class Safety:
@@ -49,6 +58,8 @@ class Safety:
         lifts = lifts or LIFTS[reason]
         state.blocks[reason] = Block(text, lifts, state.at_ns, release_ns)
         self._desk.emit(BlockChanged(state.at_ns, reason, True, text, lifts, actor))
+        if reason in ALERTS:
+            self._desk.alert(ALERTS[reason][0], text)
         self.cancel_entries(text)
 
     def unblock(self, reason: BlockReason, text: str, actor: str = "") -> bool:
@@ -57,6 +68,8 @@ class Safety:
         if state.blocks.pop(reason, None) is None:
             return False
         self._desk.emit(BlockChanged(state.at_ns, reason, False, text, "", actor))
+        if reason in ALERTS and state.phase is SessionPhase.RUNNING:
+            self._desk.alert(ALERTS[reason][1], text)
         return True
 
     def standing(self) -> tuple[tuple[str, ...], str]:
@@ -74,7 +87,7 @@ class Safety:
         state.killed = True
         self._desk.emit(KillChanged(state.at_ns, True, source, actor, text))
         self.block(BlockReason.KILL, text or "kill switch", actor)
-        self._desk.emit(Alert(Severity.CRITICAL, "KILL", f"kill switch by {source} ({actor}): {text}"))
+        self._desk.alert(AlertKind.KILL, f"kill switch by {source} ({actor}): {text}")
         return True
 
     def rearm(self, source: str, actor: str, text: str) -> bool:
@@ -85,4 +98,5 @@ class Safety:
         state.killed = False
         self._desk.emit(KillChanged(state.at_ns, False, source, actor, text))
         self.unblock(BlockReason.KILL, text, actor)
+        self._desk.alert(AlertKind.REARMED, f"by {source} ({actor}): {text}")
         return True

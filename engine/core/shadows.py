@@ -22,7 +22,7 @@ from engine.core.liquidity import NEVER_NS, MarketMemory
 from engine.core.margin import Band
 from engine.core.paper_state import PaperAccount
 from engine.core.shadow_broker import ShadowBroker
-from engine.core.words import Severity
+from engine.core.words import AlertKind
 
 Tell = Callable[[ShadowFilled | Alert], None]
 
@@ -171,7 +171,8 @@ class Shadows:
                 )
             elif isinstance(answer, Liquidation):
                 text = f"equity {money.text(answer.equity)} below the margin {money.text(answer.margin)}"
-                self._tell(Alert(Severity.WARNING, f"{profile} fills would be liquidated", f"{answer.symbol}: {text}"))
+                said = f"{answer.symbol} under {profile} fills: {text}"
+                self._tell(Alert(answer.at_ns, AlertKind.SHADOW_LIQUIDATION, said))
 
 
 def _settle_strangers(account: PaperAccount, instruments: Mapping[str, Instrument], market: MarketMemory) -> None:

@@ -15,7 +15,7 @@ from engine.core.desk import Desk
 from engine.core.entries import Entries
 from engine.core.events import BrokerEvent, Fill, Liquidation, OrderRefused
 from engine.core.exits import Exits
-from engine.core.facts import AccountLiquidated, Alert, FeedNoted, StrategyDecided
+from engine.core.facts import AccountLiquidated, FeedNoted, StrategyDecided
 from engine.core.holdings import Holdings
 from engine.core.orders import Order
 from engine.core.paper import PaperBroker
@@ -23,7 +23,7 @@ from engine.core.reconciliation import Reconciliation
 from engine.core.safety import Safety
 from engine.core.state import Holding
 from engine.core.strategy import ExitWish
-from engine.core.words import HELD_BACK, BlockReason, Decision, ExitReason, Purpose, Severity
+from engine.core.words import HELD_BACK, AlertKind, BlockReason, Decision, ExitReason, Purpose
 
 
 class Trading:
@@ -101,7 +101,7 @@ class Trading:
         self._desk.emit(
             AccountLiquidated(event.at_ns, event.symbol, order.order_id, event.qty, event.equity, event.margin, text)
         )
-        self._desk.emit(Alert(Severity.CRITICAL, "LIQUIDATION", text))
+        self._desk.alert(AlertKind.LIQUIDATION, text)
         self._safety.block(BlockReason.LIQUIDATION, text)
 
     def _ended(self, order: Order, code: str, text: str) -> None:

@@ -31,7 +31,8 @@ from engine.core.facts import (
     Submit,
 )
 from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView
-from engine.core.words import BlockReason, OrderState
+from engine.core.words import BlockReason, OrderState, Severity
+from engine.session.alerting.kinds import KINDS
 from engine.session.emergency import Emergency
 from engine.session.fingerprints import fingerprint
 from engine.session.gate import Gate
@@ -423,7 +424,9 @@ class Shell:
             self.to_read = effect.trigger
             self.reads.set()
         elif isinstance(effect, Alert):
-            log.warning("%s: %s", effect.title, effect.text)
+            words = KINDS[effect.kind]
+            level = logging.INFO if words.severity is Severity.INFO else logging.WARNING
+            log.log(level, "ALERT %s: %s", words.title, effect.text)
 
     def _journal_failed(self, error: BaseException) -> None:
         """The outcome of a batch is unknown: entries stop at once, and what reduces risk goes on, on another record."""

@@ -25,7 +25,7 @@ from engine.core.events import (
 from engine.core.exits import EXIT_RETRY_NS, REFUSALS_MAX, STOP_GRACE_NS
 from engine.core.facts import Alert, Amend, AmendRequested, Cancel, FillBooked, SignalEnded, Submit, TradeClosed
 from engine.core.orders import Order
-from engine.core.words import ExitReason, OrderKind, OrderState, Purpose, ReasonCode, Side
+from engine.core.words import AlertKind, ExitReason, OrderKind, OrderState, Purpose, ReasonCode, Side
 from tests.core.test_engine import check_books
 from tests.rig import SYMBOL, Rig, d
 
@@ -211,7 +211,7 @@ def test_a_stop_that_was_passed_and_does_not_fill_is_closed_at_market_after_its_
     )
     gone = [cancel.order_id for cancel in rig.of(Cancel)]
     assert gone == ([stop.order_id, target.order_id] if closes else [])
-    assert bool([alert for alert in rig.of(Alert) if alert.title == "stop not filled"]) == closes
+    assert bool([alert for alert in rig.of(Alert) if alert.kind is AlertKind.STOP_NOT_FILLED]) == closes
 
 
 def test_a_stop_that_is_filling_gets_its_grace_anew() -> None:
@@ -237,7 +237,7 @@ def test_a_broker_that_refuses_a_stop_is_asked_three_times_and_then_the_desk_wat
         stop = [order for order in rig.of(Submit) if order.kind is OrderKind.STOP][-1]
         rig.send(OrderRefused(stop.order_id, rig.now_ns, "venue_refused", "no stops today"))
     assert len([order for order in rig.of(Submit) if order.kind is OrderKind.STOP]) == REFUSALS_MAX
-    assert [alert.title for alert in rig.of(Alert)] == ["position without a resting stop"]
+    assert [alert.kind for alert in rig.of(Alert)] == [AlertKind.NO_RESTING_STOP]
     rig.quote("99", "99.1")
     assert rig.of(Submit)[-1].kind is OrderKind.MARKET, "at once: nothing rests that could need a grace"
 
@@ -330,7 +330,7 @@ def test_a_fill_beyond_the_known_quantity_means_the_amend_was_taken() -> None:
     rig.send(Fill("s2", stop.order_id, SYMBOL, rig.now_ns, rig.now_ns, -half, d(99), 0, Role.TAKER))
     assert rig.engine.state.ended_orders[stop.order_id].state is OrderState.FILLED
     assert [trade.exit_reason for trade in rig.of(TradeClosed)] == [ExitReason.SL]
-    assert not [alert for alert in rig.of(Alert) if alert.title == "overfilled order"]
+    assert not [alert for alert in rig.of(Alert) if alert.kind is AlertKind.OVERFILLED_ORDER]
 
 
 def test_a_filled_order_whose_enlargement_is_refused_has_ended() -> None:
@@ -355,7 +355,7 @@ def test_more_filled_than_asked_for_is_booked_and_told() -> None:
     (entry,) = rig.of(Submit)
     rig.send(Fill("f1", entry.order_id, SYMBOL, rig.now_ns, rig.now_ns, entry.qty + d(1), d("100.1"), 0, Role.TAKER))
     assert rig.engine.state.positions[SYMBOL].qty == entry.qty + d(1)
-    assert [alert.title for alert in rig.of(Alert)] == ["overfilled order"]
+    assert [alert.kind for alert in rig.of(Alert)] == [AlertKind.OVERFILLED_ORDER]
 
 
 # --- when it is not to rest ---

@@ -7,7 +7,7 @@ from engine.core.config import HOUR, MINUTE, SECOND, Limits
 from engine.core.events import Act, FeedChanged, FeedHealth
 from engine.core.facts import Alert, BlockChanged, BreakerChanged, OperatorActed
 from engine.core.state import Block, Breaker
-from engine.core.words import BlockReason, BreakerAction, BreakerName, ReasonCode, Severity
+from engine.core.words import AlertKind, BlockReason, BreakerAction, BreakerName, ReasonCode
 from tests.core.breaker_rig import equity_to, errors, last, outages, pass_time, restarted, trades, tripped
 from tests.rig import START_NS, Rig, d
 
@@ -30,7 +30,7 @@ def test_a_trip_is_told_with_its_value_its_limit_what_it_does_and_what_lifts_it(
         BreakerChanged(at_ns, B.ERROR_RATE, True, d(10), d(10), "10 >= 10", A.HALT_DAY.value)
     ]
     assert of_blocks(rig) == [BlockChanged(at_ns, BlockReason.BREAKER, True, said, NEXT_DAY, "")]
-    assert rig.of(Alert) == [Alert(Severity.CRITICAL, "CIRCUIT BREAKER TRIPPED", said)]
+    assert [(alert.kind, alert.text) for alert in rig.of(Alert)] == [(AlertKind.ERROR_LIMIT, said)]
     assert rig.engine.state.breakers == {
         B.ERROR_RATE: Breaker(
             tripped=True,

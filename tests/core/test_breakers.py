@@ -27,6 +27,7 @@ from engine.core.facts import (
     TradeClosed,
 )
 from engine.core.words import (
+    AlertKind,
     BlockReason,
     BreakerAction,
     BreakerName,
@@ -70,7 +71,8 @@ def test_a_breaker_holds_just_inside_its_limit_and_trips_at_it(path: str) -> Non
     assert (changed.name, changed.tripped, changed.text) == (name, True, breaker.text)
     assert breaker.value >= breaker.limit
     assert breaker.since_ns == changed.at_ns
-    assert [alert.title for alert in rig.of(Alert) if "BREAKER" in alert.title] == ["CIRCUIT BREAKER TRIPPED"]
+    kind = AlertKind.ERROR_LIMIT if name in (B.ERRORS, B.ERROR_RATE) else AlertKind.BREAKER
+    assert [a.kind for a in rig.of(Alert) if a.kind in (AlertKind.BREAKER, AlertKind.ERROR_LIMIT)] == [kind]
     assert BlockReason.BREAKER in rig.engine.state.blocks
 
 

@@ -27,7 +27,7 @@ from engine.core.limits import FLOORS
 from engine.core.paper import PaperBroker
 from engine.core.risk import RULES
 from engine.core.strategy import Proposal
-from engine.core.words import BreakerName, OrderState, Purpose, ReasonCode, Severity, Side, TerminalState
+from engine.core.words import AlertKind, BreakerName, OrderState, Purpose, ReasonCode, Side, TerminalState
 from tests.rig import Rig, Scripted, d, instrument
 
 
@@ -101,7 +101,7 @@ def test_what_cannot_be_judged_is_refused_counted_and_told(stage: str, monkeypat
     assert ended.text == "the safety layers failed: ZeroDivisionError: a bug"
     assert len(rig.of(SignalRaised)) == len(rig.of(SignalJudged)) == 1
     assert [error.where for error in rig.of(ErrorCounted)] == ["safety layers"]
-    assert [alert.severity for alert in rig.of(Alert)] == [Severity.CRITICAL]
+    assert [alert.kind for alert in rig.of(Alert)] == [AlertKind.UNJUDGED_ENTRY]
     assert not rig.engine.state.orders
     assert not rig.engine.state.live_signals
     assert rig.engine.state.tally.errors == 1

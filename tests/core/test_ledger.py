@@ -13,7 +13,7 @@ from engine.core.facts import Alert, ErrorCounted, FillBooked, SignalEnded
 from engine.core.ledger import CAPITAL, CASH, FEES, FUNDING, REALIZED, Ledger, Unbalanced, asset
 from engine.core.positions import Position
 from engine.core.state import Snapshot
-from engine.core.words import BlockReason, ReasonCode, Side
+from engine.core.words import AlertKind, BlockReason, ReasonCode, Side
 from tests.core.test_engine import busy
 from tests.rig import START_NS, SYMBOL, Rig, Scripted, d
 
@@ -163,7 +163,7 @@ def test_a_difference_is_told_once_blocks_entries_and_is_never_corrected() -> No
     errors = [error.text for error in rig.of(ErrorCounted)]
     assert errors == ["equity is 9998.18109101 here and 9998.181091 in the ledger"]
     assert BlockReason.RECONCILIATION in rig.engine.state.blocks
-    assert [alert.title for alert in rig.of(Alert) if alert.title == "LEDGER"] == ["LEDGER"]
+    assert [alert.kind for alert in rig.of(Alert) if alert.kind is AlertKind.LEDGER] == [AlertKind.LEDGER]
     rig.quote("99", "99.1")
     rig.quote("99", "99.1")
     assert rig.engine.state.cash - rig.engine.state.ledger.balance(CASH) == 1, "it is still there, for someone to find"

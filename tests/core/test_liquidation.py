@@ -16,7 +16,7 @@ from engine.core.money import SCALE
 from engine.core.paper import PaperBroker
 from engine.core.paper_ledger import PaperLedger, PaperPosition
 from engine.core.paper_state import opening_state
-from engine.core.words import BlockReason, ExitReason, OrderState, ReasonCode, Severity
+from engine.core.words import AlertKind, BlockReason, ExitReason, OrderState, ReasonCode
 from tests.core.test_paper import COIN, LATENCY, MODEL, T0, D, bar, fills, limit, market, placed, quote, taken, trade
 from tests.rig import SYMBOL, Rig, d, instrument
 
@@ -148,7 +148,7 @@ def test_a_liquidation_is_booked_alerted_recorded_and_stops_entries() -> None:
     assert recorded.equity < recorded.margin and recorded.symbol == SYMBOL
     (closed,) = rig.of(TradeClosed)
     assert closed.exit_reason is ExitReason.LIQUIDATION
-    assert [a.title for a in rig.of(Alert) if a.severity is Severity.CRITICAL] == ["LIQUIDATION"]
+    assert [a.kind for a in rig.of(Alert) if a.kind is AlertKind.LIQUIDATION] == [AlertKind.LIQUIDATION]
     assert [b.reason for b in rig.of(BlockChanged) if b.active][-1] is BlockReason.LIQUIDATION
     orders = [o for o in rig.of(OrderChanged) if o.order_id == recorded.order_id]
     assert [o.state for o in orders] == [OrderState.SUBMITTED, OrderState.ACCEPTED, OrderState.FILLED]

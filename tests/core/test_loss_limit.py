@@ -5,7 +5,7 @@ import pytest
 from engine.core.config import Limits, Sizing
 from engine.core.events import ErrorNoted, Fill, FundingRate, Role, Wake
 from engine.core.facts import Alert, ErrorCounted, LossExceeded, Submit, TradeClosed
-from engine.core.words import ExitReason, OrderKind, Severity, Side
+from engine.core.words import AlertKind, ExitReason, OrderKind, Side
 from tests.rig import SYMBOL, Rig, d
 
 TEN = Sizing(risk_per_trade=d("11"), notional_max=d(5_000))
@@ -81,9 +81,9 @@ def test_a_loss_beyond_the_limit_is_an_incident_with_its_amount_and_no_error(pri
         (incident,) = incidents
         assert (incident.trade_id, incident.loss, incident.limit) == (trade.trade_id, -trade.pnl, d(20))
         assert incident.exit_reason is ExitReason.LOSS_LIMIT
-        (alert,) = (alert for alert in rig.of(Alert) if "loss" in alert.title)
-        assert (alert.severity, alert.text) == (
-            Severity.WARNING,
+        (alert,) = [alert for alert in rig.of(Alert) if alert.kind is AlertKind.LOSS_ABOVE_LIMIT]
+        assert (alert.kind, alert.text) == (
+            AlertKind.LOSS_ABOVE_LIMIT,
             f"{SYMBOL} lost 20.01 by LOSS_LIMIT, above 20.00 a trade",
         )
     assert not rig.of(ErrorCounted)

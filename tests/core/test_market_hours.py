@@ -30,7 +30,7 @@ from engine.core.facts import (
     TradeClosed,
 )
 from engine.core.strategy import Proposal
-from engine.core.words import BlockReason, ExitReason, OrderState, Purpose, ReasonCode, Side, TerminalState
+from engine.core.words import AlertKind, BlockReason, ExitReason, OrderState, Purpose, ReasonCode, Side, TerminalState
 from tests.rig import START_NS, SYMBOL, Rig, Scripted, d, flat_bar, instrument
 
 DAY = 24 * HOUR
@@ -156,7 +156,7 @@ def test_an_exit_waits_for_the_opening_and_says_so_once(friday: int) -> None:
         rig.of(OperatorActed)[-1].text == "0 positions being closed, 1 waiting for their market to open; entries paused"
     )
     rig.command(Act.FLATTEN)
-    waits = [alert.text for alert in rig.of(Alert) if alert.title == "exit waits"]
+    waits = [alert.text for alert in rig.of(Alert) if alert.kind is AlertKind.EXIT_WAITS]
     hours = "16h29m" if friday == 0 else "2d16h"
     assert waits == [f"{SYMBOL}: its exit (FORCE_CLOSE) waits for the market to open, in {hours}"]
     assert rig.engine.state.positions
@@ -184,7 +184,7 @@ def test_a_time_exit_that_comes_due_over_night_waits_as_well() -> None:
     rig = desk(CLOSE - 10 * MINUTE)
     rig.enter(hold_ns=HOUR)
     pass_to(rig, CLOSE + HOUR)
-    assert [alert.title for alert in rig.of(Alert)] == ["exit waits"]
+    assert [alert.kind for alert in rig.of(Alert)] == [AlertKind.EXIT_WAITS]
     pass_to(rig, SESSIONS[1][0])
     rig.quote("100", "100.1")
     rig.quote("100", "100.1")

@@ -27,7 +27,7 @@ from engine.core.facts import (
     Query,
     Submit,
 )
-from engine.core.words import BlockReason, OrderState, Severity
+from engine.core.words import AlertKind, BlockReason, OrderState
 from tests.core.test_order_facts import MORE, entered, fill_of
 from tests.rig import SYMBOL, Rig, Scripted, d, instrument
 
@@ -39,7 +39,7 @@ def test_a_fill_of_no_order_is_an_error_and_stops_entries_until_someone_has_look
     rig.send(Fill("f9", "nobody", SYMBOL, rig.now_ns, 0, d(1), d(100), 0, Role.TAKER))
     text = "fill f9 belongs to no order of this desk"
     assert rig.of(ErrorCounted) == [ErrorCounted(rig.now_ns, "fills", text, "unknown-fill")]
-    assert rig.of(Alert) == [Alert(Severity.CRITICAL, "unknown fill", text)]
+    assert [(alert.kind, alert.text) for alert in rig.of(Alert)] == [(AlertKind.UNKNOWN_FILL, text)]
     assert rig.engine.state.blocks[BlockReason.RECONCILIATION].text == text
     assert not rig.of(FillBooked)
 
@@ -52,14 +52,16 @@ def test_a_fill_after_the_end_is_booked_and_told() -> None:
     rig.send(fill_of(order, "2", rig, "f2"))
     assert [fill.late for fill in rig.of(FillBooked)] == [False, True]
     assert (order.filled_qty, order.filled_value, order.state) == (d(7), d("696.5"), S.CANCELED)
-    assert Alert(Severity.WARNING, "late fill", "f2 after CANCELED") in rig.of(Alert)
+    assert (AlertKind.LATE_FILL, "f2 after CANCELED") in [(alert.kind, alert.text) for alert in rig.of(Alert)]
     assert not [fact for fact in rig.of(OrderChanged)[changes:] if fact.order_id == order.order_id]
 
 
 def test_more_than_was_asked_for_is_told_in_numbers() -> None:
     rig, order = entered()
     rig.send(fill_of(order, "21", rig))
-    assert Alert(Severity.CRITICAL, "overfilled order", f"{order.order_id}: 21 filled of 20") in rig.of(Alert)
+    assert (AlertKind.OVERFILLED_ORDER, f"{order.order_id}: 21 filled of 20") in [
+        (alert.kind, alert.text) for alert in rig.of(Alert)
+    ]
     assert order.state is S.FILLED
 
 
@@ -68,7 +70,7 @@ def test_a_fill_beyond_the_order_says_that_its_amend_was_taken(qty: str, told: b
     rig, order = entered()
     rig.engine.trading.blotter.amend(order, MORE, "more")
     rig.send(fill_of(order, qty, rig))
-    assert ("overfilled order" in [alert.title for alert in rig.of(Alert)]) is told
+    assert (AlertKind.OVERFILLED_ORDER in [alert.kind for alert in rig.of(Alert)]) is told
     assert (order.terms == MORE) is (qty == "25")
 
 
@@ -153,7 +155,7 @@ def test_an_order_that_was_given_up_and_works_after_all_is_told_and_taken_back(
     (submit,) = rig.of(Submit)
     rig.send(OrderMissing(submit.order_id, rig.now_ns))
     said = f"BTCUSDT {submit.order_id} was given up and has arrived after all; it is being cancelled"
-    told = [Alert(Severity.WARNING, "late order", said), Cancel(submit.order_id, SYMBOL)]
+    told = [Alert(rig.now_ns, AlertKind.LATE_ORDER, said), Cancel(submit.order_id, SYMBOL)]
     out = rig.send(late(submit.order_id, rig.now_ns))
     assert [item for item in out if isinstance(item, Alert | Cancel)] == (told if late is OrderAccepted else [])
 

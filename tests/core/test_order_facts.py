@@ -33,7 +33,7 @@ from engine.core.facts import (
     Submit,
 )
 from engine.core.orders import Order, Terms
-from engine.core.words import OrderKind, OrderState, Purpose, Severity, TimeInForce
+from engine.core.words import AlertKind, OrderKind, OrderState, Purpose, TimeInForce
 from tests.rig import SYMBOL, Rig, d
 
 S = OrderState
@@ -309,7 +309,7 @@ def test_a_stuck_order_is_told_in_words_and_asked_about() -> None:
         OrderStuck(at_ns, order.order_id, SYMBOL, Purpose.ENTRY, S.PENDING_CANCEL, since_ns),
     ]
     said = f"BTCUSDT {order.order_id} has waited in PENDING_CANCEL for an answer"
-    assert rig.of(Alert) == [Alert(Severity.WARNING, "stuck order", said)]
+    assert [(alert.kind, alert.text) for alert in rig.of(Alert)] == [(AlertKind.STUCK_ORDER, said)]
     assert rig.of(Query) == [Query(order.order_id, SYMBOL)]
     assert (order.stuck, rig.engine.state.tally.stuck) == (True, 1)
     assert rig.engine.trading.blotter.next_due_ns() == 0

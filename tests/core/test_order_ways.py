@@ -33,7 +33,7 @@ from engine.core.facts import (
     TradeClosed,
 )
 from engine.core.orders import Order, Terms
-from engine.core.words import ExitReason, OrderKind, OrderState, Purpose, ReasonCode, Side, TimeInForce
+from engine.core.words import AlertKind, ExitReason, OrderKind, OrderState, Purpose, ReasonCode, Side, TimeInForce
 from tests.core.test_engine import check_books
 from tests.rig import SYMBOL, Rig, Scripted, d
 
@@ -197,7 +197,7 @@ def test_an_order_that_waits_too_long_is_told_once_and_asked_about(state: OrderS
     (stuck,) = rig.of(OrderStuck)
     assert (stuck.order_id, stuck.state, stuck.since_ns) == (order.order_id, state, since_ns)
     assert len(rig.of(Query)) == asked + 1
-    assert [alert.title for alert in rig.of(Alert)][-1] == "stuck order"
+    assert [alert.kind for alert in rig.of(Alert)][-1] == AlertKind.STUCK_ORDER
     rig.send(Wake(since_ns + 500 * SECOND))
     assert len(rig.of(OrderStuck)) == 1
     assert rig.engine.state.tally.stuck == 1
@@ -337,7 +337,7 @@ def test_an_order_that_was_given_up_and_arrives_after_all_is_cancelled_and_what_
     before = len(rig.of(Cancel))
     rig.send(OrderAccepted(entry.order_id, rig.now_ns, "9"))
     assert [cancel.order_id for cancel in rig.of(Cancel)[before:]] == [entry.order_id]
-    assert "late order" in [alert.title for alert in rig.of(Alert)]
+    assert AlertKind.LATE_ORDER in [alert.kind for alert in rig.of(Alert)]
     rig.send(Fill("f1", entry.order_id, SYMBOL, rig.now_ns, rig.now_ns, d(1), d("100.1"), 0, Role.TAKER))
     assert rig.of(FillBooked)[-1].late
     assert rig.engine.state.positions[SYMBOL].qty == d(1)
@@ -364,7 +364,7 @@ def test_a_late_fill_of_a_close_that_opens_a_position_is_closed_again() -> None:
     assert not rig.engine.state.positions
     rig.send(Fill("f3", target.order_id, SYMBOL, rig.now_ns, rig.now_ns, d(-1), d(103), 0, Role.MAKER))
     assert rig.of(FillBooked)[-1].late
-    assert "unplanned position" in [alert.title for alert in rig.of(Alert)]
+    assert AlertKind.UNPLANNED_POSITION in [alert.kind for alert in rig.of(Alert)]
     rig.now_ns += SECOND
     rig.send(Wake(rig.now_ns))
     close = rig.of(Submit)[-1]

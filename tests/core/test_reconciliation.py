@@ -24,7 +24,7 @@ from engine.core.events import (
 )
 from engine.core.facts import Alert, Cancel, DiscrepancyChanged, Query, ReadAccount, Reconciled, SignalEnded, Submit
 from engine.core.reconciliation import CASH_TOLERANCE, POLL_NS, SEEN_MIN
-from engine.core.words import BlockReason, ReasonCode
+from engine.core.words import AlertKind, BlockReason, ReasonCode
 from tests.rig import SYMBOL, Rig, d
 
 LATER = SECOND
@@ -245,13 +245,14 @@ def test_a_discrepancy_stops_entries_alerts_and_is_lifted_by_books_that_agree_al
     read(rig, positions=())
     (change,) = rig.of(DiscrepancyChanged)
     assert change.first_seen_ns < change.at_ns
-    assert [alert.title for alert in rig.of(Alert)] == ["RECONCILIATION"]
+    assert [alert.kind for alert in rig.of(Alert)] == [AlertKind.RECONCILIATION]
     rig.command(Act.RESUME)
     assert blocked(rig)
     read(rig, 1)
     assert not blocked(rig)
     gone = rig.of(DiscrepancyChanged)[-1]
     assert (gone.discrepancy_id, gone.resolution) == (change.discrepancy_id, "both books agree again")
+    assert [alert.kind for alert in rig.of(Alert)] == [AlertKind.RECONCILIATION, AlertKind.RECONCILED]
 
 
 def test_books_that_agree_do_not_lift_what_the_ledger_says() -> None:

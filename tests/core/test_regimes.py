@@ -24,7 +24,7 @@ from engine.core.facts import (
     WakeAt,
 )
 from engine.core.regimes import RANK, by_level, settled
-from engine.core.words import ReasonCode, Regime, TerminalState
+from engine.core.words import AlertKind, ReasonCode, Regime, TerminalState
 from tests.rig import INDEX, SYMBOL, Rig, d
 
 MODEL = RegimeModel(source=INDEX)
@@ -105,8 +105,8 @@ def test_without_a_value_the_strictest_share_is_in_force_and_it_is_said() -> Non
     assert rig.engine.state.regime.regime is Regime.UNKNOWN
     assert rig.engine.desk.heat_limit() == d("0.004")
     (alert,) = rig.of(Alert)
-    assert (alert.title, alert.text) == (
-        "REGIME UNKNOWN",
+    assert (alert.kind, alert.text) == (
+        AlertKind.REGIME_UNKNOWN,
         "test has given no value: 40 % of the heat limit is in force",
     )
 
@@ -255,7 +255,7 @@ def test_exposure_that_rises_soon_after_a_transition_is_told_once() -> None:
     (spiked,) = rig.of(ExposureSpiked)
     assert (spiked.regime, spiked.limit) == ("ELEVATED", d("0.2"))
     assert spiked.rise > d("0.2") and spiked.exposure > spiked.before > 0
-    assert [alert.title for alert in rig.of(Alert)] == ["EXPOSURE SPIKE"]
+    assert [alert.kind for alert in rig.of(Alert)] == [AlertKind.EXPOSURE_SPIKE]
 
 
 def test_exposure_that_rises_after_the_window_is_no_spike() -> None:
@@ -326,4 +326,4 @@ def test_a_restart_after_a_long_time_is_told_once_it_runs_and_not_twice() -> Non
     out = engine.handle(Wake(late + SECOND))
     out += engine.handle(PhaseEntered(late + 2 * SECOND, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
     assert [fact.regime for fact in out if isinstance(fact, RegimeChanged)] == ["UNKNOWN"]
-    assert [item.title for item in out if isinstance(item, Alert)] == ["REGIME UNKNOWN"]
+    assert [item.kind for item in out if isinstance(item, Alert)] == [AlertKind.REGIME_UNKNOWN]

@@ -17,7 +17,7 @@ from engine.core.facts import (
 )
 from engine.core.safety import LIFTS
 from engine.core.state import Block
-from engine.core.words import BlockReason, ExitReason, OrderState, Purpose, ReasonCode, Severity
+from engine.core.words import AlertKind, BlockReason, ExitReason, OrderState, Purpose, ReasonCode
 from tests.rig import Rig, Scripted
 
 DAY_NS = 86_400 * SECOND
@@ -190,7 +190,9 @@ def test_a_kill_and_its_rearm_are_told_with_who_by_which_way_and_why(why: str, t
     assert of_kind(rig, BlockReason.KILL) == [
         BlockChanged(killed_ns, BlockReason.KILL, True, text, "nightdesk rearm", "tester")
     ]
-    assert rig.of(Alert) == [Alert(Severity.CRITICAL, "KILL", f"kill switch by cli (tester): {why}")]
+    assert [(alert.kind, alert.text) for alert in rig.of(Alert)] == [
+        (AlertKind.KILL, f"kill switch by cli (tester): {why}")
+    ]
     assert rig.engine.state.blocks[BlockReason.KILL] == Block(text, "nightdesk rearm", killed_ns)
     rig.command(Act.REARM, "checked by hand")
     assert rig.engine.state.killed is False
@@ -234,8 +236,10 @@ def test_a_block_the_desk_makes_itself_has_no_actor_and_no_time_unless_one_is_kn
     safety.unblock(BlockReason.STALE_DATA, "market data is fresh again")
     assert rig.engine.desk.out == [
         BlockChanged(rig.now_ns, BlockReason.STALE_DATA, True, "no fresh market data", "fresh data", ""),
+        Alert(rig.now_ns, AlertKind.STALE_DATA, "no fresh market data"),
         BlockChanged(rig.now_ns, BlockReason.MARKET_CLOSED, True, "closed", "its opening at noon", ""),
         BlockChanged(rig.now_ns, BlockReason.STALE_DATA, False, "market data is fresh again", "", ""),
+        Alert(rig.now_ns, AlertKind.FRESH_DATA, "market data is fresh again"),
     ]
     assert rig.engine.state.blocks == {
         BlockReason.MARKET_CLOSED: Block("closed", "its opening at noon", rig.now_ns, rig.now_ns + SECOND)

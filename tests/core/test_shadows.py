@@ -19,6 +19,7 @@ from engine.core.paper_ledger import PaperLedger, PaperPosition
 from engine.core.paper_state import PaperAccount, PaperState, opening_state
 from engine.core.profiles import OPTIMISTIC, PESSIMISTIC, PROFILES, models, optimistic, pessimistic
 from engine.core.shadows import Shadows
+from engine.core.words import AlertKind
 from tests.core.test_paper import COIN, NOTE, T0, D, bar, book, limit, market, quote, trade
 from tests.core.test_paper_properties import CASH, INSTRUMENTS, Step, histories, new_broker, run
 from tests.core.test_paper_stops import stop
@@ -238,7 +239,7 @@ def test_a_shadow_is_liquidated_by_itself_and_says_so() -> None:
     desk = Shadowed(state=state, symbols=(carried,))
     desk.broker.on_market(quote(T0, bid="100", ask="100", bid_qty="500"))
     desk.broker.on_market(quote(T0 + SECOND, bid="93", ask="94", bid_qty="500"))
-    assert [each.title for each in desk.told if isinstance(each, Alert)] == ["pessimistic fills would be liquidated"]
+    assert [each.kind for each in desk.told if isinstance(each, Alert)] == [AlertKind.SHADOW_LIQUIDATION]
     assert desk.filled(PESSIMISTIC)[0][1:] == (D("-190"), D("93"))
 
 

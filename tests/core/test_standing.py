@@ -11,7 +11,7 @@ from engine.core.events import Act, Wake
 from engine.core.facts import Alert, HeatNoted, SignalEnded
 from engine.core.standing import Stakes, Standing
 from engine.core.state import EngineState
-from engine.core.words import Purpose, ReasonCode, Side
+from engine.core.words import AlertKind, Purpose, ReasonCode, Side
 from tests.rig import SYMBOL, Rig, Scripted, d
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -131,7 +131,7 @@ def test_heat_above_its_limit_is_told_once_and_once_more_when_it_is_back() -> No
     (noted,) = rig.of(HeatNoted)
     assert noted.above
     assert (noted.heat, noted.limit) == (rig.engine.desk.heat(), d("0.002"))
-    assert [alert.title for alert in rig.of(Alert)] == ["heat above its limit"]
+    assert [alert.kind for alert in rig.of(Alert)] == [AlertKind.HEAT]
     a_minute_later(rig)
     assert rig.engine.state.positions, "no position is closed for it"
     assert len(rig.of(HeatNoted)) == 1

@@ -1,0 +1,212 @@
+"""Every kind of alert: how grave it is, what it is called, what the desk does by itself, what an operator should do.
+
+The one table both the desk and docs/alerts.md are read from. What happened is said by whoever raises the alert.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from engine.core.words import AlertKind as K
+from engine.core.words import Severity
+
+INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
+
+
+class Words(NamedTuple):
+    """One kind. `folds`: the same one again within the window is counted instead of sent."""
+
+    severity: Severity
+    title: str
+    did: str
+    todo: str
+    folds: bool = True
+
+
+_NOTHING: Final = "nothing beyond its record"
+_ENDED: Final = "ended the session in order: orders cancelled, positions closed unless they are to be kept"
+_NO_ENTRIES: Final = "stopped entries; positions keep their stops"
+
+KINDS: Final[Mapping[K, Words]] = {
+    K.KILL: Words(
+        CRITICAL,
+        "kill switch",
+        "closed the gate, cancelled orders, closed positions unless on_kill keeps them, and ends the session",
+        "find out why; `nightdesk status`, then `nightdesk rearm` once it is safe to start again",
+    ),
+    K.REARMED: Words(INFO, "kill latch cleared", "entries are possible again", "nothing, if it was you"),
+    K.PAUSED: Words(
+        WARNING,
+        "entries paused",
+        "cancelled what was to enter; positions keep their stops",
+        "`nightdesk resume` when ready",
+    ),
+    K.RESUMED: Words(INFO, "entries resumed", "enters again where nothing else blocks", "nothing, if it was you"),
+    K.BREAKER: Words(
+        CRITICAL,
+        "circuit breaker tripped",
+        "stopped entries and cancelled working ones; what else its action says",
+        "`nightdesk status` says why and what lifts it; `nightdesk reset-breaker NAME --reason TEXT` if explained",
+    ),
+    K.BREAKER_RELEASED: Words(INFO, "circuit breaker released", "counts anew", "nothing"),
+    K.ERROR_LIMIT: Words(
+        CRITICAL,
+        "error limit reached",
+        "stopped entries; at the limit of a session, ends it",
+        "`nightdesk errors` says what went wrong; then reset-breaker, or start again",
+    ),
+    K.RECONCILIATION: Words(
+        CRITICAL,
+        "books differ from the broker's",
+        "stopped entries until both books agree, and compares again",
+        "`nightdesk reconcile`; look at the broker; `nightdesk reconcile --adopt ID --reason TEXT` if it is right",
+    ),
+    K.RECONCILED: Words(INFO, "discrepancy resolved", "lifts the block on entries once all books agree", "nothing"),
+    K.LEDGER: Words(
+        CRITICAL,
+        "the two ledgers differ",
+        f"{_NO_ENTRIES}; nothing is corrected by itself",
+        "stop the desk and keep its files: this is a fault in the program or in its record",
+    ),
+    K.STALE_DATA: Words(
+        WARNING,
+        "no fresh market data",
+        f"{_NO_ENTRIES}, and keeps reconnecting",
+        "look at the venue and the network; positions are guarded at the broker alone meanwhile",
+    ),
+    K.FRESH_DATA: Words(INFO, "market data is fresh again", "lifted the block on entries", "nothing"),
+    K.LIQUIDATION: Words(
+        CRITICAL,
+        "liquidated by the broker",
+        _NO_ENTRIES,
+        "look at the account; `nightdesk reset-breaker liquidation --reason TEXT` once explained",
+    ),
+    K.SHADOW_LIQUIDATION: Words(
+        WARNING, "would be liquidated under other fills", _NOTHING, "ask whether positions are too large"
+    ),
+    K.HEAT: Words(
+        WARNING, "heat above its limit", "enters nothing until it is below; closes nothing", "look at the positions"
+    ),
+    K.LOSS_ABOVE_LIMIT: Words(
+        WARNING, "a trade lost more than its limit", _NOTHING, "`nightdesk explain last`: a gap, or a late stop?"
+    ),
+    K.UNJUDGED_ENTRY: Words(
+        CRITICAL,
+        "an entry could not be judged",
+        "refused it",
+        "`nightdesk errors`: a safety check raised, which is a fault in the program",
+    ),
+    K.EXPOSURE_SPIKE: Words(WARNING, "exposure rose sharply", _NOTHING, "look at the positions"),
+    K.REGIME_UNKNOWN: Words(
+        WARNING, "volatility regime unknown", "holds to the smallest heat limit", "look after the index file"
+    ),
+    K.STUCK_ORDER: Words(WARNING, "order without an answer", "asks the venue about it", "look at the venue"),
+    K.LATE_ORDER: Words(
+        WARNING, "order accepted late", "cancels it: it was given up", "see that it is gone at the venue"
+    ),
+    K.LATE_FILL: Words(WARNING, "late fill", "booked it", "compare the position with the venue's"),
+    K.UNKNOWN_FILL: Words(
+        CRITICAL,
+        "fill of an order the desk did not send",
+        "stopped entries until the books agree",
+        "look at the venue: who trades on this account? Then `nightdesk reconcile`",
+    ),
+    K.OVERFILLED_ORDER: Words(
+        CRITICAL, "order filled beyond its size", "booked all of it", "compare the position with the venue's"
+    ),
+    K.UNPLANNED_POSITION: Words(
+        CRITICAL, "position nobody planned", "closes it", "see that it is gone; find out where it came from"
+    ),
+    K.NO_RESTING_STOP: Words(
+        CRITICAL,
+        "position without a resting stop",
+        "watches the stop itself and closes at it",
+        "keep the desk running, or `nightdesk flatten`: without the desk nothing guards the position",
+    ),
+    K.STOP_PASSED: Words(INFO, "price passed a stop", "waits three seconds for the broker to fill it", "nothing"),
+    K.STOP_NOT_FILLED: Words(
+        WARNING, "stop not filled in time", "closes the position at market", "compare fill and stop"
+    ),
+    K.EXIT_WAITS: Words(
+        WARNING, "an exit waits for its market", "closes at the opening", "be there at the opening: it may gap"
+    ),
+    K.RESTORED: Words(
+        CRITICAL,
+        "journal restored or cut short",
+        f"started on what there is; {_NO_ENTRIES}",
+        "`nightdesk audit verify`; compare with the broker; then `nightdesk resume`",
+    ),
+    K.OUTAGE: Words(
+        WARNING, "orders unwatched while away", _NO_ENTRIES, "look at positions and orders, then `nightdesk resume`"
+    ),
+    K.RUN_STARTED: Words(INFO, "run started", "trades as configured", "nothing", folds=False),
+    K.RUN_ENDED: Words(INFO, "run ended", "wrote its report", "nothing, if it was meant to end", folds=False),
+    K.RUN_FAILED: Words(
+        CRITICAL,
+        "run ended by an error",
+        "ended as far in order as it could, and wrote what it could",
+        "`nightdesk errors --run latest`; then start again: the books are recovered",
+        folds=False,
+    ),
+    K.CRASHED: Words(
+        CRITICAL,
+        "the last run ended without saying goodbye",
+        "recovered the books from the journal and went on",
+        "runs/<id>/stacks.txt and logs/system.jsonl of that run; was it killed, or the machine?",
+        folds=False,
+    ),
+    K.WATCHDOG_FATAL: Words(
+        CRITICAL,
+        "the desk froze and ended itself",
+        "wrote every thread's stack and ended the process; orders at the broker stay as they are",
+        "start it again: positions have nobody but their stops at the broker; stacks.txt names the line",
+        folds=False,
+    ),
+    K.SLOW_LOOP: Words(CRITICAL, "event loop late", _ENDED, "look at the machine: CPU, disk, swap"),
+    K.PROCESS_PAUSED: Words(
+        WARNING, "the whole process stood still", "goes on, on fresh data", "was the machine suspended or starved?"
+    ),
+    K.MEMORY: Words(CRITICAL, "memory limit exceeded", _ENDED, "keep the logs; start again"),
+    K.JOURNAL: Words(
+        CRITICAL,
+        "journal cannot be written",
+        "closed the gate, went on in emergency.jsonl, and ends the session",
+        "look at the disk: full, read-only, failing? The next start reads the record back",
+    ),
+    K.CORE_FAILED: Words(
+        CRITICAL,
+        "the core failed",
+        "closed the gate and ended the session; nothing it believed then was written",
+        "keep the files: this is a fault in the program; orders at the broker stay as they are",
+    ),
+    K.TASK_FAILED: Words(CRITICAL, "a task of the session ended", _ENDED, "`nightdesk errors --run latest`"),
+    K.FILES_LOST: Words(
+        CRITICAL, "the desk's files were removed or replaced", _ENDED, "find out who did it before the next start"
+    ),
+    K.CLOCK: Words(
+        WARNING, "the machine's clock is wrong or was set", "goes on by its own clock", "look at NTP: timedatectl"
+    ),
+    K.DEAD_LETTER: Words(
+        WARNING,
+        "an operation failed for good",
+        "keeps it and tries again every hour",
+        "`nightdesk dead-letters list`",
+    ),
+    K.UNDELIVERED: Words(
+        WARNING,
+        "an alert channel does not answer",
+        "keeps its alerts as dead letters and tries again",
+        "`nightdesk alert test --channel NAME`",
+    ),
+    K.ALERTS_DROPPED: Words(
+        WARNING, "alerts were dropped", "kept them in alerts.jsonl; the critical ones went first", "read alerts.jsonl"
+    ),
+    K.SIGNED_HEAD: Words(
+        INFO,
+        "signed head of the journal",
+        "signed what the journal holds",
+        "keep it where the desk cannot reach it: `nightdesk audit verify --heads FILE` proves nothing was cut",
+        folds=False,
+    ),
+    K.TEST: Words(INFO, "test alert", "nothing", "nothing: somebody tried `nightdesk alert test`", folds=False),
+}
+"""In the order of docs/alerts.md."""
