@@ -33,6 +33,7 @@ from engine.session.lines import closing_lines
 from engine.session.lock import DeskLock, Holder
 from engine.session.plan import DeskStore, Plan, Policy, Source
 from engine.session.ports import Broker, Clock, Feed
+from engine.session.resources import MEGABYTE
 from engine.session.session import Session, handle_signals
 from engine.session.settings import BUILT_IN
 from engine.session.volatility import VolatilityIndex, index_of
@@ -282,6 +283,8 @@ async def _plan(
             min_history=config.desk.min_history,
             bar_ns=config.desk.bar,
             outage_window_ns=config.venue.reconnect_window,
+            memory_max_bytes=config.desk.memory_max_mb * MEGABYTE,
+            disk_min_bytes=config.desk.disk_min_mb * MEGABYTE,
         ),
         env=config.env,
         seed=options.seed,

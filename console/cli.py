@@ -236,16 +236,20 @@ def attach(ctx: typer.Context) -> None:
 
 
 @app.command(epilog=EVERYWHERE)
-def status(ctx: typer.Context) -> None:
+def status(
+    ctx: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Exit code 5 when the desk is not healthy.")] = False,
+) -> None:
     """What the desk is doing. Exit code 4 when none runs.
 
     \b
     nightdesk status
+    nightdesk status --check >/dev/null || echo "look after the desk"
     nightdesk status --json | jq .equity
     """
     from console.commands import status as command
 
-    _end(command.status(_where(ctx)))
+    _end(command.status(_where(ctx), check=check))
 
 
 @app.command(epilog=EVERYWHERE)

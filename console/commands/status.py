@@ -15,8 +15,8 @@ from engine.session.status import STOPPED, stopped_json
 ERRORS_SHOWN = 5  # `nightdesk errors` has them all
 
 
-def status(where: Where) -> Exit:
-    """Print the desk's status; exit code 4 where no desk runs."""
+def status(where: Where, *, check: bool = False) -> Exit:
+    """Print the desk's status; exit code 4 where no desk runs and, with `check`, 5 where it is not healthy."""
     try:
         found = remote.status(where.home)
     except NotRunning:
@@ -25,7 +25,9 @@ def status(where: Where) -> Exit:
         say.as_json(found)
     else:
         say.pairs(_title(found), [*_rows(found), ("home", str(where.home.dir))])
-    return Exit.NOT_RUNNING if found["state"] == STOPPED else Exit.DONE
+    if found["state"] == STOPPED:
+        return Exit.NOT_RUNNING
+    return Exit.FAILED_CHECK if check and not found["healthy"] else Exit.DONE
 
 
 def _stopped(where: Where) -> dict[str, Any]:
@@ -99,7 +101,10 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         *([("rejected by", ", ".join(f"{count} {code}" for code, count in refused))] if refused else []),
         ("breakers", ", ".join(b["name"] for b in found["breakers"] if b["tripped"]) or "none tripped"),
+        ("health", "healthy" if found["healthy"] else "UNHEALTHY"),
+        *(("unhealthy", text) for text in found["unhealthy"]),
         ("heartbeat", f"{heartbeat['count']} beats, longest gap {heartbeat['max_gap_seconds']:.2f} s"),
+        ("machine", _machine(heartbeat)),
         ("feed age", "no data yet" if age is None else f"{age:.1f} s"),
         *(("stale price", _stale(feed)) for feed in found["feeds"] if _is_stale(feed)),
         *(("data refused", _refused(cause)) for cause in found["data_refused"]),
@@ -108,6 +113,13 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("live gate", found["gate_level"]),
     ]
     return rows
+
+
+def _machine(heartbeat: dict[str, Any]) -> str:
+    """What the process takes of it, and what it leaves."""
+    growth = heartbeat["rss_mb_per_hour"]
+    memory = f"{heartbeat['rss_mb']} MB" + ("" if growth is None else f" ({growth:+.1f} MB an hour)")
+    return f"{memory}, {heartbeat['descriptors']} descriptors, {heartbeat['disk_free_mb']} MB free on the disk"
 
 
 def _band(net: str, band: dict[str, str | None]) -> str:

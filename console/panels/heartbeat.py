@@ -3,7 +3,7 @@
 from console.text import FRESH_NS, Line, Seen, Span, Tone, count_of, fit, heading, micros, said, sign
 from engine.core.events import FeedHealth
 from engine.core.times import stretch
-from engine.core.view import FeedView
+from engine.core.view import FeedView, HeartbeatView
 
 LABEL = 8
 WIDE = 40
@@ -14,6 +14,8 @@ MEGABYTE = 1_000_000
 
 def title(seen: Seen, width: int) -> Line:
     tone, age = beat(seen)
+    if seen.view.heartbeat.unhealthy and tone is Tone.GOOD:
+        tone, age = Tone.BAD, "UNHEALTHY"
     return heading("Heartbeat", (sign(tone), Span(f" {age}", tone)), width)
 
 
@@ -24,6 +26,7 @@ def rows(seen: Seen, width: int) -> list[Line]:
     p99, gap = ("p99 ", "worst ") if width >= WIDE else ("", "")
     lost = pulse.dropped_ticks + pulse.gap_count + pulse.stale_events + _refused(seen)
     return [
+        *(_row("health", text, width, Tone.BAD) for text in pulse.unhealthy),
         _feed(seen, width),
         _row("loop lag", f"{p99}{micros(pulse.loop_lag_p99_us)}, max {micros(pulse.loop_lag_max_us)}", width, lag),
         _row("beats", f"{pulse.count:,}, {gap}gap {stretch(pulse.max_gap_ns)}", width, _gap_tone(pulse.max_gap_ns)),
@@ -31,7 +34,7 @@ def rows(seen: Seen, width: int) -> list[Line]:
         _row("data", _data(seen, width), width, Tone.WARN if lost else Tone.GOOD),
         _row("commit", f"{p99}{micros(pulse.commit_p99_us)}, {pulse.queue_depth:,} wait", width, Tone.GOOD),
         _row("decision", f"{p99}{_decision(pulse.decision_p99_us)}", width, Tone.GOOD),
-        _row("memory", f"{pulse.rss_bytes // MEGABYTE:,} MB", width, Tone.GOOD),
+        _row("memory", _memory(pulse), width, Tone.GOOD),
         _row("journal", f"{view.journal_rows:,} rows, head {view.journal_head[:8]}", width, Tone.GOOD),
         _row("market", count_of(view.market_events, "event"), width, Tone.GOOD),
         _row("process", f"{view.pid}, {said(view.clock, 8)} clock, seed {view.seed}", width, Tone.GOOD),
@@ -90,6 +93,11 @@ def _data(seen: Seen, width: int) -> str:
 def _refused(seen: Seen) -> int:
     """Frames and rows that could not be used; `nightdesk status` tells their causes."""
     return sum(refused.count for refused in seen.view.data_refused)
+
+
+def _memory(pulse: HeartbeatView) -> str:
+    growth = pulse.leak_bytes_hour
+    return f"{pulse.rss_bytes // MEGABYTE:,} MB" + ("" if growth is None else f", {growth / MEGABYTE:+.1f} MB/h")
 
 
 def _decision(us: int) -> str:

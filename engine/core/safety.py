@@ -26,6 +26,7 @@ LIFTS: Final = {
     BlockReason.MARKET_CLOSED: "its opening",
     BlockReason.RESTORED: "resume (r)",
     BlockReason.OUTAGE: "resume (r)",
+    BlockReason.DISK: "room on the disk",
 }
 
 ALERTS: Final = {

@@ -154,8 +154,21 @@ class NoteView(View, frozen=True):
     text: str
 
 
+class WorkView(View, frozen=True):
+    """How long ago a part of the desk last did its work, or how long something has waited for it, beside the limit."""
+
+    name: str
+    age_ns: int
+    limit_ns: int
+
+
 class HeartbeatView(View, frozen=True):
-    """How well the desk is beating. Lateness and lag in microseconds, over the last minute."""
+    """How well the desk is beating. Lateness and lag in microseconds, over the last minute.
+
+    `unhealthy` says in sentences what is wrong with the desk itself; empty: data flows, orders are answered, the
+    journal commits and the loop is on time. `leak_bytes_hour` and `descriptors_hour` are how fast
+    memory and open descriptors grow; None before that can be told.
+    """
 
     count: int = 0
     last_ns: int = 0
@@ -172,6 +185,15 @@ class HeartbeatView(View, frozen=True):
     stale_events: int = 0
     error_count: int = 0
     rss_bytes: int = 0
+    leak_bytes_hour: int | None = None
+    descriptors: int = 0
+    descriptors_hour: int | None = None
+    descriptors_max: int = 0
+    threads: int = 0
+    disk_free_bytes: int = 0
+    works: tuple[WorkView, ...] = ()
+    unhealthy: tuple[str, ...] = ()
+    unhealthy_beats: int = 0
 
 
 class DiscrepancyView(View, frozen=True):

@@ -198,6 +198,7 @@ class BlockReason(StrEnum):
     MARKET_CLOSED = "market_closed"
     RESTORED = "restored"
     OUTAGE = "outage"
+    DISK = "disk"
 
 
 class BreakerName(StrEnum):

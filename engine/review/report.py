@@ -129,6 +129,11 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     commit_us: Percentiles | None = None
     order_to_fill_us: Percentiles | None = None
     rss_bytes_last: int | None = None
+    rss_bytes_hour: int | None = None
+    descriptors: int = 0
+    descriptors_hour: int | None = None
+    threads: int = 0
+    unhealthy_beats: int = 0
     signal_reasons: Mapping[str, int] = {}
     journal_signed: Mapping[str, Any] | None = None
     data_rejects: int = 0
@@ -399,6 +404,7 @@ def _health(f: RunFigures) -> dict[str, Any]:
             "count": f.heartbeat_count,
             "max_gap_seconds": round(f.heartbeat_max_gap_ns / _SECOND_NS, 3),
             "late_ms": _milliseconds(f.heartbeat_late_us),
+            "unhealthy": f.unhealthy_beats,
         },
         "loop_lag_ms": _milliseconds(f.loop_lag_us),
         "tick_to_decision_us": msgspec.structs.asdict(f.tick_to_decision_us),
@@ -406,6 +412,10 @@ def _health(f: RunFigures) -> dict[str, Any]:
         "order_to_fill_ms": _milliseconds(f.order_to_fill_us),
         "rss_mb_peak": _megabytes(f.rss_bytes_peak),
         "rss_mb_last": _megabytes(f.rss_bytes_last),
+        "rss_mb_per_hour": _megabytes(f.rss_bytes_hour),
+        "descriptors": f.descriptors,
+        "descriptors_per_hour": f.descriptors_hour,
+        "threads": f.threads,
         "dropped_ticks": f.dropped_ticks,
         "gap_count": f.gap_count,
         "stale_events": f.stale_events,

@@ -78,13 +78,15 @@ def status_line(view: DeskView) -> str:
     """The desk on one line of at most 200 characters: what the headless run prints each second.
 
     Time of day, mode, state, elapsed of duration, equity and its change in the run, positions, heat of its limit,
-    blocks, age of the last beat (on a wall clock only: others do not beat in step with it) and of the newest data,
+    blocks, age of the last beat (on a wall clock only: others do not beat in step with it), whether the desk is
+    unhealthy, age of the newest data,
     signals executed, in flight, and refused by reason code, the most frequent first. Reasons without room are counted
     as `other`; what still has no room is cut at the end.
     """
     blocks = [clean(block.reason, 20) for block in view.blocks]
     named = ",".join(blocks[:3]) + (f"+{len(blocks) - 3}" if len(blocks) > 3 else "")
     beat = f"beat {_age(view, view.heartbeat.last_ns)} " if view.clock == "wall" else ""
+    beat += "UNHEALTHY " if view.heartbeat.unhealthy else ""
     head = (
         f"{_clock(view.at_ns)[11:]} {view.env.upper()} {view.phase.value} {_elapsed(view)} "
         f"| equity {money.text(view.equity, 2)} {_signed(view.equity - view.starting_equity)} "

@@ -71,6 +71,7 @@ class Policy(msgspec.Struct, frozen=True):
     bar_ns: int = MINUTE  # below a minute there is no history to seed: the desk builds its bars itself
     outage_window_ns: int = 600_000_000_000
     memory_max_bytes: int = 1_500_000_000
+    disk_min_bytes: int = 0  # with less room entries stop, while there is still enough for exits; 0: not watched
     slow_loop_ns: int = 5_000_000_000
     frozen_ns: int = 30_000_000_000
     checkpoint_ns: int = 10_000_000_000

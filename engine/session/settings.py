@@ -34,6 +34,7 @@ from engine.session.fields import (
 )
 from engine.session.layers import FileModel
 
+MEMORY_MAX_MB: Final = 1500
 Env = Literal["paper", "live"]
 BUILT_IN: Final = "sim"
 """The venue that comes with the desk and is started as its child."""
@@ -75,6 +76,8 @@ class DeskFile(FileModel):
     on_kill: Literal["close", "keep"] = "close"
     on_hangup: Literal["continue", "stop"] = "continue"
     outage_gap: Literal["decide", "mark"] = "decide"
+    memory_max_mb: Annotated[Count, Field(le=MEMORY_MAX_MB)] = MEMORY_MAX_MB
+    disk_min_mb: CountOrNone = 256
     paper_latency_min: Duration = 60 * MILLISECOND
     paper_latency_max: Duration = 140 * MILLISECOND
     paper_latency_slow: Duration = 260 * MILLISECOND

@@ -74,6 +74,7 @@ class Pending(msgspec.Struct):
     durable: asyncio.Future[Committed]
     owed: Sequence[Waiting]
     view: DeskView | None
+    since_ns: int  # monotonic
 
 
 class Shell:
@@ -299,13 +300,17 @@ class Shell:
         view = self._next_view(closed, bool(owed))
         self.in_flight += 1
         self._durable.clear()
-        pending = Pending(closed, self._loop.create_future(), owed, view)
+        pending = Pending(closed, self._loop.create_future(), owed, view, self.clock.mono_ns())
         self._pending.append(pending)
         if any(isinstance(effect, OUTGOING) for effect in closed.effects):
             self.outgoing.put_nowait((pending.durable, closed.effects))
         asyncio.wrap_future(closed.committed, loop=self._loop).add_done_callback(
             lambda done: self._settled(pending, done)
         )
+
+    def waits_ns(self) -> int:
+        """How long the oldest batch has waited for the disk; 0 when everything closed is durable."""
+        return self.clock.mono_ns() - self._pending[0].since_ns if self._pending else 0
 
     async def durable(self) -> None:
         """Until everything closed so far is durable, or the journal has failed."""

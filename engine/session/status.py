@@ -16,6 +16,7 @@ from engine.core.view import (
     PaperPeriodView,
     PositionView,
     RegimeView,
+    WorkView,
 )
 from engine.core.words import BlockReason
 from engine.review.moments import date_text, instant
@@ -81,7 +82,10 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "market_events": view.market_events,
         "data_refused": [msgspec.structs.asdict(refused) for refused in view.data_refused],
         "errors": errors_json(view.errors),
+        "healthy": not view.heartbeat.unhealthy,
+        "unhealthy": list(view.heartbeat.unhealthy),
         "heartbeat": _heartbeat(view),
+        "works": [_work(work) for work in view.heartbeat.works],
         "feed_age_seconds": _feed_age(view),
         "feeds": [_feed(view, feed) for feed in view.feeds],
         "gate_level": GATE_LEVEL,
@@ -115,7 +119,10 @@ def stopped_json(env: str, *, kill_latched: bool, kill_file: bool) -> dict[str, 
         "errors": [],
         "signals": {},
         "signal_reasons": {},
+        "healthy": False,
+        "unhealthy": ["the desk is not running"],
         "heartbeat": None,
+        "works": [],
         "feed_age_seconds": None,
         "gate_level": GATE_LEVEL,
     }
@@ -260,7 +267,18 @@ def _heartbeat(view: DeskView) -> dict[str, Any]:
         "stale_events": beat.stale_events,
         "error_count": beat.error_count,
         "rss_mb": round(beat.rss_bytes / 1_000_000, 1),
+        "rss_mb_per_hour": None if beat.leak_bytes_hour is None else round(beat.leak_bytes_hour / 1_000_000, 3),
+        "descriptors": beat.descriptors,
+        "descriptors_per_hour": beat.descriptors_hour,
+        "descriptors_max": beat.descriptors_max,
+        "threads": beat.threads,
+        "disk_free_mb": beat.disk_free_bytes // 1_000_000,
     }
+
+
+def _work(work: WorkView) -> dict[str, Any]:
+    limit = work.limit_ns / _SECOND_NS if work.limit_ns else None
+    return {"name": work.name, "age_seconds": round(work.age_ns / _SECOND_NS, 3), "limit_seconds": limit}
 
 
 def _feed(view: DeskView, feed: FeedView) -> dict[str, Any]:

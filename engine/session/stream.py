@@ -114,6 +114,9 @@ def heartbeat(view: DeskView) -> Event:
         "equity": money.text(view.equity),
         "unrealized": money.text(view.unrealized),
         "elapsed": round(view.elapsed_ns / SECOND, 3),
+        "healthy": not view.heartbeat.unhealthy,
+        "unhealthy": [clean(text) for text in view.heartbeat.unhealthy],
+        "work_ages": {work.name: round(work.age_ns / SECOND, 1) for work in view.heartbeat.works},
     }
 
 

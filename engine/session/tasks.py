@@ -1,4 +1,5 @@
-"""The nine tasks of a running session, by name. Each does one thing until it is cancelled.
+"""The nine tasks of a running session, by name. Each does one thing until it is cancelled; four of them watch the desk
+itself and are in `watching`.
 
 A task that ends by itself, or raises, ends the session (`task_failed:<name>`): the session's supervisor
 sees to that. In virtual time the market task drives the core in lockstep, and the timer task has nothing to wait for.
@@ -9,12 +10,9 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
-import msgspec
-
-from engine.core.events import Act, AnyEvent, BrokerEvent, Command, FundingRate, OrderRefused
+from engine.core.events import AnyEvent, BrokerEvent, FundingRate, OrderRefused
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
-from engine.core.words import BlockReason, ReasonCode
-from engine.session.clock import WallClock
+from engine.core.words import ReasonCode
 from engine.session.dead_letters import DeadLetters, Operation, operations_on
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
@@ -22,27 +20,20 @@ from engine.session.ports import Broker, Feed
 from engine.session.runner import BATCH_EVENTS_MAX
 from engine.session.shell import Shell
 from engine.session.volatility import BadIndex, VolatilityReader
+from engine.session.watching import BEAT_NS, Watching
+from engine.session.work import MARKET_DATA, WorkLog
 from engine.venues.errors import VenueError
 
-BEAT_NS: Final = 1_000_000_000
-GAUGE_WINDOW_BEATS: Final = 30  # figures on screen look back half a minute to a minute
 BATCHES_AHEAD: Final = 2  # how far a market on virtual time may be ahead of a slow disk
-LAG_PROBE_SECONDS: Final = 0.1
-KILL_CHECK_SECONDS: Final = 0.25
-GUARD_TURN_SECONDS: Final = 0.5  # two of the guard's own periods
-MEMORY_CHECK_PROBES: Final = 50
 BALANCE_EVERY_SECONDS: Final = 10  # of the desk's clock
 BALANCE_SECONDS_MIN: Final = 0.2
 FUNDING_RATE_DEFAULT: Final = 10_000  # 0.01 %
 TIMER_CHECK_SECONDS: Final = 0.05
 OFFSET_NS_MAX: Final = 5_000_000_000  # the venue's clock may be this far from ours
-STEP_NS_MIN: Final = 1_000_000_000
 SYNC_EVERY_NS: Final = 3_600_000_000_000
 VOLATILITY_REFRESH_NS: Final = 60_000_000_000
-LIMIT_TEXT: Final = "CRITICAL: Memory Limit Exceeded"
 
 log = logging.getLogger("session")
-watchdog_log = logging.getLogger("watchdog")
 
 
 class Tasks:
@@ -51,22 +42,24 @@ class Tasks:
     def __init__(self, plan: Plan, shell: Shell, outputs: Outputs, volatility: VolatilityReader) -> None:
         self._plan = plan
         self._shell = shell
-        self._outputs = outputs
         self._volatility = volatility
         self._letters = DeadLetters(plan.store, plan.clock, operations_on(plan.store), shell.error_anywhere)
-        self._stepped_ns = 0
+        self._work = WorkLog(plan.clock)
+        self._watching = Watching(plan, shell, outputs, self._work)
         self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
 
     def all(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """Every task by its name."""
+        """Every task by its name; from now on each one owes its work."""
+        watching = self._watching
+        self._work.begin()
         return {
             "market_data_task": self.market_data,
             "execution_task": self.execution,
-            "watchdog_task": self.watchdog,
-            "heartbeat_task": self.heartbeat,
+            "watchdog_task": watching.watchdog,
+            "heartbeat_task": watching.heartbeat,
             "timer_task": self.timer,
-            "kill_switch_task": self.kill_switch,
-            "stale_data_task": self.stale_data,
+            "kill_switch_task": watching.kill_switch,
+            "stale_data_task": watching.stale_data,
             "funding_task": self.funding,
             "checkpoint_task": self.checkpoint,
         }
@@ -81,6 +74,7 @@ class Tasks:
         assert self._plan.feed is not None
         async for events in self._plan.feed.events():
             self._shell.inbox.put(events)
+            self._work.did(MARKET_DATA)
 
     async def _drive(self, source: Source) -> None:
         """Lockstep: the data's own time is the clock, nothing is conflated, commands come in between chunks."""
@@ -102,6 +96,7 @@ class Tasks:
             if asks or shell.in_flight > BATCHES_AHEAD:
                 await shell.durable()  # what the core asked for happens before the market goes on: it may be to stop
             shell.step()
+            self._work.did(MARKET_DATA)
             await asyncio.sleep(0)
             if cut:
                 break
@@ -170,87 +165,17 @@ class Tasks:
         """One call, after the symbol's call before it: a cancel never overtakes its submit."""
         if before is not None:
             await asyncio.wait([before])
-        if isinstance(effect, Submit):
-            answers: Sequence[BrokerEvent] = await broker.submit(effect)
-        elif isinstance(effect, Cancel):
-            answers = await broker.cancel(effect)
-        else:
-            answers = await broker.query(effect)
+        with self._work.call():
+            if isinstance(effect, Submit):
+                answers: Sequence[BrokerEvent] = await broker.submit(effect)
+            elif isinstance(effect, Cancel):
+                answers = await broker.cancel(effect)
+            else:
+                answers = await broker.query(effect)
         for answer in answers:
             self._shell.inbox.put_first(answer)
 
-    # --- watching ---
-
-    async def watchdog(self) -> None:
-        """Measure how late the loop is, and the memory; a slow loop or a full memory ends the session in order.
-
-        A process that stood still as a whole, stopped or suspended, is not slow: it goes on, on fresh data.
-        """
-        policy, mono = self._plan.policy, self._plan.clock.mono_ns
-        for probe in range(1, 1 << 62):
-            due_ns = mono() + int(LAG_PROBE_SECONDS * 1e9)
-            await asyncio.sleep(LAG_PROBE_SECONDS)
-            late_ns = mono() - due_ns
-            self._shell.loop_lag_us.add(max(0, late_ns) // 1000)
-            if late_ns > policy.slow_loop_ns and self._plan.source is None and not await self._was_paused(due_ns):
-                self._shell.error("watchdog", f"the loop was {late_ns / 1e9:.1f} s late")
-                self._shell.stop("watchdog", 1)
-            if probe % MEMORY_CHECK_PROBES == 1:
-                self._check_memory(policy.memory_max_bytes)
-                self._check_clock()
-
-    async def _was_paused(self, since_ns: int) -> bool:
-        """Whether the guard, once it had its turn, found that the whole process stood still since then."""
-        await asyncio.sleep(GUARD_TURN_SECONDS)
-        return self._shell.paused_ns > since_ns
-
-    def _check_memory(self, limit: int) -> None:
-        rss = self._shell.memory.read()
-        if rss > limit:
-            watchdog_log.critical("%s: %d MB of %d MB", LIMIT_TEXT, rss // 1_000_000, limit // 1_000_000)
-            self._shell.stop("memory", 1)
-
-    async def heartbeat(self) -> None:
-        """Beat once a second on absolute deadlines; a beat carries what the desk's health is made of."""
-        mono = self._plan.clock.mono_ns
-        due_ns, last_ns, count, gap_ns = mono(), 0, 0, 0
-        while True:
-            now_ns = mono()
-            count += 1
-            gap_ns = max(gap_ns, now_ns - last_ns if last_ns else 0)
-            last_ns = now_ns
-            self._shell.beat_late_us.add(max(0, now_ns - due_ns) // 1000)
-            await self._publish_beat(count, gap_ns)
-            due_ns += BEAT_NS * max(1, (now_ns - due_ns) // BEAT_NS + 1)
-            await asyncio.sleep(max(0, due_ns - mono()) / 1e9)
-
-    async def _publish_beat(self, count: int, gap_ns: int) -> None:
-        shell, tally = self._shell, self._shell.runner.engine.state.tally
-        shell.heartbeat = msgspec.structs.replace(
-            shell.heartbeat,
-            count=count,
-            last_ns=self._plan.clock.now_ns(),
-            max_gap_ns=gap_ns,
-            late_p99_us=shell.beat_late_us.recent(99),
-            loop_lag_p50_us=shell.loop_lag_us.recent(50),
-            loop_lag_p99_us=shell.loop_lag_us.recent(99),
-            loop_lag_max_us=shell.loop_lag_us.max,
-            commit_p99_us=shell.commit_us.recent(99),
-            decision_p99_us=shell.decision_us.recent(99),
-            queue_depth=len(shell.inbox),
-            dropped_ticks=shell.inbox.dropped,
-            gap_count=tally.gaps,
-            stale_events=tally.stale,
-            error_count=tally.errors,
-            rss_bytes=shell.memory.peak,
-        )
-        if count % GAUGE_WINDOW_BEATS == 0:
-            for gauge in (shell.beat_late_us, shell.loop_lag_us, shell.commit_us, shell.decision_us):
-                gauge.turn()
-        await shell.show()
-        view = shell.view()
-        if view is not None:
-            self._outputs.beat(view)
+    # --- time ---
 
     async def timer(self) -> None:
         """Wake the core when it asked for it, bring it what the volatility index says, end the run in time."""
@@ -269,6 +194,7 @@ class Tasks:
                     self._read_volatility(now_ns)
                 if duration_ns and (clock.mono_ns() - shell.running_mono_ns) * _speed(clock) >= duration_ns:
                     shell.stop("duration_complete", 0)
+            self._work.did("timer_task")
             await asyncio.sleep(_until(shell.runner.wake_ns, clock.now_ns()))
 
     async def _refresh_volatility(self) -> None:
@@ -284,38 +210,6 @@ class Tasks:
             self._shell.runner.take(read)
             self._shell.settle()
 
-    async def kill_switch(self) -> None:
-        """Look for the kill file and the variable; notice a lock that was taken from under the desk."""
-        told = False
-        while True:
-            source = self._plan.kill_requested()
-            if source is not None and not told and not self._shell.runner.engine.state.killed:
-                told = True
-                self._shell.gate.slam()
-                now_ns = self._plan.clock.now_ns()
-                self._shell.inbox.put_first(Command(now_ns, Act.KILL, source, "nightdesk", "the kill switch was set"))
-            if not self._plan.store.is_in_place():
-                self._shell.error("store", "desk.db was removed or replaced while the desk runs")
-                self._shell.stop("store_lost", 1)
-            if not self._plan.lock.is_at_its_path():
-                self._shell.error("lock", "desk.lock was removed or replaced while the desk runs")
-                self._shell.stop("lock_lost", 1)
-            await asyncio.sleep(KILL_CHECK_SECONDS)
-
-    async def stale_data(self) -> None:
-        """End the run when its recorded data is over, or stale for longer than the policy bears."""
-        policy, clock = self._plan.policy, self._plan.clock
-        since_ns = 0
-        while True:
-            stale = BlockReason.STALE_DATA in self._shell.runner.engine.state.blocks
-            since_ns = (since_ns or clock.mono_ns()) if stale else 0
-            if self._plan.market_ended is not None and self._plan.market_ended.is_set():
-                self._shell.stop("data_complete", 0)
-            bears = policy.outage_window_ns if policy.stale_action == "pause" else 0
-            if stale and clock.mono_ns() - since_ns >= bears:
-                self._shell.stop("stale_data", 1)
-            await asyncio.sleep(1)
-
     async def _sync_time(self, feed: Feed) -> None:
         """Compare clocks with the venue; far apart is told, once until they are near again."""
         try:
@@ -325,14 +219,6 @@ class Tasks:
             return
         if offset_ns is not None and abs(offset_ns) > OFFSET_NS_MAX:
             self._shell.error("clock", f"the venue's clock is {offset_ns / 1e9:+.1f} s from ours")
-
-    def _check_clock(self) -> None:
-        """Tell when the machine's clock was set; the desk goes on by its own."""
-        stepped_ns = self._plan.clock.stepped_ns() if isinstance(self._plan.clock, WallClock) else 0
-        if abs(stepped_ns - self._stepped_ns) > STEP_NS_MIN:
-            by_s = (stepped_ns - self._stepped_ns) / 1e9
-            self._shell.error("clock", f"the machine's clock was set by {by_s:+.1f} s; the desk goes on by its own")
-            self._stepped_ns = stepped_ns
 
     async def funding(self) -> None:
         """Where the venue gives no funding rate for a perpetual, the assumed one stands in; hourly, compare clocks."""
@@ -348,6 +234,7 @@ class Tasks:
                     now_ns = clock.now_ns()
                     due_ns = (now_ns // instrument.funding_interval_ns + 1) * instrument.funding_interval_ns
                     shell.inbox.put([FundingRate(symbol, now_ns, FUNDING_RATE_DEFAULT, due_ns)])
+            self._work.did("funding_task")
             await asyncio.sleep(60)
 
     async def checkpoint(self) -> None:
@@ -359,6 +246,7 @@ class Tasks:
         while True:
             await asyncio.sleep(policy.checkpoint_ns / 1e9)
             self._shell.close_batch(snapshot=True)
+            self._work.did("checkpoint_task")
             if clock.mono_ns() - backed_up_ns >= policy.backup_ns:
                 backed_up_ns = clock.mono_ns()
                 await asyncio.to_thread(self._letters.do, Operation.BACKUP)

@@ -234,7 +234,8 @@ def fill_up(folder: Path) -> Path:
 @slow
 def test_a_full_disk_stops_entries_and_nothing_else(small_disk: Path) -> None:
     """FD-06, FD-07, FO-03: ways out go on, a kill works, the report is written; with room again all of it is there."""
-    desk = RunningDesk(small_disk, *EAGER, *TWO)
+    tight = {"NIGHTDESK_DISK_MIN_MB": "0"}  # else it would not even begin to trade with so little room
+    desk = RunningDesk(small_disk, *EAGER, *TWO, **tight)
     try:
         until_trading(desk)
         filler = fill_up(small_disk)
@@ -250,7 +251,7 @@ def test_a_full_disk_stops_entries_and_nothing_else(small_disk: Path) -> None:
         assert "full" in refused.err or "space" in refused.err.lower(), refused.err
         filler.unlink()
         (small_disk / "paper" / "filler").unlink()
-        again = RunningDesk(small_disk, "--duration", "1s", *EAGER, *TWO)
+        again = RunningDesk(small_disk, "--duration", "1s", *EAGER, *TWO, **tight)
         assert again.ended(30) == 0, again.said
         assert again.report["signals"]["total"] == again.report["signals"]["REJECTED_BY_CIRCUIT_BREAKER"]
         assert Books(again.home).held() == {}

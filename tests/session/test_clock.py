@@ -52,11 +52,11 @@ def test_a_step_is_told_once_and_counted_as_an_error(tmp_path: Path, monkeypatch
     rig = DeskRig(tmp_path)
 
     async def step(session: Session) -> None:
-        tasks = session._tasks
-        monkeypatch.setattr(tasks._plan.clock.__class__, "stepped_ns", lambda self: HOUR_NS, raising=False)
-        monkeypatch.setattr("engine.session.tasks.WallClock", tasks._plan.clock.__class__)
-        tasks._check_clock()
-        tasks._check_clock()
+        watching = session._tasks._watching
+        monkeypatch.setattr(session.plan.clock.__class__, "stepped_ns", lambda self: HOUR_NS, raising=False)
+        monkeypatch.setattr("engine.session.watching.WallClock", session.plan.clock.__class__)
+        watching._check_clock()
+        watching._check_clock()
 
     rig.run(600, meddle=step)
     told = [text for (text,) in rows(rig, "SELECT text FROM errors WHERE place = 'clock'")]

@@ -156,7 +156,8 @@ def test_every_run_ends_signed_and_its_report_holds_a_head_of_the_journal(tmp_pa
     found = proof(rig.home.database, Held(heads))
     assert found.is_good and (found.held, found.unsigned_rows) == (2, 0)
     causes = [head.cause for head in read_heads(heads_path(rig.home.database))]
-    assert causes == ["hour", "report", "close", "report", "close"]
+    assert causes[0] == "hour"  # and at the second hour too, if a batch closed after it
+    assert [cause for cause in causes if cause != "hour"] == ["report", "close", "report", "close"]
 
 
 def test_the_books_go_on_over_a_restart_and_nothing_is_booked_twice(tmp_path: Path) -> None:
