@@ -181,7 +181,7 @@ def newest_anchor(connection: sqlite3.Connection) -> Anchor | None:
 def next_input(connection: sqlite3.Connection) -> int:
     """The number of the next input: behind the newest block, also when that is archived."""
     block = connection.execute(
-        "SELECT seq + inputs FROM journal WHERE kind = 'block' ORDER BY seq DESC LIMIT 1"
+        "SELECT seq + inputs FROM journal INDEXED BY journal_blocks WHERE kind = 'block' ORDER BY seq DESC LIMIT 1"
     ).fetchone()
     if block is not None:
         return int(block[0])

@@ -8,6 +8,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from store.projections import fact_decoder
 from store.rows import FACT_KINDS
 
 _FOREVER = 2**63 - 1
+BLOCKS_PAGE = 64  # of up to 50 kB each
 
 
 class UnknownRun(StoreError):
@@ -57,28 +59,31 @@ class Inputs:
         self._before_row = before_row
 
     def __iter__(self) -> Iterator[tuple[int, AnyEvent]]:
-        with reading(self._path) as connection:
-            yield from self._read(connection)
+        for first, events in self.runs():
+            yield from enumerate(events, start=first)
 
     def events(self) -> "Events":
         """The same without the numbers."""
         return Events(self)
 
-    def _read(self, connection: sqlite3.Connection) -> Iterator[tuple[int, AnyEvent]]:
+    def runs(self) -> Iterator[tuple[int, list[AnyEvent]]]:
+        """The number of a first input and the events from there on, a block at a time."""
         after = self._after_seq
-        while True:
-            block = connection.execute(
-                "SELECT seq, inputs, body FROM journal WHERE kind = 'block' AND seq <= ? AND id < ? "
-                "ORDER BY seq DESC LIMIT 1",
-                (after + 1, self._before_row),
+        with reading(self._path) as connection:
+            # Left to itself, SQLite looks blocks up by their kind and reads all of them each time.
+            (begin,) = connection.execute(
+                "SELECT coalesce(max(seq), 0) FROM journal INDEXED BY journal_blocks WHERE kind = 'block' AND seq <= ?",
+                (after + 1,),
             ).fetchone()
-            if block is None or block[0] + block[1] <= after + 1:
-                return
-            first, count, body = block
-            for seq, event in enumerate(blocks.decode(body), start=first):
-                if seq > after:
-                    yield seq, event
-            after = first + count - 1
+            while page := connection.execute(
+                "SELECT seq, body FROM journal INDEXED BY journal_blocks WHERE kind = 'block' AND seq >= ? AND id < ? "
+                "ORDER BY seq LIMIT ?",
+                (begin, self._before_row, BLOCKS_PAGE),
+            ).fetchall():
+                for first, body in page:
+                    skipped = max(0, after + 1 - first)
+                    yield first + skipped, blocks.decode(body)[skipped:]
+                begin = page[-1][0] + 1
 
 
 class Events:
@@ -88,7 +93,7 @@ class Events:
         self._inputs = inputs
 
     def __iter__(self) -> Iterator[AnyEvent]:
-        return (event for _, event in self._inputs)
+        return chain.from_iterable(events for _, events in self._inputs.runs())
 
 
 def recover(connection: sqlite3.Connection, path: Path) -> Recovered:
@@ -209,10 +214,13 @@ def rows_around(path: Path, seq: int, count: int) -> list[NearRow]:
     """The rows of what input `seq` led to, or where they would stand, with `count` before and behind; no blocks."""
     with reading(path) as connection:
         block = connection.execute(
-            "SELECT id FROM journal WHERE kind = 'block' AND seq <= ? ORDER BY seq DESC LIMIT 1", (seq,)
+            "SELECT id FROM journal INDEXED BY journal_blocks WHERE kind = 'block' AND seq <= ? "
+            "ORDER BY seq DESC LIMIT 1",
+            (seq,),
         ).fetchone()
         following = connection.execute(
-            "SELECT id FROM journal WHERE kind = 'block' AND seq > ? ORDER BY seq LIMIT 1", (seq,)
+            "SELECT id FROM journal INDEXED BY journal_blocks WHERE kind = 'block' AND seq > ? ORDER BY seq LIMIT 1",
+            (seq,),
         ).fetchone()
         begin, end = block[0] if block else 0, following[0] if following else _FOREVER
         first, last = connection.execute(

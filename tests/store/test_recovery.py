@@ -2,13 +2,16 @@
 
 import sqlite3
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from engine.core.facts import AnyFact
+from store.chain import next_input
+from store.database import open_reader, reading
 from store.desk import Store
 from store.errors import Damaged
-from store.recovery import UnknownRun, rows_around, run_facts, run_inputs
+from store.recovery import Inputs, UnknownRun, rows_around, run_facts, run_inputs
 from tests.store.making import SECOND, T0, batch, desk, mark, one_of_each, quotes, raised, round_trip, run_started
 
 
@@ -261,3 +264,42 @@ def desk_without_rows(folder: Path) -> Path:
     store = desk(folder / "empty")
     store.close()
     return store.path
+
+
+@pytest.mark.parametrize("question", ["next input", "tail", "rows around"])
+def test_finding_a_block_costs_the_same_among_many(tmp_path: Path, question: str) -> None:
+    """A desk of three days has a hundred thousand of them; left to itself, SQLite reads all to find one."""
+    costs = []
+    for blocks in (20, 1_200):
+        (folder := tmp_path / str(blocks)).mkdir()
+        store = desk(folder)
+        for n in range(blocks):
+            store.journal.commit(batch(1 + n, 1))
+        store.close()
+        costs.append(_steps(store.path, question, blocks))
+    assert costs[1] < 3 * costs[0] + 100, costs
+
+
+def _steps(path: Path, question: str, inputs: int) -> int:
+    """Steps of SQLite's machine, in tens."""
+    taken = 0
+
+    def count() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    def watched(where: Path) -> sqlite3.Connection:
+        connection = open_reader(where)
+        connection.set_progress_handler(count, 10)
+        return connection
+
+    with mock.patch("store.database.open_reader", watched):
+        if question == "next input":
+            with reading(path) as connection:
+                assert next_input(connection) == inputs + 1
+        elif question == "tail":
+            assert len(list(Inputs(path, inputs - 10))) == 10
+        else:
+            assert len(rows_around(path, inputs, 1)) == 1  # the signed head
+    return taken
