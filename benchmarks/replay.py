@@ -58,7 +58,7 @@ def standard_config() -> CoreConfig:
     return CoreConfig("paper", 1, True, 10_000 * money.SCALE, instruments, strategies, shadows=True, resting_stops=True)
 
 
-def _seed() -> Iterator[Bar]:
+def seed_bars() -> Iterator[Bar]:
     for symbol in SYMBOLS:
         for k in range(300, 0, -1):
             price = 100 * money.SCALE + (k % 7) * 1_000_000
@@ -86,7 +86,7 @@ def drive(
     engine = Engine(make_all)
     runner = Runner(engine, store.journal, "bench", store.recovered.next_seq, clock.now_ns)
     runner.take(RunStarted(START_NS, "bench", config))
-    for bar in _seed():
+    for bar in seed_bars():
         runner.take(bar)
     runner.take(PhaseEntered(START_NS, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
     spent, promise = 0.0, None
@@ -126,7 +126,7 @@ def decide() -> list[Figure]:
     """Tick to decision in process, event by event, as at a thousand messages a second."""
     engine = Engine(make_all)
     engine.handle(RunStarted(START_NS, "bench", standard_config()))
-    for bar in _seed():
+    for bar in seed_bars():
         engine.handle(bar)
     engine.handle(PhaseEntered(START_NS, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
     events = next(hours_of_ticks(1))

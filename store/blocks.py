@@ -6,6 +6,9 @@ stream becomes a column: a time or price as steps from the one before, a number 
 machine integers that hold them. Every other kind is rare and kept as JSON rows. A vector of stream numbers remembers
 the order across streams. The whole is msgpack, then zlib at level 1.
 
+A desk at its market's pace commits a few events at a time, and a stream of one event is mostly its own description. A
+short block (format 2) has one stream per kind, whatever the symbols, and one more column that says whose each row is.
+
 `decode(encode(events))` equals `events`: same order, same values, same types, for integers of any size.
 """
 
@@ -23,6 +26,8 @@ from store.columns import Packed, little_endian, pack_ints, unpack_ints
 from store.errors import Damaged
 
 FORMAT: Final = b"\x01"
+SHORT: Final = b"\x02"
+SHORT_EVENTS_MAX: Final = 64
 ZLIB_LEVEL: Final = 1
 
 
@@ -39,10 +44,14 @@ class _Column(NamedTuple):
 
 
 class _Stream(msgspec.Struct, array_like=True, frozen=True):
+    """`symbol` is that of every row, or in a short block several after one another, of which `whose` has one's number
+    for each row."""
+
     tag: str
-    symbol: str
+    symbol: str | list[str]
     count: int
     columns: list[Packed]
+    whose: bytes = b""
 
 
 class _Block(msgspec.Struct, array_like=True, frozen=True):
@@ -90,14 +99,18 @@ _rare_rows: Final = msgspec.json.Decoder(list[AnyEvent])
 
 def encode(events: Sequence[AnyEvent]) -> bytes:
     """The block of `events`, in order."""
-    order, rare, streams = _sort(events)
+    is_short = len(events) <= SHORT_EVENTS_MAX
+    order, rare, streams = _sort(events, is_short)
     block = _Block(
         count=len(events),
         order=_order_bytes(order, len(streams)),
         rare=msgspec.json.encode(rare) if rare else b"",
-        streams=[_pack_stream(kind, symbol, rows) for (kind, symbol), rows in streams.items()],
+        streams=[
+            _pack_mixed(kind, rows) if is_short else _pack_stream(kind, symbol, rows)
+            for (kind, symbol), rows in streams.items()
+        ],
     )
-    return FORMAT + zlib.compress(_pack(block), ZLIB_LEVEL)
+    return (SHORT if is_short else FORMAT) + zlib.compress(_pack(block), ZLIB_LEVEL)
 
 
 def decode(blob: bytes) -> list[AnyEvent]:
@@ -106,7 +119,7 @@ def decode(blob: bytes) -> list[AnyEvent]:
     Raises:
         DamagedBlock: `blob` is no whole block of this format.
     """
-    if blob[:1] != FORMAT:
+    if blob[:1] not in (FORMAT, SHORT):
         raise DamagedBlock(f"a block of unknown format {blob[:1].hex()!r}")
     try:
         block = _unpack.decode(zlib.decompress(blob[1:]))
@@ -114,7 +127,10 @@ def decode(blob: bytes) -> list[AnyEvent]:
             iter(_rare_rows.decode(block.rare) if block.rare else []),
             *map(iter, map(_stream_rows, block.streams)),
         ]
-        events = [next(sources[stream]) for stream in _order_from(block.order, len(block.streams))]
+        if len(sources) == 2 and block.order == b"\x01" * block.count:
+            events = list(islice(sources[1], block.count))  # most blocks: of one stream, with nothing to put in order
+        else:
+            events = [next(sources[stream]) for stream in _order_from(block.order, len(block.streams))]
     except (
         zlib.error,
         msgspec.MsgspecError,
@@ -124,6 +140,7 @@ def decode(blob: bytes) -> list[AnyEvent]:
         IndexError,
         OverflowError,
         RuntimeError,
+        StopIteration,
     ) as error:
         raise DamagedBlock(f"a block of {len(blob)} bytes cannot be decoded: {error}") from error
     if len(events) != block.count or any(True for source in sources for _ in source):
@@ -134,8 +151,13 @@ def decode(blob: bytes) -> list[AnyEvent]:
 # --- sorting into streams ---
 
 
-def _sort(events: Sequence[AnyEvent]) -> tuple[list[int], list[AnyEvent], dict[tuple[type, str], list[AnyEvent]]]:
-    """Stream number of each event (0: rare), the rare events, and the streams in order of first appearance."""
+def _sort(
+    events: Sequence[AnyEvent], is_short: bool
+) -> tuple[list[int], list[AnyEvent], dict[tuple[type, str], list[AnyEvent]]]:
+    """Stream number of each event (0: rare), the rare events, and the streams in order of first appearance.
+
+    In a short block all symbols are one stream.
+    """
     order: list[int] = []
     rare: list[AnyEvent] = []
     streams: dict[tuple[type, str], list[AnyEvent]] = {}
@@ -147,7 +169,7 @@ def _sort(events: Sequence[AnyEvent]) -> tuple[list[int], list[AnyEvent], dict[t
             rare.append(event)
             add(0)
             continue
-        symbol = "" if kind is Wake else event.symbol  # type: ignore[union-attr]
+        symbol = "" if is_short or kind is Wake else event.symbol  # type: ignore[union-attr]
         place = by_kind[kind].get(symbol)
         if place is None:
             rows: list[AnyEvent] = []
@@ -186,6 +208,16 @@ def _pack_stream(kind: type, symbol: str, rows: list[AnyEvent]) -> _Stream:
     return _Stream(str(kind.__struct_config__.tag), symbol, len(rows), columns)  # type: ignore[attr-defined]
 
 
+def _pack_mixed(kind: type, rows: list[AnyEvent]) -> _Stream:
+    """A stream of several symbols, in a short block."""
+    stream = _pack_stream(kind, "", rows)
+    if kind is Wake:
+        return stream
+    numbers: dict[str, int] = {}
+    whose = bytes(numbers.setdefault(event.symbol, len(numbers)) for event in rows)  # type: ignore[union-attr]
+    return msgspec.structs.replace(stream, symbol=list(numbers), whose=whose)
+
+
 def _stream_rows(stream: _Stream) -> Iterable[AnyEvent]:
     kind = _BY_TAG[stream.tag]
     layout = _LAYOUT[kind]
@@ -197,6 +229,8 @@ def _stream_rows(stream: _Stream) -> Iterable[AnyEvent]:
         columns.append(_ladders(stream.columns[5:8], stream.count))
     if kind is Wake:
         return map(kind, *columns)
+    if isinstance(stream.symbol, list):
+        return map(kind, map(stream.symbol.__getitem__, stream.whose), *columns)
     return map(kind, repeat(stream.symbol, stream.count), *columns)
 
 

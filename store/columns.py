@@ -15,7 +15,10 @@ _TEXT: Final = "s"  # the column holds integers beyond 64 bits, as decimal text
 
 
 class Packed(msgspec.Struct, array_like=True, frozen=True):
-    """A column: `first` and the rest in multiples of `unit`; `width` is an array typecode, `_TEXT` or "" (no rest)."""
+    """A column: `first` and the rest in multiples of `unit`; `width` is an array typecode, `_TEXT` or "" (no rest).
+
+    Without steps all values are the rest, and `first` is 0.
+    """
 
     first: int | str
     unit: int | str
@@ -27,7 +30,7 @@ def pack_ints(values: Sequence[int], steps: bool) -> Packed:
     """Pack `values`: as the first and the steps from one to the next, or, without `steps`, as they are."""
     if not values:
         return Packed(0, 0, "", b"")
-    first = int(values[0])
+    first = int(values[0]) if steps else 0
     rest = list(map(sub, values[1:], values)) if steps else values
     unit = gcd(*rest)
     if unit == 0:

@@ -64,6 +64,11 @@ class Runner:
         return bool(self._effects)
 
     @property
+    def has_facts(self) -> bool:
+        """Whether anything was decided or booked in the open batch."""
+        return bool(self._facts)
+
+    @property
     def open_events(self) -> int:
         return len(self._inputs)
 

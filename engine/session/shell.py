@@ -1,10 +1,12 @@
 """The shell around one core: it carries events in, batches to the disk, and effects, receipts and views out.
 
 It decides nothing. One step takes what waits in the inbox to the core; a batch closes at once when an effect or a
-receipt waits for it, otherwise after a quarter of a second or when it is large. What rests on a batch leaves when the
-journal says it is durable. If the journal cannot say so, the gate closes, the emergency record takes what the journal
-may lack, and the session ends in order on that record. If that fails too, nothing leaves any more: what the core knows
-beyond the disk is thrown away, and the next start rebuilds it.
+receipt waits for it, after a quarter of a second when something was decided or booked in it, and when it is large.
+Market data that led to nothing waits five seconds for more of it, which takes a fifth of the room; a crash loses prices
+that nothing rests on. What rests on a batch leaves when the journal says it is durable. If the journal cannot say so,
+the gate closes, the emergency record takes what the journal may lack, and the session ends in order on that record. If
+that fails too, nothing leaves any more: what the core knows beyond the disk is thrown away, and the next start rebuilds
+it.
 """
 
 import asyncio
@@ -44,6 +46,7 @@ from engine.session.runner import BATCH_EVENTS_MAX, Closed, Runner
 from engine.session.viewing import Progress, RunFacts, desk_view
 
 FLUSH_SECONDS: Final = 0.25
+MARKET_SECONDS: Final = 5.0
 SHOW_SECONDS: Final = 0.5
 TELL_SECONDS: Final = 0.002  # a few turns of the loop, in which an order leaves
 STEP_EVENTS_MAX: Final = 256
@@ -283,8 +286,26 @@ class Shell:
         self._follow_gate()
         if urgent or self._owed or runner.has_effects or runner.open_events >= BATCH_EVENTS_MAX:
             self.close_batch()
-        elif runner.open_events and self._flush is None:
-            self._flush = self._loop.call_later(FLUSH_SECONDS, self.close_batch)
+        elif runner.has_facts:
+            self._close_within(FLUSH_SECONDS)
+        elif runner.open_events:
+            self._close_within(MARKET_SECONDS)
+            self._follow_prices()
+
+    def _close_within(self, seconds: float) -> None:
+        """Close the open batch by then, if it is not to be closed earlier."""
+        due = self._loop.time() + seconds
+        if self._flush is None or due < self._flush.when():
+            if self._flush is not None:
+                self._flush.cancel()
+            self._flush = self._loop.call_at(due, self.close_batch)
+
+    def _follow_prices(self) -> None:
+        """Show prices that are not durable yet, now and then: nothing but prices differs from what is."""
+        now_ns = self.clock.mono_ns()
+        if now_ns - self._viewed_ns >= VIEW_EVERY_NS and self.in_flight == 0:
+            self._viewed_ns = now_ns
+            self._view = self.build_view()
 
     def close_batch(self, snapshot: bool = False) -> None:
         """Hand the open batch over; publish, answer and perform what rests on it once it is durable."""
@@ -324,7 +345,7 @@ class Shell:
         return self.build_view()
 
     def build_view(self) -> DeskView:
-        """The desk as it stands in memory; show it only once its batch is durable."""
+        """The desk as it stands in memory; show it only once what was decided and booked in it is durable."""
         elapsed_ns = (self.clock.mono_ns() - self.running_mono_ns) * self.clock.speed if self.running_mono_ns else 0
         if self.clock.kind == "virtual" and self.started_ns:
             elapsed_ns = self.clock.now_ns() - self.started_ns
@@ -349,8 +370,8 @@ class Shell:
         self.publish()
 
     def publish(self) -> None:
-        """Show the newest state now, when nothing open waits for the disk."""
-        if self.in_flight == 0 and self.runner.open_events == 0:
+        """Show the newest state now, when nothing of it but prices waits for the disk."""
+        if self.in_flight == 0 and not self.runner.has_facts:
             self._view = self.build_view()
 
     # --- after the disk ---

@@ -2,13 +2,16 @@
 
 import zlib
 from typing import Any, get_args
+from unittest import mock
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.config import CoreConfig, Instrument, StrategySpec
 from engine.core.events import AnyEvent, Bar, Book, Fill, Quote, Role, RunStarted, Trade, Wake
+from store import blocks
 from store.blocks import DamagedBlock, decode, encode
 from tests.store.making import T0, quotes, run_started
 
@@ -46,10 +49,42 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
 EVENTS = st.one_of([any_of(kind) for kind in get_args(AnyEvent)])
 
 
+@pytest.mark.parametrize("short", [True, False])
 @given(st.lists(EVENTS, max_size=40))
-@settings(max_examples=300, deadline=None)
-def test_any_events_come_back_equal_and_in_order(events: list[AnyEvent]) -> None:
-    assert decode(encode(events)) == events
+@settings(max_examples=200, deadline=None)
+def test_any_events_come_back_equal_and_in_order(short: bool, events: list[AnyEvent]) -> None:
+    assert decode(encoded(events, short)) == events
+
+
+def encoded(events: list[AnyEvent], short: bool) -> bytes:
+    """As a short block or, as every block was once, as a long one."""
+    with mock.patch.object(blocks, "SHORT_EVENTS_MAX", len(events) if short else -1):
+        blob = encode(events)
+    assert blob[:1] == (blocks.SHORT if short else blocks.FORMAT)
+    return blob
+
+
+def test_up_to_64_events_make_a_short_block() -> None:
+    assert [encode(quotes(1, count))[:1] for count in (1, 64, 65)] == [blocks.SHORT, blocks.SHORT, blocks.FORMAT]
+
+
+def test_a_few_seconds_of_ten_symbols_take_much_less_room_than_in_streams_of_their_own() -> None:
+    events: list[AnyEvent] = [msgspec.structs.replace(q, symbol=f"S{n % 10}") for n, q in enumerate(quotes(1, 50))]
+    assert len(encoded(events, short=True)) < 0.6 * len(encoded(events, short=False))
+
+
+@pytest.mark.parametrize("count", [0, 1, 49, 51, 100])
+def test_a_block_that_announces_another_number_of_rows_is_damaged(count: int) -> None:
+    for events in (quotes(1, 50), [*quotes(1, 49), Wake(T0)]):
+        whole = msgspec.msgpack.decode(zlib.decompress(encode(events)[1:]))
+        for bad in (
+            [count, *whole[1:]],
+            [whole[0], b"\x01" * count, *whole[2:]],
+            [count, b"\x01" * count, *whole[2:]],
+            [*whole[:3], [[*whole[3][0][:4], bytes(count)], *whole[3][1:]]] if count < 49 else [count, *whole[1:]],
+        ):
+            with pytest.raises(DamagedBlock):
+                decode(blocks.SHORT + zlib.compress(msgspec.msgpack.encode(bad)))
 
 
 @given(st.lists(any_of(Bar), max_size=20))
@@ -106,6 +141,6 @@ def test_a_changed_block_raises_or_changes_nothing(position: int) -> None:
 
 def test_a_block_cut_short_or_of_another_format_is_damaged() -> None:
     blob = encode(quotes(1, 10))
-    for bad in (b"", blob[:-3], b"\x02" + blob[1:], b"\x01" + zlib.compress(b"\x93\x01\xc4\x00\xa0"), b"\x01"):
+    for bad in (b"", blob[:-3], b"\x03" + blob[1:], b"\x01" + zlib.compress(b"\x93\x01\xc4\x00\xa0"), b"\x01"):
         with pytest.raises(DamagedBlock):
             decode(bad)
