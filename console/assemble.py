@@ -34,6 +34,7 @@ from engine.session.lock import DeskLock, Holder
 from engine.session.plan import DeskStore, Plan, Policy, Source
 from engine.session.ports import Broker, Clock, Feed
 from engine.session.resources import MEGABYTE
+from engine.session.secret import Secret
 from engine.session.session import Session, handle_signals
 from engine.session.settings import BUILT_IN
 from engine.session.volatility import VolatilityIndex, index_of
@@ -305,8 +306,16 @@ async def _plan(
         close_venue=market.venue.stop if market.venue else None,
         on_line=on_line,
         paper_start_day=market.hours.paper_start_day,
+        api=config.api,
+        secrets=_secrets(config),
         warnings=market.hours.warnings(market.clock.now_ns()),
     )
+
+
+def _secrets(config: Config) -> tuple[Secret, ...]:
+    """Everything that must appear in no output."""
+    venue = (config.keys.key, config.keys.secret) if config.keys else ()
+    return (*venue, *((config.control_key,) if config.control_key else ()))
 
 
 def _strategies(config: Config, symbols: Sequence[str]) -> tuple[StrategySpec, ...]:

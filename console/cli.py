@@ -46,13 +46,23 @@ config = typer.Typer(
 dead_letters = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="What failed for good and may be tried again. Never an order."
 )
+remote = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Stop or look at a desk on another machine, by signed commands."
+)
 app.add_typer(audit, name="audit", epilog=EVERYWHERE)
 app.add_typer(config, name="config", epilog=EVERYWHERE)
 app.add_typer(dead_letters, name="dead-letters", epilog=EVERYWHERE)
+app.add_typer(remote, name="remote", epilog=EVERYWHERE)
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the record.")]
 Tree = Annotated[
     Path | None, typer.Option("--config", metavar="DIR", help="A configuration tree in place of the shipped one.")
+]
+Url = Annotated[
+    str, typer.Option("--url", metavar="URL", help="The desk's control endpoint; default $NIGHTDESK_CONTROL_URL.")
+]
+Authority = Annotated[
+    Path | None, typer.Option("--ca", metavar="FILE", help="PEM file to know the endpoint's certificate by.")
 ]
 Data = Annotated[
     list[Path] | None,
@@ -677,3 +687,81 @@ def venue(
     from console.commands import start
 
     start.venue(port, data or (), seed, speed)
+
+
+def _remote(ctx: typer.Context, act: str, url: str, reason: str, authority: Path | None) -> NoReturn:
+    from console.commands import remote as command
+
+    _end(command.send(_where(ctx), act, url, reason, authority))
+
+
+@remote.command("kill", epilog=EVERYWHERE)
+def remote_kill(ctx: typer.Context, url: Url = "", reason: Reason = "", ca: Authority = None) -> None:
+    """Stop all trading on the desk behind a control endpoint, now.
+
+    The command is signed with NIGHTDESK_CONTROL_KEY and holds for half a minute, once. A desk that does not answer its
+    endpoint is killed by its kill file.
+
+    \b
+    nightdesk remote kill --url https://desk.example:8787 --reason "the feed is wrong"
+    """
+    _remote(ctx, "kill", url, reason, ca)
+
+
+@remote.command("pause", epilog=EVERYWHERE)
+def remote_pause(ctx: typer.Context, url: Url = "", reason: Reason = "", ca: Authority = None) -> None:
+    """Stop new entries there. Only on its own machine can it be resumed.
+
+    \b
+    nightdesk remote pause --url https://desk.example:8787
+    """
+    _remote(ctx, "pause", url, reason, ca)
+
+
+@remote.command("flatten", epilog=EVERYWHERE)
+def remote_flatten(ctx: typer.Context, url: Url = "", reason: Reason = "", ca: Authority = None) -> None:
+    """Close every position there, then stay paused.
+
+    \b
+    nightdesk remote flatten --url https://desk.example:8787 --reason "news at eight"
+    """
+    _remote(ctx, "flatten", url, reason, ca)
+
+
+@remote.command("status", epilog=EVERYWHERE)
+def remote_status(ctx: typer.Context, url: Url = "", ca: Authority = None) -> None:
+    """What the desk there is doing. Exit code 5 when it is not healthy.
+
+    \b
+    nightdesk remote status --url https://desk.example:8787
+    """
+    _remote(ctx, "status", url, "", ca)
+
+
+@remote.command("sign", epilog=EVERYWHERE)
+def remote_sign(
+    ctx: typer.Context,
+    act: Annotated[str, typer.Argument(metavar="kill|pause|flatten")],
+    reason: Reason = "",
+) -> None:
+    """Print a signed command, to be put where the desk polls for one. It holds for fifteen minutes there.
+
+    \b
+    nightdesk remote sign kill --reason "lost the line" >kill.json
+    """
+    from console.commands import remote as command
+
+    _end(command.sign_only(_where(ctx), act, reason))
+
+
+@remote.command("key", epilog=EVERYWHERE)
+def remote_key() -> None:
+    """Print a fresh control key. Put it into .env (mode 0600) on both machines, and nowhere else.
+
+    \b
+    nightdesk remote key
+    echo "NIGHTDESK_CONTROL_KEY=$(nightdesk remote key)" >>.env
+    """
+    from console.commands import remote as command
+
+    _end(command.fresh_key())

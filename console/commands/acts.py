@@ -3,8 +3,6 @@
 from contextlib import closing
 from typing import Any, Final
 
-import msgspec
-
 from console import say
 from console.commands.where import Where
 from console.exits import Exit, Quit
@@ -13,13 +11,12 @@ from engine.core.view import CommandReceipt
 from engine.session import remote
 from engine.session.clock import WallClock, block
 from engine.session.control import still_killed_text
-from engine.session.home import Home, kill_requested, write_kill_file
+from engine.session.home import Home, kill_requested
 from engine.session.lock import DeskLock, Holder, holder
 from engine.session.ports import CommandRequest
-from engine.session.remote import NotRunning, Refused, Unconfirmed
+from engine.session.remote import NotRunning
 from engine.session.status import rearm_token
 
-KILL_ANSWER_SECONDS: Final = 0.25
 STOP_SECONDS: Final = 60
 RECONCILE_SECONDS: Final = 15
 LATCHED: Final = "the kill is latched, also over restarts; nightdesk rearm shows how to clear it"
@@ -71,28 +68,16 @@ def _compared(home: Home, before: dict[str, Any]) -> dict[str, Any] | None:
 
 def kill(where: Where, reason: str) -> Exit:
     """Kill through the socket; by the kill file where the desk does not answer at once or does not confirm."""
-    request = CommandRequest(Act.KILL, "cli", "", reason)
-    try:
-        receipt = remote.command(remote.socket_of(where.home), request, seconds=KILL_ANSWER_SECONDS)
-        if receipt.accepted:
-            return _print(where, Act.KILL, msgspec.structs.replace(receipt, text=f"{receipt.text}\n{LATCHED}"))
-        why = receipt.text
-    except (NotRunning, Refused, Unconfirmed) as failure:
-        why = str(failure)
-    path = write_kill_file(where.home, f"kill: {reason}" if reason else "kill")
-    running = holder(where.home.lock) is not None
-    if running:
-        told = (
-            f"{why}\nkill file written: {path}; the desk takes it within a second\n{LATCHED}, once the file is removed"
-        )
-    else:
-        told = (
-            f"NOTHING WAS RUNNING HERE: {why}\nkill file written: {path}; the next start refuses entries\n"
-            f"{LATCHED}, once the file is removed"
-        )
-    answer = {"act": "kill", "accepted": running, "by": "file", "file": str(path), "running": running, "text": why}
+    killed = remote.kill(where.home, CommandRequest(Act.KILL, "cli", "", reason))
+    if killed.by == "socket":
+        text = f"{killed.text}\n{LATCHED}"
+        return _print(where, Act.KILL, CommandReceipt(True, text, killed.took_us, killed.unconfirmed))
+    told = f"{killed.why}\n{killed.text}\n{LATCHED}, once the file is removed"
+    told = told if killed.accepted else f"NOTHING WAS RUNNING HERE: {told}"
+    answer = {"act": "kill", "accepted": killed.accepted, "by": "file", "file": killed.file}
+    answer |= {"running": killed.accepted, "text": killed.why}
     say.receipt(answer, told, json_wanted=where.json)
-    return Exit.DONE if running else Exit.NOT_RUNNING
+    return Exit.DONE if killed.accepted else Exit.NOT_RUNNING
 
 
 def rearm(where: Where, reason: str, confirm: str) -> Exit:

@@ -21,10 +21,15 @@ def status(where: Where, *, check: bool = False) -> Exit:
         found = remote.status(where.home)
     except NotRunning:
         found = _stopped(where)
-    if where.json:
+    return show(found, where.json, check=check, rows=(("home", str(where.home.dir)),))
+
+
+def show(found: dict[str, Any], as_json: bool, *, check: bool, rows: say.Rows) -> Exit:
+    """Print a status, `rows` below it."""
+    if as_json:
         say.as_json(found)
     else:
-        say.pairs(_title(found), [*_rows(found), ("home", str(where.home.dir))])
+        say.pairs(_title(found), [*_rows(found), *rows])
     if found["state"] == STOPPED:
         return Exit.NOT_RUNNING
     return Exit.FAILED_CHECK if check and not found["healthy"] else Exit.DONE

@@ -18,6 +18,7 @@ import msgspec
 from engine.core.calendar import Calendar
 from engine.core.config import (
     MINUTE,
+    SECOND,
     CoreConfig,
     Instrument,
     Limits,
@@ -29,6 +30,7 @@ from engine.core.config import (
     StrategySpec,
 )
 from engine.core.words import BreakerAction, OutageGap
+from engine.session.api.settings import ApiSettings
 from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
 from engine.session.layers import (
     MARKER,
@@ -43,6 +45,7 @@ from engine.session.layers import (
 )
 from engine.session.rules import (
     check_breakers,
+    check_control,
     check_desk,
     check_marker,
     check_regime,
@@ -55,6 +58,7 @@ from engine.session.rules import (
 )
 from engine.session.secret import Secret
 from engine.session.settings import (
+    ControlFile,
     DeskFile,
     RegimeFile,
     RiskFile,
@@ -62,6 +66,7 @@ from engine.session.settings import (
     SymbolLimits,
     ValidationFile,
     VenueFile,
+    parse_listening,
 )
 
 SHIPPED: Final = Path(__file__).parents[2] / "config"
@@ -73,6 +78,8 @@ PLAIN_VARIABLES: Final = {
     f"{PREFIX}SHARED": "recorded data for tests",
     f"{PREFIX}BITUNIX_KEY": "key of the venue's signed interface; only read for --env live",
     f"{PREFIX}BITUNIX_SECRET": "its secret",
+    f"{PREFIX}CONTROL_KEY": "key of signed commands from other machines (control.toml)",
+    f"{PREFIX}CONTROL_URL": "the endpoint `nightdesk remote` sends to",
 }
 """Variables that are no key of a file, each with what it does."""
 
@@ -93,6 +100,7 @@ class Config:
         strategies: Those that run: the enabled ones of the file, or the one chosen by name.
         origins: Where each `section.key` came from.
         keys: The venue's credentials; None in paper and where none are set.
+        control_key: The key of signed commands; None where there is none.
         kill_variable: The kill variable stood in the environment or in `.env`.
     """
 
@@ -102,11 +110,13 @@ class Config:
     risk: RiskFile
     regime: RegimeFile
     validation: ValidationFile
+    control: ControlFile
     venue: VenueFile
     strategies: tuple[StrategyEntry, ...]
     origins: Mapping[str, str]
     kill_variable: bool = False
     keys: VenueKeys | None = field(default=None, repr=False)
+    control_key: Secret | None = field(default=None, repr=False)
 
     @property
     def content_hash(self) -> str:
@@ -121,11 +131,24 @@ class Config:
             "risk": self.risk,
             "regime": self.regime,
             "validation": self.validation,
+            "control": self.control,
             "venue": self.venue,
         }
         shown: dict[str, Any] = {name: file.model_dump(mode="json") for name, file in files.items()}
         shown["strategies"] = [entry.model_dump(mode="json", exclude={"about"}) for entry in self.strategies]
         return shown
+
+    @property
+    def api(self) -> ApiSettings | None:
+        """Where signed commands are taken from; None: nowhere."""
+        file = self.control
+        if self.control_key is None or not (file.http or file.poll_url):
+            return None
+        host, port = parse_listening(file.http) or ("", 0)
+        certificate, key = (
+            str(Path(path).expanduser()) if path else "" for path in (file.tls_certificate, file.tls_key)
+        )
+        return ApiSettings(self.control_key, host, port, certificate, key, file.poll_url, file.poll_every / SECOND)
 
     def snapshot(self) -> dict[str, Any]:
         """What `config_snapshot.json` holds: values, where they came from, and the hash. No secret is in it."""
@@ -178,12 +201,13 @@ def load(
     validation = Section("validation", ValidationFile, folder / "validation.toml", "VALIDATION_").settle(
         sources, problems
     )
+    control = Section("control", ControlFile, folder / "control.toml", "CONTROL_").settle(sources, problems)
     section = venue_section(folder, desk, problems)
     if section is None:
         raise ConfigRefused(problems)
     venue = section.settle(sources, problems)
     strategies = read_strategies(folder / "strategies" / "default.json", env, problems)
-    settled = (desk, risk, regime, validation, venue)
+    settled = (desk, risk, regime, validation, control, venue)
     for part in settled:
         check_marker(part, env, problems)
     check_variables(sources, [part.section for part in settled], folder, PLAIN_VARIABLES, problems)
@@ -191,13 +215,15 @@ def load(
     check_risk(risk, desk, venue, any_symbol, problems)
     check_breakers(desk, risk, problems)
     check_regime(regime, problems)
+    merged = {**sources.dotenv, **sources.variables}
+    control_key = merged.get(f"{PREFIX}CONTROL_KEY", "")
+    check_control(control, control_key, problems)
     chosen = choose_strategies(desk, strategies, problems)
     if problems:
         raise ConfigRefused(problems)
 
     # What is missing is among the problems.
-    assert desk.file and risk.file and regime.file and validation.file and venue.file
-    merged = {**sources.dotenv, **sources.variables}
+    assert desk.file and risk.file and regime.file and validation.file and control.file and venue.file
     return Config(
         env=env,
         tree=folder,
@@ -205,11 +231,13 @@ def load(
         risk=risk.file,
         regime=regime.file,
         validation=validation.file,
+        control=control.file,
         venue=venue.file,
         strategies=chosen,
         origins={f"{part.section.name}.{key}": origin for part in settled for key, origin in part.origins.items()},
         kill_variable=kill_variable_set(merged),
         keys=_keys(env, desk.file.venue, merged),
+        control_key=Secret(control_key) if control_key else None,
     )
 
 

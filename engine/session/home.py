@@ -119,6 +119,11 @@ class Home:
         return self.dir / "LATCHED"
 
     @property
+    def nonces(self) -> Path:
+        """The nonces of signed commands that were obeyed, so that none is obeyed twice."""
+        return self.dir / "nonces"
+
+    @property
     def market_anchor(self) -> Path:
         """Where the built-in venue remembers which moment its market began at."""
         return self.dir / "market.json"

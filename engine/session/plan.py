@@ -10,6 +10,7 @@ import msgspec
 from engine.core.config import MINUTE, CoreConfig, Instrument
 from engine.core.engine import StrategyMaker
 from engine.core.events import Bar, FeedEvent
+from engine.session.api.settings import ApiSettings
 from engine.session.dead_letters import Letter
 from engine.session.home import Home, RunFolder
 from engine.session.lock import DeskLock
@@ -105,6 +106,7 @@ class Plan(msgspec.Struct, frozen=True):
     market_ended: asyncio.Event | None = None  # set when recorded data has been played out
     close_venue: Callable[[], Awaitable[None]] | None = None
     secrets: Sequence[Secret] = ()
+    api: ApiSettings | None = None  # where signed commands are taken from
     paper_start_day: int | None = None  # first day of the paper period, since 1970; None: none was set
     warnings: tuple[str, ...] = ()  # what an operator should know of at the start
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

@@ -18,12 +18,13 @@ from engine.core.view import CommandReceipt, DeskView
 from engine.session.clock import WallClock
 from engine.session.control import PROTOCOL, RECEIPT_SECONDS, Request
 from engine.session.errors import SessionError
-from engine.session.home import Home
+from engine.session.home import Home, write_kill_file
 from engine.session.lock import holder
 from engine.session.ports import CommandRequest
 
 CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
+KILL_ANSWER_SECONDS: Final = 0.25
 STREAM_SECONDS: Final = 60.0  # silence on a view stream after which the desk counts as gone
 _CHUNK: Final = 64 * 1024
 _ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -167,6 +168,36 @@ def command(
     if receipt is None:
         raise Refused("malformed", "the desk's answer holds no receipt")
     return receipt
+
+
+class Killed(msgspec.Struct, frozen=True):
+    """What came of a kill from another process. `by` is socket or file; by file, `why` says what kept the socket out.
+
+    `accepted` is false where no desk is running: then the next start is killed.
+    """
+
+    accepted: bool
+    by: str
+    text: str
+    took_us: int = 0
+    unconfirmed: tuple[str, ...] = ()
+    file: str = ""
+    why: str = ""
+
+
+def kill(home: Home, request: CommandRequest) -> Killed:
+    """Kill through the socket; by the kill file where the desk does not answer at once or does not confirm."""
+    try:
+        receipt = command(socket_of(home), request, seconds=KILL_ANSWER_SECONDS)
+        if receipt.accepted:
+            return Killed(True, "socket", receipt.text, receipt.took_us, receipt.unconfirmed)
+        why = receipt.text
+    except (NotRunning, Refused, Unconfirmed) as failure:
+        why = str(failure)
+    path = write_kill_file(home, f"kill: {request.reason}" if request.reason else "kill")
+    running = holder(home.lock) is not None
+    then = "the desk takes it within a second" if running else "the next start refuses entries"
+    return Killed(running, "file", f"kill file written: {path}; {then}", file=str(path), why=why)
 
 
 def stop(path: Path, *, keep_positions: bool = False) -> None:

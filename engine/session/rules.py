@@ -13,6 +13,7 @@ from engine.core.clean import clean
 from engine.core.config import Limits
 from engine.core.limits import AMOUNTS, FLOORS, HARD, looser_than_hard
 from engine.core.words import BreakerAction
+from engine.session.api.signing import BadKey, checked_key
 from engine.session.fields import duration_text
 from engine.session.layers import (
     MARKER,
@@ -26,10 +27,13 @@ from engine.session.layers import (
     read_text,
     rule_of,
 )
+from engine.session.secret import Secret
 from engine.session.settings import (
     BUILT_IN,
     LIMIT_OF,
+    LOOPBACK,
     PLAUSIBLE_SHARE,
+    ControlFile,
     DeskFile,
     RegimeFile,
     RiskFile,
@@ -37,6 +41,7 @@ from engine.session.settings import (
     StrategyEntry,
     VenueFile,
     is_loopback,
+    parse_listening,
 )
 from engine.session.volatility import BadIndex, index_of
 from engine.strategies import REGISTERED, StrategyError, make, spec
@@ -211,6 +216,25 @@ def check_regime(regime: Settled[RegimeFile], problems: list[Problem]) -> None:
         index_of(file.volatility, 0, generated_market=True)
     except BadIndex as bad:
         problems.append(regime.problem("volatility", f"must be auto, none, generated or a good file: {bad}"))
+
+
+def check_control(control: Settled[ControlFile], key: str, problems: list[Problem]) -> None:
+    """Signed commands need a key that protects, an address that can be listened at, and TLS beyond this machine."""
+    file = control.file
+    if file is None or not (file.http or file.poll_url):
+        return
+    name = "http" if file.http else "poll_url"
+    try:
+        checked_key(Secret(key))
+    except BadKey as bad:
+        problems.append(control.problem(name, f"needs NIGHTDESK_CONTROL_KEY: {bad}"))
+    listening = parse_listening(file.http)
+    if listening is not None and listening[0] not in LOOPBACK and not file.tls_certificate:
+        problems.append(control.problem("http", "needs tls_certificate and tls_key beyond this machine"))
+    for path_key in ("tls_certificate", "tls_key"):
+        path = getattr(file, path_key)
+        if path and not Path(path).expanduser().is_file():
+            problems.append(control.problem(path_key, "is no file"))
 
 
 def check_breakers(desk: Settled[DeskFile], risk: Settled[RiskFile], problems: list[Problem]) -> None:

@@ -22,6 +22,7 @@ from engine.core.operator import AT_LAST_PRICE, ENTRIES
 from engine.core.view import CommandReceipt, DeskView
 from engine.core.words import BlockReason
 from engine.review.moments import instant
+from engine.session.api.process import ApiProcess
 from engine.session.clock import VirtualClock
 from engine.session.control import ControlServer
 from engine.session.emergency import Emergency
@@ -130,8 +131,11 @@ class Session:
         self._pulse(guard)
         guard.start()
         control = ControlServer(plan.home, self)
+        api = ApiProcess(plan.api, plan.home) if plan.api else None
         try:
             await control.start()
+            if api is not None:
+                api.start()
             await self._live()
         except CoreFailed as failure:
             self._give_up_core(shell, failure)
@@ -142,6 +146,8 @@ class Session:
         finally:
             code = await self._shut_down(shell)
             shell.end()
+            if api is not None:
+                await api.close()
             await control.close()
             self._pulse_handle.cancel()
             forget_strays()

@@ -241,6 +241,36 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+
+def _listening(raw: str) -> str:
+    if raw and not parse_listening(raw):
+        raise ValueError('must be an address and a port, as in "127.0.0.1:8787"')
+    return raw
+
+
+def parse_listening(raw: str) -> tuple[str, int] | None:
+    """Host and port of `host:port` or `[host]:port`; None if it is neither."""
+    parts = urlsplit(f"//{raw}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return (host, port) if host and port is not None and raw == parts.netloc and "@" not in raw else None
+
+
+class ControlFile(FileModel):
+    """`control.toml`: where signed commands are taken from. The key is a secret and comes from the environment."""
+
+    env: Env
+    http: Annotated[str, AfterValidator(_listening)] = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    poll_url: Url = ""
+    poll_every: Duration = 30 * SECOND
+
+
 class VenueFile(FileModel):
     """`venues/<venue>.toml`: addresses, patience and fees of one venue.
 

@@ -27,7 +27,16 @@ from engine.session.fields import duration_text, parse_duration
 from engine.session.layers import ConfigRefused, FileModel, Override, Problem, Section
 from engine.session.rules import venue_names
 from engine.session.secret import Secret
-from engine.session.settings import LIMIT_OF, DeskFile, RegimeFile, RiskFile, ValidationFile, VenueFile
+from engine.session.settings import (
+    LIMIT_OF,
+    ControlFile,
+    DeskFile,
+    RegimeFile,
+    RiskFile,
+    ValidationFile,
+    VenueFile,
+    parse_listening,
+)
 
 NOWHERE = Path("/nonexistent/.env")
 REPO = Path(__file__).parents[2]
@@ -96,6 +105,7 @@ def test_shipped_files_show_every_key(env: str) -> None:
         "risk.toml": RiskFile,
         "regime.toml": RegimeFile,
         "validation.toml": ValidationFile,
+        "control.toml": ControlFile,
     }
     files |= {f"venues/{name}.toml": VenueFile for name in ("sim",)}
     for name, model in files.items():
@@ -109,6 +119,8 @@ def test_the_shipped_paper_files_say_what_the_defaults_are() -> None:
     assert shipped.desk == DeskFile(env="paper")
     assert shipped.risk == RiskFile(env="paper")
     assert shipped.regime == RegimeFile(env="paper")
+    assert shipped.control == ControlFile(env="paper")
+    assert shipped.api is None
     assert to_core(shipped, (), ()).regimes == RegimeModel()
     assert shipped.limits == Limits() == HARD
 
@@ -134,6 +146,7 @@ def test_the_example_environment_file_documents_every_variable() -> None:
         Section("risk", RiskFile, folder, "RISK_"),
         Section("regime", RegimeFile, folder, "REGIME_"),
         Section("validation", ValidationFile, folder, "VALIDATION_"),
+        Section("control", ControlFile, folder, "CONTROL_"),
         *(Section("venue", VenueFile, folder, f"{name.upper()}_") for name in venue_names(folder)),
     ]
     known = set(PLAIN_VARIABLES).union(*(section.variables() for section in sections))
@@ -367,6 +380,39 @@ def test_the_tree_of_the_other_environment_is_refused_unread(tree: Path) -> None
 def test_a_folder_of_the_same_shape_serves_whatever_it_is_called(tree: Path, tmp_path: Path) -> None:
     mine = Path(shutil.copytree(tree / "paper", tmp_path / "mine"))
     assert read(tree=mine).content_hash == read(tree=tree).content_hash == read(tree=tree / "paper").content_hash
+
+
+KEY = "ab" * 32
+
+
+@pytest.mark.parametrize("at", ["127.0.0.1:8787", "localhost:0", "[::1]:8787"])
+def test_signed_commands_are_taken_where_an_address_and_a_key_say_so(at: str) -> None:
+    config = read(variables={"NIGHTDESK_CONTROL_HTTP": at, "NIGHTDESK_CONTROL_KEY": KEY})
+    assert config.api is not None
+    assert (config.api.host, config.api.port) == parse_listening(at)
+    assert (config.api.key.reveal(), config.api.certificate, config.api.poll_url) == (KEY, "", "")
+    assert KEY not in repr(config) + json.dumps(config.snapshot())
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"HTTP": "127.0.0.1:8787"}, "needs NIGHTDESK_CONTROL_KEY"),
+        ({"HTTP": "127.0.0.1:8787", "KEY": "short"}, "fewer than 32 letters"),
+        ({"POLL_URL": "https://example.com/kill"}, "needs NIGHTDESK_CONTROL_KEY"),
+        ({"HTTP": "127.0.0.1", "KEY": KEY}, "an address and a port"),
+        ({"HTTP": "http://127.0.0.1:1", "KEY": KEY}, "an address and a port"),
+        ({"HTTP": "127.0.0.1:99999", "KEY": KEY}, "an address and a port"),
+        ({"HTTP": "0.0.0.0:8787", "KEY": KEY}, "needs tls_certificate and tls_key beyond this machine"),
+        ({"HTTP": "127.0.0.1:1", "KEY": KEY, "TLS_CERTIFICATE": "/nowhere.pem"}, "tls_certificate"),
+        ({"POLL_URL": "http://example.com/kill", "KEY": KEY}, "must be encrypted"),
+    ],
+)
+def test_an_endpoint_that_protects_nothing_is_refused(variables: dict[str, str], why: str) -> None:
+    given = {f"NIGHTDESK_CONTROL_{name}": value for name, value in variables.items()}
+    text = refusal(variables=given)
+    assert (why in text and "control.toml" in text) or "NIGHTDESK_CONTROL_" in text
+    assert KEY not in text
 
 
 def test_a_missing_folder_or_file_is_named(tree: Path, tmp_path: Path) -> None:

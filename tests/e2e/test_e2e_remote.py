@@ -1,0 +1,67 @@
+"""A desk stopped from another machine: signed commands to its control endpoint, real processes on both sides."""
+
+import re
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import StartDesk
+from tests.e2e.shell import EAGER, RunningDesk, ask
+
+pytestmark = pytest.mark.e2e
+
+KEY = "5ca1ab1e" * 8
+CONTROL = {"NIGHTDESK_CONTROL_HTTP": "127.0.0.1:0", "NIGHTDESK_CONTROL_KEY": KEY}
+
+
+def endpoint(desk: RunningDesk) -> str:
+    """Where the desk listens, as its log says."""
+    told = re.compile(r"signed commands are taken at 127\.0\.0\.1 port (\d+)")
+    found = desk.until(lambda: told.search(desk.home.system_log.read_text()) if desk.home.system_log.exists() else None)
+    return f"http://127.0.0.1:{found[1]}"
+
+
+def remote(desk: RunningDesk, *words: str, key: str = KEY) -> tuple[int, str]:
+    answer = ask(desk.home.root, "remote", *words, "--url", endpoint(desk), NIGHTDESK_CONTROL_KEY=key)
+    return answer.code, answer.out + answer.err
+
+
+def killed_by(desk: RunningDesk) -> list[tuple[str, ...]]:
+    connection = sqlite3.connect(f"file:{desk.home.database}?mode=ro", uri=True)
+    try:
+        return connection.execute("SELECT source, text FROM operator_acts WHERE act = 'kill'").fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_signed_kill_from_elsewhere_ends_the_run_and_the_key_is_nowhere(start: StartDesk, tmp_path: Path) -> None:
+    desk = start(*EAGER, **CONTROL)
+    desk.until_running()
+    code, said = remote(desk, "status")
+    assert code == 0 and "RUNNING" in said, said
+    code, said = remote(desk, "kill", key="0" * 64)
+    assert code == 1 and "signature" in said, said
+    code, said = remote(desk, "kill", "--reason", "the feed is wrong")
+    assert code == 0 and said.startswith("killed"), said
+    assert desk.ended() == 0
+    assert desk.report["reason"] == "kill_switch"
+    ((source, text),) = killed_by(desk)
+    assert source == "api" and "the feed is wrong (from 127.0.0.1)" in text
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        assert KEY.encode() not in path.read_bytes(), path
+    assert KEY not in desk.said
+
+
+def test_a_desk_whose_loop_stands_still_is_killed_from_elsewhere_by_the_file(start: StartDesk) -> None:
+    desk = start(*EAGER, **CONTROL)
+    desk.until_running()
+    endpoint(desk)
+    desk.signal(signal.SIGSTOP)
+    code, said = remote(desk, "kill", "--reason", "it hangs")
+    assert code == 0 and "kill file written" in said, said
+    assert "it hangs" in desk.home.kill_file.read_text()
+    desk.signal(signal.SIGCONT)
+    assert desk.ended() == 0
+    assert desk.report["reason"] == "kill_switch"
