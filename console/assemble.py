@@ -36,7 +36,7 @@ from engine.session.ports import Broker, Clock, Feed
 from engine.session.resources import MEGABYTE
 from engine.session.secret import Secret
 from engine.session.session import Session, handle_signals
-from engine.session.settings import BUILT_IN
+from engine.session.settings import BUILT_IN, parse_listening
 from engine.session.volatility import VolatilityIndex, index_of
 from engine.strategies import make, make_all, spec
 from engine.venues.bitunix.broker import BitunixBroker, BrokerSettings
@@ -307,6 +307,7 @@ async def _plan(
         on_line=on_line,
         paper_start_day=market.hours.paper_start_day,
         api=config.api,
+        metrics=parse_listening(config.control.metrics),
         secrets=_secrets(config),
         warnings=market.hours.warnings(market.clock.now_ns()),
     )

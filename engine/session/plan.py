@@ -107,6 +107,7 @@ class Plan(msgspec.Struct, frozen=True):
     close_venue: Callable[[], Awaitable[None]] | None = None
     secrets: Sequence[Secret] = ()
     api: ApiSettings | None = None  # where signed commands are taken from
+    metrics: tuple[str, int] | None = None  # host and port at which metrics are served
     paper_start_day: int | None = None  # first day of the paper period, since 1970; None: none was set
     warnings: tuple[str, ...] = ()  # what an operator should know of at the start
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

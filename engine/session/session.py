@@ -13,7 +13,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from engine.core.config import MINUTE, SECOND, CoreConfig
 from engine.core.engine import Engine
@@ -39,6 +39,9 @@ from engine.session.viewing import RunFacts
 from engine.session.volatility import VolatilityReader
 from engine.venues.bitunix.seeding import Attempt, seed_history
 from engine.venues.errors import VenueError, VenueGone
+
+if TYPE_CHECKING:
+    from engine.session.metrics import MetricsServer
 
 PHASES: Final = {
     SessionPhase.INITIALIZING: (SessionPhase.SEEDING_HISTORY, SessionPhase.SHUTTING_DOWN, SessionPhase.FATAL_ERROR),
@@ -132,10 +135,12 @@ class Session:
         guard.start()
         control = ControlServer(plan.home, self)
         api = ApiProcess(plan.api, plan.home) if plan.api else None
+        metrics = None
         try:
             await control.start()
             if api is not None:
                 api.start()
+            metrics = self._serve_metrics()
             await self._live()
         except CoreFailed as failure:
             self._give_up_core(shell, failure)
@@ -148,6 +153,8 @@ class Session:
             shell.end()
             if api is not None:
                 await api.close()
+            if metrics is not None:
+                metrics.close()
             await control.close()
             self._pulse_handle.cancel()
             forget_strays()
@@ -155,6 +162,14 @@ class Session:
             self._outputs.stacks.close()
             shell.emergency.close()
         return code
+
+    def _serve_metrics(self) -> "MetricsServer | None":
+        """Metrics, where they are wanted: what serves them is loaded only then."""
+        if self._plan.metrics is None:
+            return None
+        from engine.session.metrics import MetricsServer
+
+        return MetricsServer(self.view, *self._plan.metrics)
 
     def _make_shell(self, engine: Engine) -> Shell:
         plan, recovered = self._plan, self._plan.store.recovered

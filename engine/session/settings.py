@@ -260,8 +260,18 @@ def parse_listening(raw: str) -> tuple[str, int] | None:
     return (host, port) if host and port is not None and raw == parts.netloc and "@" not in raw else None
 
 
+def _on_loopback(raw: str) -> str:
+    at = parse_listening(raw)
+    if at is not None and at[0] not in LOOPBACK:
+        raise ValueError("must be on this machine: metrics are served to whoever asks")
+    return raw
+
+
 class ControlFile(FileModel):
-    """`control.toml`: where signed commands are taken from. The key is a secret and comes from the environment."""
+    """`control.toml`: where signed commands are taken from, and where metrics are served.
+
+    The key of the commands is a secret and comes from the environment.
+    """
 
     env: Env
     http: Annotated[str, AfterValidator(_listening)] = ""
@@ -269,6 +279,7 @@ class ControlFile(FileModel):
     tls_key: str = ""
     poll_url: Url = ""
     poll_every: Duration = 30 * SECOND
+    metrics: Annotated[str, AfterValidator(_listening), AfterValidator(_on_loopback)] = ""
 
 
 class VenueFile(FileModel):

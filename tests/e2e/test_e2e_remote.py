@@ -3,6 +3,7 @@
 import re
 import signal
 import sqlite3
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,30 @@ def test_a_desk_whose_loop_stands_still_is_killed_from_elsewhere_by_the_file(sta
     desk.signal(signal.SIGCONT)
     assert desk.ended() == 0
     assert desk.report["reason"] == "kill_switch"
+
+
+def test_the_metrics_are_the_databases_own_figures(start: StartDesk) -> None:
+    desk = start(*EAGER, NIGHTDESK_CONTROL_METRICS="127.0.0.1:0")
+    desk.until_running()
+    told = re.compile(r"metrics are served at (http://127\.0\.0\.1:\d+/metrics)")
+    found = told.search(desk.home.system_log.read_text())
+    assert found is not None
+
+    def scraped(name: str) -> int:
+        with urllib.request.urlopen(found[1], timeout=30) as answer:
+            return int(float(re.search(rf"(?m)^paper_{name} (\S+)$", answer.read().decode())[1]))  # type: ignore[index]
+
+    def rows(table: str) -> int:
+        connection = sqlite3.connect(f"file:{desk.home.database}?mode=ro", uri=True)
+        try:
+            return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+        finally:
+            connection.close()
+
+    desk.until(lambda: rows("fills") >= 3)
+    assert ask(desk.home.root, "pause").code == 0
+    desk.until(lambda: scraped("fills_total") == rows("fills") and scraped("working_orders") == 0)
+    assert scraped("orders_total") == rows("orders")
+    assert scraped(r'blocked\{reason="operator"\}') == 1
+    assert ask(desk.home.root, "stop").code == 0
+    assert desk.ended() == 0
