@@ -11,6 +11,7 @@ from typing import Final, TextIO
 import msgspec
 
 from engine.core.config import MINUTE, SECOND
+from engine.core.events import SessionPhase
 from engine.core.facts import EquityMarked, TradeClosed
 from engine.core.view import DeskView, halts
 from engine.review.conditions import ConditionsMet
@@ -27,6 +28,7 @@ from engine.session.plan import Plan
 from engine.session.ports import Batch, SignedHead
 from engine.session.scrub import Scrubber
 from engine.session.shell import Shell
+from engine.session.supervisor import Supervisor
 
 RECORD_SECONDS: Final = 10.0
 
@@ -53,6 +55,7 @@ class Outputs:
         )
         self._session_log = stream.SessionLog(folder.session_log, scrubber, patient=virtual)
         self._scrubber = scrubber
+        self._supervisor = Supervisor.of_this_process()
         self._marks: list[EquityMarked] = []
         self._trades: list[TradeClosed] = []
         self._conditions = ConditionsMet()
@@ -93,10 +96,15 @@ class Outputs:
         self._stream.append_event(view.at_ns, told)
         log.info("EVENT: %s", told[0], extra={"meta": told[1]})
         self.tell(view)
+        self._supervisor.beat(status_line(view))
         dropped = view.heartbeat.dropped_ticks
         if dropped > self._dropped:
             overflow_line(dropped - self._dropped, dropped).write()
             self._dropped = dropped
+
+    def entered(self, phase: SessionPhase) -> None:
+        """The session has come to `phase`: whoever supervises the process hears of it."""
+        self._supervisor.entered(phase)
 
     def tell(self, view: DeskView) -> None:
         """The desk on a line for people."""
@@ -164,6 +172,7 @@ class Outputs:
         self._stream.close()
         self._session_log.close()
         self._log.close()
+        self._supervisor.close()
 
 
 def figures(plan: Plan, shell: Shell, reason: str, code: int, signed: SignedHead | None = None) -> RunFigures:

@@ -402,6 +402,7 @@ class Session:
             raise IllegalPhase(f"{previous} cannot become {phase}")
         shell.take_now(PhaseEntered(self._plan.clock.now_ns(), previous, phase, reason))
         log.info("%s -> %s %s", previous, phase, reason)
+        self._outputs.entered(phase)
 
     # --- running ---
 
