@@ -88,6 +88,8 @@ def test_a_healthy_desk_says_so_and_of_every_task_when_it_did_its_work(tmp_path:
 def test_a_task_that_hangs_ends_the_session_like_one_that_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """FP-11."""
+
     async def hangs(_: Tasks) -> None:
         await asyncio.Event().wait()
 
@@ -102,6 +104,8 @@ def test_a_task_that_hangs_ends_the_session_like_one_that_failed(
 
 
 def test_a_desk_without_data_beats_and_is_not_healthy(tmp_path: Path) -> None:
+    """FP-26."""
+
     def dead(at_ns: int) -> list[FeedEvent]:
         return [FeedChanged("BTCUSDT", at_ns, FeedHealth.STALE, 16 * SECOND)]
 
