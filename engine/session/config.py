@@ -31,6 +31,8 @@ from engine.core.config import (
 )
 from engine.core.words import BreakerAction, OutageGap
 from engine.session.api.settings import ApiSettings
+from engine.session.alerting.channels import VARIABLES, WEBHOOK, Outside, find_outside
+from engine.session.alerting.settings import AlertsFile
 from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
 from engine.session.layers import (
     MARKER,
@@ -80,6 +82,8 @@ PLAIN_VARIABLES: Final = {
     f"{PREFIX}BITUNIX_SECRET": "its secret",
     f"{PREFIX}CONTROL_KEY": "key of signed commands from other machines (control.toml)",
     f"{PREFIX}CONTROL_URL": "the endpoint `nightdesk remote` sends to",
+    **VARIABLES,
+    WEBHOOK: "one more address, the JSON webhook",
 }
 """Variables that are no key of a file, each with what it does."""
 
@@ -101,6 +105,7 @@ class Config:
         origins: Where each `section.key` came from.
         keys: The venue's credentials; None in paper and where none are set.
         control_key: The key of signed commands; None where there is none.
+        outside: The alert channels. Their addresses are in no value, snapshot or hash.
         kill_variable: The kill variable stood in the environment or in `.env`.
     """
 
@@ -112,11 +117,13 @@ class Config:
     validation: ValidationFile
     control: ControlFile
     venue: VenueFile
+    alerts: AlertsFile
     strategies: tuple[StrategyEntry, ...]
     origins: Mapping[str, str]
     kill_variable: bool = False
     keys: VenueKeys | None = field(default=None, repr=False)
     control_key: Secret | None = field(default=None, repr=False)
+    outside: Outside = field(default=Outside(), repr=False)
 
     @property
     def content_hash(self) -> str:
@@ -133,6 +140,7 @@ class Config:
             "validation": self.validation,
             "control": self.control,
             "venue": self.venue,
+            "alerts": self.alerts,
         }
         shown: dict[str, Any] = {name: file.model_dump(mode="json") for name, file in files.items()}
         shown["strategies"] = [entry.model_dump(mode="json", exclude={"about"}) for entry in self.strategies]
@@ -202,15 +210,16 @@ def load(
         sources, problems
     )
     control = Section("control", ControlFile, folder / "control.toml", "CONTROL_").settle(sources, problems)
+    alerts = Section("alerts", AlertsFile, folder / "alerts.toml", "ALERTS_").settle(sources, problems)
     section = venue_section(folder, desk, problems)
     if section is None:
         raise ConfigRefused(problems)
     venue = section.settle(sources, problems)
     strategies = read_strategies(folder / "strategies" / "default.json", env, problems)
-    settled = (desk, risk, regime, validation, control, venue)
+    settled = (desk, risk, regime, validation, control, venue, alerts)
     for part in settled:
         check_marker(part, env, problems)
-    check_variables(sources, [part.section for part in settled], folder, PLAIN_VARIABLES, problems)
+    check_variables(sources, [part.section for part in settled], folder, _plain_variables(alerts.file), problems)
     check_desk(desk, venue, any_symbol, problems)
     check_risk(risk, desk, venue, any_symbol, problems)
     check_breakers(desk, risk, problems)
@@ -219,11 +228,12 @@ def load(
     control_key = merged.get(f"{PREFIX}CONTROL_KEY", "")
     check_control(control, control_key, problems)
     chosen = choose_strategies(desk, strategies, problems)
+    outside = find_outside(alerts, sources, problems)
     if problems:
         raise ConfigRefused(problems)
 
     # What is missing is among the problems.
-    assert desk.file and risk.file and regime.file and validation.file and control.file and venue.file
+    assert desk.file and risk.file and regime.file and validation.file and control.file and venue.file and alerts.file
     return Config(
         env=env,
         tree=folder,
@@ -233,11 +243,13 @@ def load(
         validation=validation.file,
         control=control.file,
         venue=venue.file,
+        alerts=alerts.file,
         strategies=chosen,
         origins={f"{part.section.name}.{key}": origin for part in settled for key, origin in part.origins.items()},
         kill_variable=kill_variable_set(merged),
         keys=_keys(env, desk.file.venue, merged),
         control_key=Secret(control_key) if control_key else None,
+        outside=outside,
     )
 
 
@@ -358,6 +370,12 @@ def _tree(env: str, given: Path | None, problems: list[Problem]) -> Path:
     elif any((root / other).is_dir() for other in ENVS):
         problems.append(Problem(str(root), "", None, f"holds no folder {env}"))
     return root
+
+
+def _plain_variables(alerts: AlertsFile | None) -> dict[str, str]:
+    """Those of every desk, and those its alert channels name."""
+    named = {channel.url_variable: "" for channel in alerts.channels.values()} if alerts else {}
+    return {**PLAIN_VARIABLES, **named}
 
 
 def _keys(env: str, venue: str, variables: Mapping[str, str]) -> VenueKeys | None:

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,9 +29,10 @@ _SECRET_WORDS: Final = ("secret", "password", "passphrase", "api_key", "token", 
 
 
 class FileModel(BaseModel):
-    """Base of everything read from a file: frozen, no unknown keys."""
+    """Base of everything read from a file: frozen, no unknown keys. `quoted`: problems may say what stands there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    quoted: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ class Section(Generic[FileT]):
             return Settled(self, self.model.model_validate(values), origins, values)
         except ValidationError as refused:
             found = [error for error in refused.errors() if not (unreadable and error["type"] == "missing")]
-            problems += [_problem(error, values, origins, str(self.path)) for error in found]
+            shown = values if self.model.quoted else {}
+            problems += [_problem(error, shown, origins, str(self.path)) for error in found]
             return Settled(self, None, origins, values)
 
     def _first(self, key: str, sources: Sources, written: Mapping[str, object]) -> tuple[str, object]:
@@ -131,6 +133,7 @@ class Section(Generic[FileT]):
     def _unknown(self, key: str, value: object) -> Problem:
         if any(word in key.lower() for word in _SECRET_WORDS):
             return Problem(str(self.path), key, "***", "a secret never belongs in a file; use the environment")
+        value = value if self.model.quoted else None
         return Problem(str(self.path), key, value, "unknown key" + nearest(key, self.model.model_fields))
 
 
@@ -146,7 +149,7 @@ class Settled(Generic[FileT]):
     def problem(self, key: str, rule: str) -> Problem:
         """A problem with `key`, placed where its value came from."""
         origin = self.origins.get(key, DEFAULT_ORIGIN)
-        value = self.given.get(key)
+        value = self.given.get(key) if self.section.model.quoted else None
         if origin == DEFAULT_ORIGIN:
             return Problem(str(self.section.path), key, value, rule)
         return Problem(origin, key, value, rule)
@@ -181,15 +184,16 @@ def read_text(path: Path, problems: list[Problem]) -> str | None:
 
 
 def read_dotenv(path: Path, problems: list[Problem]) -> dict[str, str]:
-    """Our variables of a `.env` file, without interpolation; none when there is no such file.
+    """The variables of a `.env` file, without interpolation; none when there is no such file.
 
-    A file that holds a secret and that others can read is refused.
+    Beside our own these are such that hold an address, because `alerts.toml` may name any variable. A file that holds a
+    key and that others can read is refused.
     """
     if not path.is_file():
         return {}
     text = read_text(path, problems) or ""
     found = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    ours = {key: value or "" for key, value in found.items() if key.startswith(PREFIX)}
+    ours = {key: value or "" for key, value in found.items() if key.startswith(PREFIX) or "://" in (value or "")}
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077 and any(key.endswith(("_KEY", "_SECRET")) and value for key, value in ours.items()):
         problems.append(Problem(str(path), "", None, f"holds a secret and others can read it: chmod 600 {path}"))

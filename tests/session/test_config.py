@@ -22,6 +22,7 @@ from engine.core.breaker_table import BREAKERS
 from engine.core.config import DAY, HOUR, MINUTE, SECOND, Instrument, Limits, QueueRule, RegimeModel, StrategySpec
 from engine.core.limits import COUNTS, FLOORS, HARD, looser_than_hard
 from engine.core.risk import RULES
+from engine.session.alerting.settings import AlertsFile
 from engine.session.config import PLAIN_VARIABLES, SHIPPED, Config, load, to_core
 from engine.session.fields import duration_text, parse_duration
 from engine.session.layers import ConfigRefused, FileModel, Override, Problem, Section
@@ -139,7 +140,7 @@ def test_every_limit_is_one_of_a_rule_or_a_breaker() -> None:
 
 def test_the_example_environment_file_documents_every_variable() -> None:
     text = (REPO / ".env.example").read_text()
-    documented = re.findall(r"(?m)^#(NIGHTDESK_[A-Z_]+)=", text)
+    documented = re.findall(r"(?m)^#((?:NIGHTDESK_|WEBHOOK_)[A-Z_]+)=", text)
     folder = SHIPPED / "paper"
     sections: list[Section[Any]] = [
         Section("desk", DeskFile, folder, ""),
@@ -147,6 +148,7 @@ def test_the_example_environment_file_documents_every_variable() -> None:
         Section("regime", RegimeFile, folder, "REGIME_"),
         Section("validation", ValidationFile, folder, "VALIDATION_"),
         Section("control", ControlFile, folder, "CONTROL_"),
+        Section("alerts", AlertsFile, folder, "ALERTS_"),
         *(Section("venue", VenueFile, folder, f"{name.upper()}_") for name in venue_names(folder)),
     ]
     known = set(PLAIN_VARIABLES).union(*(section.variables() for section in sections))
