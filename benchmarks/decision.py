@@ -131,7 +131,7 @@ async def _shell_at(feed: PacedFeed, opened: Place) -> tuple[Shell, TimedRunner]
     runner = TimedRunner(Engine(make_all), opened.store, run_id, clock)
     facts = RunFacts("paper", run_id, "sim", "paper", "generated", clock.kind, SEED, 1, 0)
     unused = Emergency(opened.folder.path / "emergency.jsonl", opened.folder.path / "ballast")
-    shell = Shell(runner, facts, clock, lambda _: None, lambda _: None, unused, 0, "")
+    shell = Shell(runner, facts, clock, lambda _: None, lambda _: None, lambda *_: None, unused, 0, "")
     shell.take_now(RunStarted(clock.now_ns(), run_id, core_config(instruments)))
     for instrument in instruments:
         for bar in await feed.history(instrument.symbol, MINUTE, HISTORY):

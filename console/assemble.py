@@ -305,6 +305,8 @@ async def _plan(
         market_ended=market.venue.market_ended if market.venue else None,
         close_venue=market.venue.stop if market.venue else None,
         on_line=on_line,
+        alerts=config.alerts,
+        outside=config.outside,
         paper_start_day=market.hours.paper_start_day,
         api=config.api,
         metrics=parse_listening(config.control.metrics),
@@ -316,7 +318,7 @@ async def _plan(
 def _secrets(config: Config) -> tuple[Secret, ...]:
     """Everything that must appear in no output."""
     venue = (config.keys.key, config.keys.secret) if config.keys else ()
-    return (*venue, *((config.control_key,) if config.control_key else ()))
+    return (*venue, *((config.control_key,) if config.control_key else ()), *config.outside.secrets)
 
 
 def _strategies(config: Config, symbols: Sequence[str]) -> tuple[StrategySpec, ...]:

@@ -6,11 +6,12 @@ from contextlib import closing, contextmanager
 import msgspec
 
 from console import say
+from console.commands.alerts import carrier
 from console.commands.books import books_of
 from console.commands.where import Where
 from console.exits import Exit, Quit
 from engine.session.clock import WallClock
-from engine.session.dead_letters import DeadLetters, Letter, LetterState, operations_on
+from engine.session.dead_letters import DeadLetters, Letter, LetterState, Operation, operations_on
 from engine.session.lock import DeskLock, Holder
 from store.desk import open_store
 from store.letters import read_letters
@@ -58,7 +59,8 @@ def _letters(where: Where) -> Iterator[DeadLetters]:
     lock = DeskLock.acquire(where.home.lock, Holder(started_ns=clock.now_ns()))
     try:
         with closing(open_store(path, where.home.env, clock, threaded=False, may_restore=False)) as store:
-            yield DeadLetters(store, clock, operations_on(store), _told)
+            operations = {**operations_on(store), Operation.ALERT: carrier(where)}
+            yield DeadLetters(store, clock, operations, _told)
     finally:
         lock.release()
 

@@ -32,6 +32,7 @@ LIFTS: Final = {
 ALERTS: Final = {
     BlockReason.OPERATOR: (AlertKind.PAUSED, AlertKind.RESUMED),
     BlockReason.STALE_DATA: (AlertKind.STALE_DATA, AlertKind.FRESH_DATA),
+    BlockReason.DISK: (AlertKind.DISK, AlertKind.DISK_FREE),
     BlockReason.RESTORED: (AlertKind.RESTORED, AlertKind.RESUMED),
     BlockReason.OUTAGE: (AlertKind.OUTAGE, AlertKind.RESUMED),
 }

@@ -30,9 +30,9 @@ from engine.core.config import (
     StrategySpec,
 )
 from engine.core.words import BreakerAction, OutageGap
-from engine.session.api.settings import ApiSettings
 from engine.session.alerting.channels import VARIABLES, WEBHOOK, Outside, find_outside
 from engine.session.alerting.settings import AlertsFile
+from engine.session.api.settings import ApiSettings
 from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
 from engine.session.layers import (
     MARKER,

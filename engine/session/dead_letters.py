@@ -17,6 +17,7 @@ import msgspec
 from tenacity import Retrying, stop_after_attempt, wait_exponential
 
 from engine.core.clean import clean
+from engine.session.alerting.notices import Notice
 from engine.session.fingerprints import class_of
 from engine.session.ports import Clock
 
@@ -30,6 +31,7 @@ log = logging.getLogger("session")
 class Operation(StrEnum):
     """What may be done later as well as now."""
 
+    ALERT = "alert"
     BACKUP = "backup"
     REPORT = "report"
 
@@ -60,6 +62,13 @@ class ReportPayload(msgspec.Struct, frozen=True):
 
     run_id: str
     path: str
+
+
+class AlertPayload(msgspec.Struct, frozen=True):
+    """An alert that did not reach a channel. The channel's address is not in it."""
+
+    channel: str
+    notice: Notice
 
 
 class LetterBox(Protocol):
@@ -109,6 +118,10 @@ class DeadLetters:
         """The letters that wait, oldest first."""
         return [letter for letter in self._box.letters() if letter.state is LetterState.WAITING]
 
+    def due(self) -> list[Letter]:
+        """Those of them that can be done here."""
+        return [letter for letter in self.waiting() if letter.operation in self._operations]
+
     def do(self, operation: Operation, payload: str = "{}") -> bool:
         """Do it now, with patience; True if done, else a letter waits. Blocks: not for the engine's loop."""
         before = self._waiting_for(letter_id(operation, payload))
@@ -118,15 +131,19 @@ class DeadLetters:
             self.keep(operation, payload, error, ATTEMPTS)
             return False
         if before is not None:
-            self._record(msgspec.structs.replace(before, state=LetterState.DONE, last_ns=self._clock.now_ns()))
+            self.done(before)
         return True
 
-    def keep(self, operation: Operation, payload: str, error: BaseException, attempts: int = 1) -> None:
-        """An operation has failed: let a letter wait for it, and say so."""
+    def done(self, letter: Letter) -> None:
+        """A letter's operation has been done after all."""
+        self._record(msgspec.structs.replace(letter, state=LetterState.DONE, last_ns=self._clock.now_ns()))
+
+    def keep(self, operation: Operation, payload: str, error: BaseException, attempts: int = 1) -> bool:
+        """An operation has failed: let a letter wait for it, and say so. False if that is not on record either."""
         now_ns, name = self._clock.now_ns(), letter_id(operation, payload)
         before = self._waiting_for(name)
         self._on_error(operation, f"{operation} failed: {error}", error)
-        self._record(
+        return self._record(
             Letter(
                 letter_id=name,
                 operation=operation,
@@ -150,7 +167,7 @@ class DeadLetters:
                 self.keep(Operation(letter.operation), letter.payload, error)
                 failed.append(letter)
             else:
-                self._record(msgspec.structs.replace(letter, state=LetterState.DONE, last_ns=self._clock.now_ns()))
+                self.done(letter)
         return failed
 
     def discard(self, letter: Letter, actor: str, reason: str) -> None:
@@ -165,15 +182,17 @@ class DeadLetters:
             log.error("the dead letters cannot be read: %s", error)
             return None
 
-    def _record(self, letter: Letter) -> None:
+    def _record(self, letter: Letter) -> bool:
         try:
             self._box.record_letter(letter).result(RECORD_SECONDS)
+            return True
         except Exception as error:  # the journal itself is in trouble, which is told where it is met
             log.error("the dead letter %s is not on record: %s", letter.letter_id, error)
+            return False
 
 
 def operations_on(store: Doer) -> Operations:
-    """How each operation is done on a desk's store."""
+    """How each operation on a desk's own store is done."""
 
     def backup(_: str) -> None:
         store.backup()

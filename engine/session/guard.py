@@ -30,7 +30,7 @@ class Guard:
     """Watches from outside the loop. `beat` is called by the loop; `on_kill` is called once, from this thread.
 
     `kill_requested` says which kill file or variable stands (None: none). `on_pause` is told, from this thread, for how
-    long (ns) the process stood still. `last_words` runs before a hard exit.
+    long (ns) the process stood still. `last_words` runs before a hard exit, and is told why.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Guard:
         on_kill: Callable[[str], None],
         on_pause: Callable[[int], None],
         stacks: TextIO,
-        last_words: Callable[[], None],
+        last_words: Callable[[str], None],
         frozen_ns: int = FROZEN_NS,
     ) -> None:
         self._kill_requested = kill_requested
@@ -108,6 +108,8 @@ class Guard:
         print(text, file=self._stacks)
         faulthandler.dump_traceback(file=self._stacks, all_threads=True)
         self._stacks.flush()
-        self._last_words()
-        sys.stdout.flush()
-        os._exit(1)
+        try:
+            self._last_words(text)
+            sys.stdout.flush()
+        finally:
+            os._exit(1)

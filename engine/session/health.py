@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from engine.core.events import FeedHealth
+from engine.core.events import FeedHealth, SessionPhase
 from engine.core.times import stretch
-from engine.core.view import WorkView
+from engine.core.view import DeskView, WorkView
 from engine.session.resources import Resources
 from engine.session.shell import Shell
 from engine.session.work import EXECUTION, JOURNAL, MARKET_DATA
 
+ALIVE: Final = (SessionPhase.INITIALIZING, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING)
 LAG_MAX_US: Final = 250_000
 
 
@@ -25,6 +26,15 @@ def unhealthy(shell: Shell, works: tuple[WorkView, ...], resources: Resources) -
     if lag_us > LAG_MAX_US:
         told.append(f"the loop is late by {lag_us // 1000} ms (p99)")
     return (*told, *resources.wrong())
+
+
+def is_healthy(view: DeskView | None) -> tuple[bool, tuple[str, ...]]:
+    """Whether a desk does its work by its own view, and what is wrong. That it is old is for its reader to see."""
+    if view is None:
+        return False, ("the desk shows nothing yet",)
+    ended = () if view.phase in ALIVE else (f"the session is {view.phase}",)
+    reasons = (*view.heartbeat.unhealthy, *ended)
+    return not reasons, reasons
 
 
 def _late(work: WorkView) -> str:

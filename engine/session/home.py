@@ -141,6 +141,10 @@ class Home:
         return runtime_dir() / f"{digest}.sock"
 
     @property
+    def alerts(self) -> Path:
+        return self.dir / "alerts.jsonl"
+
+    @property
     def logs(self) -> Path:
         return self.dir / "logs"
 

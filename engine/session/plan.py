@@ -10,6 +10,8 @@ import msgspec
 from engine.core.config import MINUTE, CoreConfig, Instrument
 from engine.core.engine import StrategyMaker
 from engine.core.events import Bar, FeedEvent
+from engine.session.alerting.channels import Outside
+from engine.session.alerting.settings import AlertsFile
 from engine.session.api.settings import ApiSettings
 from engine.session.dead_letters import Letter
 from engine.session.home import Home, RunFolder
@@ -108,6 +110,8 @@ class Plan(msgspec.Struct, frozen=True):
     secrets: Sequence[Secret] = ()
     api: ApiSettings | None = None  # where signed commands are taken from
     metrics: tuple[str, int] | None = None  # host and port at which metrics are served
+    alerts: AlertsFile | None = None  # None: as the defaults say
+    outside: Outside = Outside()  # whom alerts go to, beside alerts.jsonl
     paper_start_day: int | None = None  # first day of the paper period, since 1970; None: none was set
     warnings: tuple[str, ...] = ()  # what an operator should know of at the start
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

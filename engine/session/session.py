@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from engine.core.config import MINUTE, SECOND, CoreConfig
 from engine.core.engine import Engine
 from engine.core.events import Act, Bar, PhaseEntered, RunStarted, SessionPhase
+from engine.core.facts import Alert
 from engine.core.operator import AT_LAST_PRICE, ENTRIES
 from engine.core.view import CommandReceipt, DeskView
-from engine.core.words import BlockReason
+from engine.core.words import AlertKind, BlockReason
 from engine.review.moments import instant
+from engine.session.alerting.ping import Ping
 from engine.session.api.process import ApiProcess
 from engine.session.clock import VirtualClock
 from engine.session.control import ControlServer
@@ -35,6 +37,7 @@ from engine.session.ports import CommandRequest, Desk
 from engine.session.runner import CoreFailed, Runner
 from engine.session.shell import Shell
 from engine.session.tasks import OFFSET_NS_MAX, Tasks
+from engine.session.telling import alerts_file, crashed_text, ended_alert, make_alerts, started_text
 from engine.session.viewing import RunFacts
 from engine.session.volatility import VolatilityReader
 from engine.venues.bitunix.seeding import Attempt, seed_history
@@ -123,9 +126,15 @@ class Session:
         self._outputs = Outputs(plan)
         for warning in plan.warnings:
             log.warning("%s", warning)
+        self._alerts = make_alerts(plan)
+        self._ping: Ping | None = None
         engine = Engine(plan.make_strategies, plan.store.recovered.snapshot)
+        untold: list[tuple[str, AlertKind, str, int]] = []
         for event in plan.store.recovered.tail:
-            engine.handle(event)  # the effects of the past are not performed again
+            for item in engine.handle(event):  # the effects of the past are not performed again, but it may be untold
+                if isinstance(item, Alert):
+                    untold.append((engine.state.run_id, item.kind, item.text, item.at_ns))
+        self._alerts.start(untold)
         shell = self._shell = self._make_shell(engine)
         self._volatility = VolatilityReader(plan.volatility)
         self._tasks = Tasks(plan, shell, self._outputs, self._volatility)
@@ -188,7 +197,15 @@ class Session:
         )
         record = Emergency(plan.home.emergency, plan.home.ballast)
         shell = Shell(
-            runner, run, plan.clock, self._outputs.written, self._latched, record, recovered.rows, recovered.head
+            runner,
+            run,
+            plan.clock,
+            self._outputs.written,
+            self._latched,
+            self._alerts.write_alert,
+            record,
+            recovered.rows,
+            recovered.head,
         )
         if self._early_stop is not None:
             shell.stop(*self._early_stop)
@@ -202,13 +219,18 @@ class Session:
         def on_pause(silent_ns: int) -> None:
             shell.paused_ns = self._plan.clock.mono_ns()
             log.warning("the whole process stood still for %.1f s", silent_ns / 1e9)
+            shell.alert(AlertKind.PROCESS_PAUSED, f"for {silent_ns / 1e9:.1f} s")
+
+        def last_words(text: str) -> None:
+            self._outputs.last_words()
+            self._alerts.last_words(AlertKind.WATCHDOG_FATAL, text)
 
         self._guard = Guard(
             kill_requested=lambda: None if self._was_killed else self._plan.kill_requested(),
             on_kill=on_kill,
             on_pause=on_pause,
             stacks=self._outputs.stacks,
-            last_words=self._outputs.last_words,
+            last_words=last_words,
             frozen_ns=self._plan.policy.frozen_ns,
         )
         self._was_killed = False
@@ -268,7 +290,16 @@ class Session:
         shell.started_ns = self._plan.clock.now_ns()
         shell.running_mono_ns = self._plan.clock.mono_ns()
         shell.phase_text = ""
+        shell.alert(AlertKind.RUN_STARTED, started_text(self._plan))
+        self._start_ping()
         await self._supervise(shell)
+
+    def _start_ping(self) -> None:
+        """From here on whoever listens outside alarms if the desk falls silent."""
+        file, url = alerts_file(self._plan), self._plan.outside.ping_url
+        if url is not None and self._plan.clock.kind != "virtual":
+            self._ping = Ping(url, file.ping_every / SECOND, file.ping_style, self.view)
+            self._ping.start()
 
     async def _initialize(self, shell: Shell) -> None:
         """Connect, learn the instruments, and begin the run on the desk's books."""
@@ -301,6 +332,8 @@ class Session:
         self._pump = asyncio.create_task(shell.pump(), name="pump")
         plan.home.point_latest_at(plan.folder)
         self._outputs.started(plan.config_snapshot)
+        if plan.lock.previous is not None:
+            shell.alert(AlertKind.CRASHED, crashed_text(plan.lock.previous))
 
     def _refuse_the_past(self, shell: Shell) -> None:
         """The books go forward in time: a market that begins before they end belongs into other books."""
@@ -319,6 +352,7 @@ class Session:
         if abs(offset_ns) > WRONG_NS_MAX:
             raise StartFailed(f"{text}: set this machine's clock (timedatectl set-ntp true), then start again")
         log.warning("%s", text)
+        self._alerts.write_alert(AlertKind.CLOCK, text)
 
     def _refuse_orphans(self, shell: Shell, config: CoreConfig) -> None:
         """A position the run would get no prices for could not be guarded: the start names it instead."""
@@ -430,7 +464,9 @@ class Session:
             shell.error(name, str(error), error)
             shell.stop("feed_lost", 1)
             return
-        shell.error(name, f"ended unexpectedly: {error!r}" if error else "ended by itself", error)
+        text = f"ended unexpectedly: {error!r}" if error else "ended by itself"
+        shell.error(name, text, error)
+        shell.alert(AlertKind.TASK_FAILED, f"{name} {text}")
         if error is not None:
             log.error("%s failed", name, exc_info=error)
         shell.stop(f"task_failed:{name}", 1)
@@ -448,6 +484,7 @@ class Session:
         shell.gate.slam()
         shell.broken = True
         log.critical("the core failed, the session ends: %s", error, exc_info=error)
+        shell.alert(AlertKind.CORE_FAILED, str(error))
         shell.stop("core_failed", 1)
 
     # --- the ten steps ---
@@ -490,8 +527,18 @@ class Session:
             log.error("at the end: %s", problem)
         if begun and not shell.broken:
             shell.publish()
+        told = 1 if problems and code == 0 else code
+        await self._end_alerts(reason, told, problems)
         self._outputs.close(reason, code)
-        return 1 if problems and code == 0 else code
+        return told
+
+    async def _end_alerts(self, reason: str, code: int, problems: list[str]) -> None:
+        """Say how the run ended; what cannot be delivered within seconds waits as dead letters."""
+        kind, text = ended_alert(self.view(), reason, code, self.failure, problems)
+        self._alerts.write_alert(kind, text)
+        if self._ping is not None:
+            await asyncio.to_thread(self._ping.stop, code != 0)
+        await asyncio.to_thread(self._alerts.close)
 
     def _report(self, shell: Shell, reason: str, code: int, problems: list[str]) -> list[str]:
         """Write the report; after a failure of the core even its figures may not be had, and that is said."""

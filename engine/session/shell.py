@@ -33,7 +33,7 @@ from engine.core.facts import (
     Submit,
 )
 from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView
-from engine.core.words import BlockReason, OrderState, Severity
+from engine.core.words import AlertKind, BlockReason, OrderState, Severity
 from engine.session.alerting.kinds import KINDS
 from engine.session.emergency import Emergency
 from engine.session.fingerprints import fingerprint
@@ -101,6 +101,7 @@ class Shell:
         clock: Clock,
         on_written: Callable[[Batch], None],
         on_latch: Callable[[bool], None],
+        on_alert: Callable[[AlertKind, str, int], None],
         emergency: Emergency,
         rows: int,
         head: str,
@@ -131,6 +132,7 @@ class Shell:
         self.journal_error = ""  # why the journal takes nothing any more
         self._on_written = on_written
         self._on_latch = on_latch
+        self._on_alert = on_alert
         self._loop = asyncio.get_running_loop()
         self._notes: deque[NoteView] = deque(maxlen=NOTES_KEPT)
         self._view: DeskView | None = None
@@ -226,6 +228,13 @@ class Shell:
 
     def _count_error(self, where: str, text: str, error: BaseException | None) -> None:
         self.inbox.put_first(ErrorNoted(self.clock.now_ns(), where, clean(text), fingerprint(where, text, error)))
+
+    def alert(self, kind: AlertKind, text: str, at_ns: int = 0) -> None:
+        """Log an alert and send it on its way; `at_ns`: when it happened, else now. Safe from any thread."""
+        words = KINDS[kind]
+        level = logging.INFO if words.severity is Severity.INFO else logging.WARNING
+        log.log(level, "ALERT %s: %s", words.title, text)
+        self._on_alert(kind, text, at_ns)
 
     def stop(self, reason: str, exit_code: int) -> None:
         """Ask the session to end; the first reason stands."""
@@ -450,15 +459,14 @@ class Shell:
             self.to_read = effect.trigger
             self.reads.set()
         elif isinstance(effect, Alert):
-            words = KINDS[effect.kind]
-            level = logging.INFO if words.severity is Severity.INFO else logging.WARNING
-            log.log(level, "ALERT %s: %s", words.title, effect.text)
+            self.alert(effect.kind, effect.text, effect.at_ns)
 
     def _journal_failed(self, error: BaseException) -> None:
         """The outcome of a batch is unknown: entries stop at once, and what reduces risk goes on, on another record."""
         self.gate.slam()
         log.critical("the journal failed, the session ends: %s", error)
         self._count_error("journal", str(error), error)
+        self.alert(AlertKind.JOURNAL, str(error))
         self.journal_error = str(error)
         try:
             self.emergency.begin(self.rows, self.head)
@@ -479,6 +487,7 @@ class Shell:
         if not self.broken:
             self.broken = True
             log.critical("nothing can be recorded any more, the session ends: %s", error)
+            self.alert(AlertKind.JOURNAL, f"nothing can be recorded any more: {error}")
             self.stop("journal_failed", 1)
         while self._pending:
             pending = self._pending.popleft()

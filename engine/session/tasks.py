@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from engine.core.events import AnyEvent, BrokerEvent, FundingRate, OrderRefused
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
-from engine.core.words import ReasonCode
+from engine.core.words import AlertKind, ReasonCode
 from engine.session.dead_letters import DeadLetters, Operation, operations_on
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
@@ -43,7 +43,7 @@ class Tasks:
         self._plan = plan
         self._shell = shell
         self._volatility = volatility
-        self._letters = DeadLetters(plan.store, plan.clock, operations_on(plan.store), shell.error_anywhere)
+        self._letters = DeadLetters(plan.store, plan.clock, operations_on(plan.store), self._letter_kept)
         self._work = WorkLog(plan.clock)
         self._watching = Watching(plan, shell, outputs, self._work)
         self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
@@ -218,7 +218,9 @@ class Tasks:
             log.warning("the venue was not asked for its time: %s", problem)
             return
         if offset_ns is not None and abs(offset_ns) > OFFSET_NS_MAX:
-            self._shell.error("clock", f"the venue's clock is {offset_ns / 1e9:+.1f} s from ours")
+            text = f"the venue's clock is {offset_ns / 1e9:+.1f} s from ours"
+            self._shell.error("clock", text)
+            self._shell.alert(AlertKind.CLOCK, text)
 
     async def funding(self) -> None:
         """Where the venue gives no funding rate for a perpetual, the assumed one stands in; hourly, compare clocks."""
@@ -241,7 +243,7 @@ class Tasks:
         """A snapshot after every ten seconds of activity; every hour a backup, and what failed before once more."""
         policy, clock = self._plan.policy, self._plan.clock
         backed_up_ns = clock.mono_ns()
-        if self._letters.waiting():
+        if self._letters.due():
             await asyncio.to_thread(self._retry_letters)
         while True:
             await asyncio.sleep(policy.checkpoint_ns / 1e9)
@@ -252,9 +254,13 @@ class Tasks:
                 await asyncio.to_thread(self._letters.do, Operation.BACKUP)
                 await asyncio.to_thread(self._retry_letters)
 
+    def _letter_kept(self, where: str, text: str, error: BaseException) -> None:
+        self._shell.error_anywhere(where, text, error)
+        self._shell.alert(AlertKind.DEAD_LETTER, text)
+
     def _retry_letters(self) -> None:
-        """What waits from earlier, each once more."""
-        self._letters.retry(self._letters.waiting())
+        """What waits from earlier, each once more; alerts have their own couriers."""
+        self._letters.retry(self._letters.due())
 
 
 def _speed(clock: object) -> int:

@@ -9,7 +9,7 @@ import msgspec
 from engine.core.events import Act, Command
 from engine.core.times import stretch
 from engine.core.view import WorkView
-from engine.core.words import BlockReason
+from engine.core.words import AlertKind, BlockReason
 from engine.session.clock import WallClock
 from engine.session.health import unhealthy
 from engine.session.lines import MEMORY_EXCEEDED
@@ -32,6 +32,7 @@ GAUGE_WINDOW_BEATS: Final = 30  # figures on screen look back half a minute to a
 LAG_PROBE_SECONDS: Final = 0.1
 KILL_CHECK_SECONDS: Final = 0.25
 GUARD_TURN_SECONDS: Final = 0.5  # two of the guard's own periods
+ILL_BEATS: Final = 10  # in a row, before anyone is told
 WORK_CHECK_PROBES: Final = 10
 RESOURCE_CHECK_PROBES: Final = 50
 STEP_NS_MIN: Final = 1_000_000_000
@@ -54,6 +55,7 @@ class Watching:
         )
         self._stepped_ns = 0
         self._was_unhealthy = False
+        self._ill_beats = 0  # in a row
 
     # --- the loop and the machine ---
 
@@ -71,6 +73,7 @@ class Watching:
             self._shell.loop_lag_us.add(max(0, late_ns) // 1000)
             if late_ns > policy.slow_loop_ns and self._plan.source is None and not await self._was_paused(due_ns):
                 self._shell.error("watchdog", f"the loop was {late_ns / 1e9:.1f} s late")
+                self._shell.alert(AlertKind.SLOW_LOOP, f"{late_ns / 1e9:.1f} s late")
                 self._shell.stop("watchdog", 1)
             self._work.did("watchdog_task")
             if probe % WORK_CHECK_PROBES == 0:
@@ -87,7 +90,9 @@ class Watching:
     def _check_work(self) -> None:
         """A task that hangs is as good as one that has ended: the session does not go on without it."""
         for work in self._work.stalled():
-            self._shell.error("watchdog", f"{work.name} has done nothing for {stretch(work.age_ns)}")
+            text = f"{work.name} has done nothing for {stretch(work.age_ns)}"
+            self._shell.error("watchdog", text)
+            self._shell.alert(AlertKind.TASK_FAILED, text)
             self._shell.stop(f"task_stalled:{work.name}", 1)
 
     def _check_resources(self) -> None:
@@ -100,6 +105,7 @@ class Watching:
         if resources.memory_is_full:
             limit = self._plan.policy.memory_max_bytes
             watchdog_log.critical("%s: more than %d MB", MEMORY_EXCEEDED, limit // MEGABYTE)
+            shell.alert(AlertKind.MEMORY, f"more than {limit // MEGABYTE} MB")
             shell.stop("memory", 1)
         is_blocked = BlockReason.DISK in shell.runner.engine.state.blocks
         if resources.disk_is_short and not is_blocked:
@@ -177,8 +183,11 @@ class Watching:
         )
 
     def _tell_health(self) -> None:
-        """A change of health is a line in the log: a desk that is blind or mute must not look well."""
+        """A change of health is a line in the log, one that lasts an alert: a desk that is blind must not look well."""
         ills = self._shell.heartbeat.unhealthy
+        self._ill_beats = self._ill_beats + 1 if ills else 0
+        if self._ill_beats == ILL_BEATS:
+            self._shell.alert(AlertKind.UNHEALTHY, "; ".join(ills))
         if bool(ills) != self._was_unhealthy:
             self._was_unhealthy = bool(ills)
             log.log(
@@ -199,9 +208,11 @@ class Watching:
                 self._shell.inbox.put_first(Command(now_ns, Act.KILL, source, "nightdesk", "the kill switch was set"))
             if not self._plan.store.is_in_place():
                 self._shell.error("store", "desk.db was removed or replaced while the desk runs")
+                self._shell.alert(AlertKind.FILES_LOST, "desk.db")
                 self._shell.stop("store_lost", 1)
             if not self._plan.lock.is_at_its_path():
                 self._shell.error("lock", "desk.lock was removed or replaced while the desk runs")
+                self._shell.alert(AlertKind.FILES_LOST, "desk.lock")
                 self._shell.stop("lock_lost", 1)
             self._work.did("kill_switch_task")
             await asyncio.sleep(KILL_CHECK_SECONDS)
@@ -226,5 +237,7 @@ class Watching:
         stepped_ns = self._plan.clock.stepped_ns() if isinstance(self._plan.clock, WallClock) else 0
         if abs(stepped_ns - self._stepped_ns) > STEP_NS_MIN:
             by_s = (stepped_ns - self._stepped_ns) / 1e9
-            self._shell.error("clock", f"the machine's clock was set by {by_s:+.1f} s; the desk goes on by its own")
+            text = f"the machine's clock was set by {by_s:+.1f} s; the desk goes on by its own"
+            self._shell.error("clock", text)
+            self._shell.alert(AlertKind.CLOCK, text)
             self._stepped_ns = stepped_ns

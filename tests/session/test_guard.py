@@ -19,7 +19,7 @@ guard = Guard(
     on_kill=print,
     on_pause=lambda silent_ns: print("paused", silent_ns // 10**9, flush=True),
     stacks=sys.stderr,
-    last_words=lambda: print("last words", flush=True),
+    last_words=lambda text: print("last words", flush=True),
     frozen_ns=10**9,
 )
 guard.start()
@@ -92,7 +92,7 @@ def test_a_guard_that_has_stopped_leaves_no_alarm_behind(monkeypatch: pytest.Mon
         watch._rearm_faulthandler()
 
     monkeypatch.setattr(guard, "block", late)
-    watch = guard.Guard(lambda: None, print, print, sys.stderr, lambda: None)
+    watch = guard.Guard(lambda: None, print, print, sys.stderr, lambda _: None)
     watch.start()
     began.wait(5)
     watch.stop()

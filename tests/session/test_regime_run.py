@@ -146,7 +146,7 @@ def test_without_an_index_the_run_goes_on_under_the_strictest_limit(tmp_path: Pa
     view = desk.session.view()
     assert view is not None
     assert (view.regime.regime, view.heat_limit) == (Regime.UNKNOWN, parse("0.004"))
-    assert "REGIME UNKNOWN" in desk.home.system_log.read_text()
+    assert "ALERT volatility regime unknown" in desk.home.system_log.read_text()
 
 
 class Young(ToyMarket):

@@ -32,27 +32,33 @@ KINDS: Final[Mapping[K, Words]] = {
         "kill switch",
         "closed the gate, cancelled orders, closed positions unless on_kill keeps them, and ends the session",
         "find out why; `nightdesk status`, then `nightdesk rearm` once it is safe to start again",
+        folds=False,
     ),
-    K.REARMED: Words(INFO, "kill latch cleared", "entries are possible again", "nothing, if it was you"),
+    K.REARMED: Words(INFO, "kill latch cleared", "entries are possible again", "nothing, if it was you", folds=False),
     K.PAUSED: Words(
         WARNING,
         "entries paused",
         "cancelled what was to enter; positions keep their stops",
         "`nightdesk resume` when ready",
+        folds=False,
     ),
-    K.RESUMED: Words(INFO, "entries resumed", "enters again where nothing else blocks", "nothing, if it was you"),
+    K.RESUMED: Words(
+        INFO, "entries resumed", "enters again where nothing else blocks", "nothing, if it was you", folds=False
+    ),
     K.BREAKER: Words(
         CRITICAL,
         "circuit breaker tripped",
         "stopped entries and cancelled working ones; what else its action says",
         "`nightdesk status` says why and what lifts it; `nightdesk reset-breaker NAME --reason TEXT` if explained",
+        folds=False,
     ),
-    K.BREAKER_RELEASED: Words(INFO, "circuit breaker released", "counts anew", "nothing"),
+    K.BREAKER_RELEASED: Words(INFO, "circuit breaker released", "counts anew", "nothing", folds=False),
     K.ERROR_LIMIT: Words(
         CRITICAL,
         "error limit reached",
         "stopped entries; at the limit of a session, ends it",
         "`nightdesk errors` says what went wrong; then reset-breaker, or start again",
+        folds=False,
     ),
     K.RECONCILIATION: Words(
         CRITICAL,
@@ -166,6 +172,14 @@ KINDS: Final[Mapping[K, Words]] = {
         WARNING, "the whole process stood still", "goes on, on fresh data", "was the machine suspended or starved?"
     ),
     K.MEMORY: Words(CRITICAL, "memory limit exceeded", _ENDED, "keep the logs; start again"),
+    K.DISK: Words(WARNING, "the disk is nearly full", _NO_ENTRIES, "make room: df, du; old runs and backups"),
+    K.DISK_FREE: Words(INFO, "there is room on the disk again", "lifted the block on entries", "nothing"),
+    K.UNHEALTHY: Words(
+        WARNING,
+        "the desk does not do its work",
+        _NOTHING,
+        "`nightdesk status`; the network, the venue, the disk",
+    ),
     K.JOURNAL: Words(
         CRITICAL,
         "journal cannot be written",
