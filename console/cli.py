@@ -49,6 +49,8 @@ dead_letters = typer.Typer(
 remote = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Stop or look at a desk on another machine, by signed commands."
 )
+alert = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Whom the desk tells what has happened.")
+app.add_typer(alert, name="alert", epilog=EVERYWHERE)
 app.add_typer(audit, name="audit", epilog=EVERYWHERE)
 app.add_typer(config, name="config", epilog=EVERYWHERE)
 app.add_typer(dead_letters, name="dead-letters", epilog=EVERYWHERE)
@@ -466,7 +468,7 @@ def dead_letters_list(
     ctx: typer.Context,
     everything: Annotated[bool, typer.Option("--all", help="Also what was done since, or discarded.")] = False,
 ) -> None:
-    """What waits: backups, reports that could not be recorded.
+    """What waits: alerts, backups, reports that could not be recorded.
 
     \b
     nightdesk dead-letters list
@@ -506,6 +508,39 @@ def dead_letters_discard(
     from console.commands import letters
 
     _end(letters.discard(_where(ctx), letter, reason))
+
+
+@alert.command("test", epilog=EVERYWHERE)
+def alert_test(
+    ctx: typer.Context,
+    channel: Annotated[str, typer.Option(metavar="NAME", help="One channel; default: every one.")] = "",
+    severity: Annotated[
+        str, typer.Option(metavar="info|warning|critical", help="Default: the least each channel is told of.")
+    ] = "",
+) -> None:
+    """Send a real test alert through every channel.
+
+    Says of each what came of it, why, and what helps. Exit code 1 if one did not take it.
+
+    \b
+    nightdesk alert test
+    nightdesk alert test --channel pager-duty --severity critical
+    """
+    from console.commands import alerts
+
+    _end(alerts.test(_where(ctx), channel, severity))
+
+
+@alert.command("list", epilog=EVERYWHERE)
+def alert_list(ctx: typer.Context) -> None:
+    """The channels, what each is told, when it last took an alert and when not.
+
+    \b
+    nightdesk alert list
+    """
+    from console.commands import alerts
+
+    _end(alerts.show(_where(ctx)))
 
 
 @audit.command("verify", epilog=EVERYWHERE)

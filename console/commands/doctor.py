@@ -140,6 +140,19 @@ def _record(where: Where, tree: Path | None) -> Iterator[Finding]:
         )
 
 
+def _alerts(where: Where, tree: Path | None) -> Iterator[Finding]:
+    try:
+        channels = read(where, tree).outside.channels
+    except SessionError:
+        return  # told above
+    if channels:
+        names = ", ".join(channel.name for channel in channels)
+        yield Finding("alerts", OK, f"{names}; nightdesk alert test tries them")
+    else:
+        text = f"no channel: {where.home.alerts} alone; docs/alerts.md says how to add one"
+        yield Finding("alerts", WARN if where.home.env == "live" else OK, text)
+
+
 def _secrets(where: Where, tree: Path | None) -> Iterator[Finding]:
     for path in (where.home.database, where.home.backup, where.home.lock):
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o007:
@@ -156,5 +169,6 @@ CHECKS: Final[tuple[Callable[[Where, Path | None], Iterator[Finding]], ...]] = (
     _kill,
     _books,
     _record,
+    _alerts,
     _secrets,
 )
