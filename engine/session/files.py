@@ -5,7 +5,9 @@ or a killed process.
 """
 
 import contextlib
+import gzip
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Final
@@ -13,6 +15,9 @@ from typing import Final
 MODE: Final = 0o600
 FLUSH_SECONDS: Final = 0.5
 BUFFER_BYTES_MAX: Final = 16_000_000
+PART_BYTES: Final = 64_000_000
+PACK_LEVEL: Final = 3
+_PACK_BYTES: Final = 256 * 1024
 _WAKE_BYTES: Final = 1_000_000  # this much waiting is written at once, not at the next flush
 _JOIN_SECONDS: Final = 5.0
 _TAIL_BYTES: Final = 65_536
@@ -90,15 +95,22 @@ class LineFile:
 
     While the disk refuses, lines wait and are tried again. Beyond `bytes_max` a line is dropped and counted or, in a
     `patient` file, the caller waits and writes itself: for a run at full speed, which can wait and must lose nothing.
+    A file of more than `part_bytes` is put aside, whole lines only, as `name.0001.jsonl.gz` and so on, in order.
 
     Attributes:
         lost: Lines dropped so far.
         error: What the system said to the newest failed attempt; None once writing works again.
     """
 
-    def __init__(self, path: Path, *, patient: bool = False, bytes_max: int = BUFFER_BYTES_MAX) -> None:
+    def __init__(
+        self, path: Path, *, patient: bool = False, bytes_max: int = BUFFER_BYTES_MAX, part_bytes: int = PART_BYTES
+    ) -> None:
         self.lost = 0
         self.error: OSError | None = None
+        self._path = path
+        self._part_bytes = part_bytes
+        self._parts = 0
+        self._to_pack: list[Path] = []  # parts put aside and not packed yet
         self._file = Appender(path)
         self._patient = patient
         self._bytes_max = bytes_max
@@ -143,6 +155,8 @@ class LineFile:
             self.error = None
             with self._lock:
                 self._bytes -= len(data)
+            if self._file.size > self._part_bytes:
+                self._put_aside()
             return True
 
     def close(self) -> None:
@@ -163,13 +177,54 @@ class LineFile:
         self.lost += len(self._lines)
         self._lines = []
         self._file.close()
+        for part in self._to_pack:
+            pack(part)
+
+    def _put_aside(self) -> None:
+        """Go on in a new file. Where that cannot be made the old one grows on: better a long file than no lines."""
+        self._parts += 1
+        part = self._path.with_name(f"{self._path.stem}.{self._parts:04}{self._path.suffix}")
+        try:
+            self._path.rename(part)
+            fresh = Appender(self._path)
+        except OSError as error:
+            self.error = error
+            with contextlib.suppress(OSError):
+                part.rename(self._path)
+            return
+        self._file.close()
+        self._file = fresh
+        self._to_pack.append(part)
+        self._due.set()
 
     def _run(self) -> None:
         while not self._ending.is_set():
             self._due.wait(FLUSH_SECONDS)
             self._due.clear()
+            while self._to_pack:
+                pack(self._to_pack.pop(0))
             if not self.flush():
                 self._ending.wait(FLUSH_SECONDS)  # a full buffer must not make this loop spin
+
+
+def pack(path: Path) -> bool:
+    """Put `path` into `path`.gz and remove it; False, with the file as it was, where that does not succeed."""
+    packed, fresh = path.with_name(f"{path.name}.gz"), path.with_name(f".{path.name}.gz")
+    try:
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, MODE)
+        with os.fdopen(handle, "wb") as target, gzip.GzipFile("", "wb", PACK_LEVEL, target, 0) as pressing:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, pressing, _PACK_BYTES)
+            pressing.close()
+            target.flush()
+            os.fsync(handle)
+        fresh.rename(packed)
+        path.unlink()
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        return False
+    return True
 
 
 def _write_all(handle: int, data: bytes) -> None:

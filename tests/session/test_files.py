@@ -1,6 +1,7 @@
 """Files are whole or absent, lines are whole or absent, whatever the disk does."""
 
 import errno
+import gzip
 import os
 import stat
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.session import files
-from engine.session.files import Appender, LineFile, replace_file
+from engine.session.files import Appender, LineFile, pack, replace_file
 
 
 class Disk:
@@ -158,3 +159,50 @@ def test_what_the_disk_refuses_to_the_end_is_counted_as_lost(opened: LineFile, d
     opened.close()
     opened.put(b"too late\n")
     assert opened.lost == 3
+
+
+def whole(folder: Path) -> bytes:
+    """Every part in order, packed or not, and what was written last."""
+    parts = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.name != "lines.jsonl")
+    packed = [gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in parts]
+    return b"".join([*packed, (folder / "lines.jsonl").read_bytes()])
+
+
+def test_a_long_file_is_put_aside_in_parts_and_no_line_is_lost_or_cut(tmp_path: Path) -> None:
+    file = LineFile(tmp_path / "lines.jsonl", patient=True, bytes_max=600, part_bytes=2_000)
+    lines = [b"%05d some words that make it longer\n" % n for n in range(2_000)]
+    for line in lines:
+        file.put(line)
+    file.close()
+    assert whole(tmp_path) == b"".join(lines)
+    parts = sorted(tmp_path.glob("lines.*.jsonl.gz"))
+    assert len(parts) > 10 and parts[0].name == "lines.0001.jsonl.gz"
+    assert not list(tmp_path.glob("lines.*.jsonl"))
+    assert all(gzip.decompress(part.read_bytes()).endswith(b"longer\n") for part in parts)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_where_no_part_can_be_made_the_file_grows_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    file = LineFile(tmp_path / "lines.jsonl", part_bytes=100)
+    monkeypatch.setattr(Path, "rename", refused)
+    for _ in range(50):
+        file.put(b"123456789\n")
+        file.flush()
+    file.close()
+    assert (tmp_path / "lines.jsonl").read_bytes() == b"123456789\n" * 50
+    assert [path.name for path in tmp_path.iterdir()] == ["lines.jsonl"]
+
+
+def test_a_part_that_cannot_be_packed_stays_as_it_is(tmp_path: Path, disk: Disk) -> None:
+    part = tmp_path / "part"
+    part.write_bytes(os.urandom(500_000))
+    before = part.read_bytes()
+    (tmp_path / ".part.gz").mkdir()  # in the way
+    assert not pack(part)
+    assert part.read_bytes() == before
+    (tmp_path / ".part.gz").rmdir()
+    assert pack(part)
+    assert gzip.decompress((tmp_path / "part.gz").read_bytes()) == before and not part.exists()
