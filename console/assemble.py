@@ -311,7 +311,10 @@ async def _plan(
         api=config.api,
         metrics=parse_listening(config.control.metrics),
         secrets=_secrets(config),
-        warnings=market.hours.warnings(market.clock.now_ns()),
+        warnings=(
+            *market.hours.warnings(market.clock.now_ns()),
+            *(rotation.text for rotation in config.rotations if rotation.is_due),
+        ),
     )
 
 

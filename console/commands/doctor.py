@@ -153,6 +153,17 @@ def _alerts(where: Where, tree: Path | None) -> Iterator[Finding]:
         yield Finding("alerts", WARN if where.home.env == "live" else OK, text)
 
 
+def _rotations(where: Where, tree: Path | None) -> Iterator[Finding]:
+    """Secrets that are to be made anew; what cannot be read of them is told with the configuration."""
+    try:
+        rotations = read(where, tree).rotations
+    except SessionError:
+        return
+    for rotation in rotations:
+        if rotation.is_due:
+            yield Finding("secrets", FAIL if rotation.is_too_old and where.home.env == "live" else WARN, rotation.text)
+
+
 def _secrets(where: Where, tree: Path | None) -> Iterator[Finding]:
     for path in (where.home.database, where.home.backup, where.home.lock):
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o007:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isqrt
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,7 @@ from engine.core.words import BreakerAction, OutageGap
 from engine.session.alerting.channels import VARIABLES, WEBHOOK, Outside, find_outside
 from engine.session.alerting.settings import AlertsFile
 from engine.session.api.settings import ApiSettings
+from engine.session.clock import WallClock
 from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
 from engine.session.layers import (
     MARKER,
@@ -59,6 +60,7 @@ from engine.session.rules import (
     venue_section,
 )
 from engine.session.secret import Secret
+from engine.session.secret_store import Rotation, read_secrets
 from engine.session.settings import (
     ControlFile,
     DeskFile,
@@ -105,6 +107,7 @@ class Config:
         origins: Where each `section.key` came from.
         keys: The venue's credentials; None in paper and where none are set.
         control_key: The key of signed commands; None where there is none.
+        rotations: How old the secrets are that `secrets.toml` names.
         outside: The alert channels. Their addresses are in no value, snapshot or hash.
         kill_variable: The kill variable stood in the environment or in `.env`.
     """
@@ -123,6 +126,7 @@ class Config:
     kill_variable: bool = False
     keys: VenueKeys | None = field(default=None, repr=False)
     control_key: Secret | None = field(default=None, repr=False)
+    rotations: tuple[Rotation, ...] = ()
     outside: Outside = field(default=Outside(), repr=False)
 
     @property
@@ -180,6 +184,7 @@ def load(
     variables: Mapping[str, str] | None = None,
     dotenv: Path | None = None,
     any_symbol: bool = False,
+    now_ns: int | None = None,
 ) -> Config:
     """Read and check the tree of `env`.
 
@@ -189,6 +194,7 @@ def load(
         variables: The environment; default: this process's.
         dotenv: A `.env` file; one that does not exist says nothing. Default: `.env` in the working directory.
         any_symbol: Accept symbols beyond the venue's list, because a data file says which there are.
+        now_ns: What time it is, for the age of secrets; default: the machine's.
 
     Raises:
         ConfigRefused: with every problem found.
@@ -200,6 +206,12 @@ def load(
     path = dotenv or Path(".env")
     given = os.environ if variables is None else variables
     sources = Sources(overrides or {}, given, read_dotenv(path, problems), str(path))
+    clock_ns = WallClock().now_ns() if now_ns is None else now_ns
+    secrets, rotations = read_secrets(folder / "secrets.toml", env, sources, clock_ns, problems)
+    if env == "live":
+        stale = [rotation for rotation in rotations if rotation.is_too_old]
+        problems += [Problem(str(folder / "secrets.toml"), one.name, None, one.text) for one in stale]
+    sources = replace(sources, variables={**given, **secrets})
     if problems:
         raise ConfigRefused(problems)
 
@@ -248,6 +260,7 @@ def load(
         origins={f"{part.section.name}.{key}": origin for part in settled for key, origin in part.origins.items()},
         kill_variable=kill_variable_set(merged),
         keys=_keys(env, desk.file.venue, merged),
+        rotations=rotations,
         control_key=Secret(control_key) if control_key else None,
         outside=outside,
     )

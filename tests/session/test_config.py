@@ -417,6 +417,31 @@ def test_an_endpoint_that_protects_nothing_is_refused(variables: dict[str, str],
     assert KEY not in text
 
 
+def test_a_secret_is_found_where_secrets_toml_says(tree: Path, tmp_path: Path) -> None:
+    key = tmp_path / "control.key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    named = f'env = "paper"\n[NIGHTDESK_CONTROL_KEY]\nfrom = "file:{key}"\nrotated = 2026-11-01\n'
+    (tree / "paper" / "secrets.toml").write_text(named)
+    config = read(tree=tree, variables={"NIGHTDESK_CONTROL_HTTP": "127.0.0.1:8787"}, now_ns=1_795_244_902 * SECOND)
+    assert config.api is not None and config.api.key.reveal() == KEY
+    assert [(one.days, one.is_due) for one in config.rotations] == [(20, False)]
+    assert KEY not in repr(config) + json.dumps(config.snapshot())
+
+
+@pytest.mark.parametrize(("rotated", "refused"), [("2026-08-23", False), ("2026-08-22", True)])
+def test_live_refuses_a_secret_of_more_than_90_days_and_paper_does_not(tree: Path, rotated: str, refused: bool) -> None:
+    for env in ("paper", "live"):
+        text = f'env = "{env}"\n[NIGHTDESK_CONTROL_KEY]\nfrom = "environment"\nrotated = {rotated}\n'
+        (tree / env / "secrets.toml").write_text(text)
+    at_ns = 1_795_244_902 * SECOND  # 2026-11-21
+    assert read(tree=tree, now_ns=at_ns).rotations[0].is_due
+    if refused:
+        assert "91 days old" in refusal(env="live", tree=tree, now_ns=at_ns)
+    else:
+        read("live", tree=tree, now_ns=at_ns)
+
+
 def test_a_missing_folder_or_file_is_named(tree: Path, tmp_path: Path) -> None:
     assert "no configuration here" in refusal(tree=tmp_path / "nothing")
     (tree / "paper" / "risk.toml").unlink()
