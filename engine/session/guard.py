@@ -52,6 +52,7 @@ class Guard:
         self._beat_ns = self._clock.mono_ns()
         self._killed = False
         self._ended = threading.Event()
+        self._alarm = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)
 
     def start(self) -> None:
@@ -60,8 +61,9 @@ class Guard:
     def stop(self) -> None:
         """End the watch; the process may now be as slow as it likes."""
         self._ended.set()
-        self._thread.join(timeout=2)  # it may be about to set the alarm once more
-        faulthandler.cancel_dump_traceback_later()
+        with self._alarm:
+            faulthandler.cancel_dump_traceback_later()
+        self._thread.join(timeout=2)
 
     def beat(self) -> None:
         """The loop is alive."""
@@ -89,7 +91,9 @@ class Guard:
 
     def _rearm_faulthandler(self) -> None:
         """Only while the loop beats: a thread that still runs must not keep a frozen loop alive."""
-        if self._clock.mono_ns() - self._beat_ns < 2 * PERIOD_SECONDS * 1_000_000_000:
+        with self._alarm:
+            if self._ended.is_set() or self._clock.mono_ns() - self._beat_ns >= 2 * PERIOD_SECONDS * 1_000_000_000:
+                return
             faulthandler.dump_traceback_later(
                 self._frozen_ns / 1_000_000_000 + BEHIND_SECONDS, exit=True, file=self._stacks
             )
