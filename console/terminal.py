@@ -19,7 +19,7 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 PENDING_MAX: Final = 512 * 1024  # characters; a full repaint of a large screen is about 150,000
-CLOSE_SECONDS: Final = 0.5
+CLOSE_SECONDS: Final = 2.0
 POLL_MS: Final = 100
 CANCEL: Final = "\x18"  # ends an escape sequence that was cut short
 

@@ -18,7 +18,7 @@ from engine.core.events import DataRejected
 from engine.venues.sim.clock import VenueClock
 from engine.venues.sim.options import Announcement, VenueOptions
 
-START_S_MAX: Final = 20.0
+START_S_MAX: Final = 60.0
 STOP_S_MAX: Final = 3.0
 COMPLAINT_CHARS_MAX: Final = 4096
 
