@@ -1,12 +1,23 @@
 """What tests of every package share."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.steady import SteadyLoop
 
 MEMORY = Path("/dev/shm")
+
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")  # how long an example takes says more of the machine than of the code
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], SteadyLoop]]:
+    """The loop every asynchronous test runs on."""
+    return {"steady": SteadyLoop}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from engine.core.config import MINUTE
+from tests.steady import PATIENCE
 
 T0_NS = 1_790_126_460_000_000_000  # 2026-09-23T01:21:00Z, the start of a minute
 MS = 1_000_000
@@ -113,7 +114,7 @@ class FakeVenue:
     def notify(self) -> None:
         self.changed.set()
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], within_s: float = PATIENCE) -> None:
         """Wait until something that happened here makes `condition` true."""
         async with asyncio.timeout(within_s):
             while not condition():
@@ -174,14 +175,14 @@ class Collector:
     def of(self, *kinds: type) -> list[Any]:
         return [event for event in self.all if isinstance(event, kinds)]
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], within_s: float = PATIENCE) -> None:
         async with asyncio.timeout(within_s):
             while not condition():
                 assert not self._task.done() or condition(), f"the events ended: {self.failure!r}"
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def ended(self, within_s: float = 10.0) -> None:
+    async def ended(self, within_s: float = PATIENCE) -> None:
         async with asyncio.timeout(within_s):
             await self._task
 

@@ -63,7 +63,7 @@ async def test_live_minutes_follow_history_without_hole_or_overlap_also_across_a
         seen = Collector(feed.events())
         await seen.until(lambda: len(seen.of(Bar)) >= 4)
         caller.venue.drop_all()
-        await seen.until(lambda: len(seen.of(Bar)) >= 10, within_s=20)
+        await seen.until(lambda: len(seen.of(Bar)) >= 10)
         await feed.close()
         await seen.ended()
         for symbol, seed in seeds.items():

@@ -12,6 +12,7 @@ from websockets.exceptions import WebSocketException
 from engine.core.config import SECOND
 from engine.core.events import FundingRate
 from engine.venues.sim.signing import signature
+from tests.steady import PATIENCE
 from tests.venues.sim_server.caller import ORIGIN_NS, Caller, D, PlainMarket, frames, running
 
 
@@ -253,10 +254,9 @@ async def test_funding_is_settled_on_the_position_at_its_hour() -> None:
     async with running(Paying(), speed=60) as caller:
         await caller.place("f-1", qty="1")
         await caller.ended("f-1")
-        for _ in range(500):
-            if (book := await caller.journal())["funding"] != "0":
-                break
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(PATIENCE):
+            while (book := await caller.journal())["funding"] == "0":  # noqa: ASYNC110 - it is polled as a client polls it
+                await asyncio.sleep(0.01)
         assert D(book["funding"]) == pytest.approx(D("1"), rel=0.01)
         assert book["wallet"] == book["broker_wallet"]
 

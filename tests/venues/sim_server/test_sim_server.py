@@ -75,9 +75,11 @@ def test_venue_time_runs_at_its_speed_and_can_be_shared() -> None:
     clock = VenueClock(ORIGIN_NS, 60)
     now_ns, mono_ns = clock.pair()
     twin = VenueClock(now_ns, 60, mono_ns)
-    assert abs(twin.now_ns() - clock.now_ns()) < 60 * SECOND // 100
+    before_ns, twin_ns, after_ns = clock.now_ns(), twin.now_ns(), clock.now_ns()
+    assert before_ns <= twin_ns <= after_ns
     clock.skew_ns = SECOND
-    assert clock.shown_ns() - clock.now_ns() >= SECOND // 2
+    before_ns, shown_ns, after_ns = clock.now_ns(), clock.shown_ns(), clock.now_ns()
+    assert before_ns <= shown_ns - SECOND <= after_ns
 
 
 @pytest.mark.parametrize(("size", "head"), [(5, b"\x81\x05"), (126, b"\x81\x7e\x00\x7e"), (65536, b"\x81\x7f")])

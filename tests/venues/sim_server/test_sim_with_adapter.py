@@ -31,6 +31,7 @@ from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
 from engine.venues.bitunix.signing import Credentials
 from engine.venues.errors import AuthFailed
 from engine.venues.sim.options import SIM_KEY, SIM_SECRET
+from tests.steady import PATIENCE
 from tests.venues.sim_server.caller import ORIGIN_NS, Caller, D, PlainMarket, running
 
 SETTINGS = BrokerSettings(sweep_s=1.0, settle_s=0.2, retry_s=0.1, backoff_s=(0.05, 0.2))
@@ -59,7 +60,7 @@ async def broker_of(caller: Caller, secret: str = SIM_SECRET) -> AsyncIterator[B
 
 async def heard(feed: BitunixFeed, enough: Callable[[list[FeedEvent]], bool]) -> list[FeedEvent]:
     events: list[FeedEvent] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         async for group in feed.events():
             events += group
             if enough(events):
@@ -69,7 +70,7 @@ async def heard(feed: BitunixFeed, enough: Callable[[list[FeedEvent]], bool]) ->
 
 async def told(broker: BitunixBroker, enough: Callable[[list[BrokerNews]], bool]) -> list[BrokerNews]:
     events: list[BrokerNews] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         async for group in broker.events():
             events += group
             if enough(events):
