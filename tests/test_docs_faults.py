@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -23,8 +24,13 @@ def table() -> dict[str, tuple[str, list[str]]]:
     return rows
 
 
-def functions() -> Iterator[tuple[str, str]]:
+@cache
+def functions() -> tuple[tuple[str, str], ...]:
     """Name and docstring of every test, without `test_`, and of every simulated fault."""
+    return tuple(_functions())
+
+
+def _functions() -> Iterator[tuple[str, str]]:
     for path in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

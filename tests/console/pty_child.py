@@ -10,13 +10,19 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from console.app import Bridge, run_console
-from engine.core.view import CommandReceipt
+from engine.core.view import CommandReceipt, DeskView
 from engine.session.ports import CommandRequest
 from tests.console.sample_desk import BLOCKED, NOW, ScriptedDesk, changed
 
 
 class AnsweringDesk(ScriptedDesk):
-    """Answers at once, and is blocked from then on."""
+    """Answers at once, and is blocked from then on. It goes on beating, so that nothing on its page grows old."""
+
+    looks = 0
+
+    def view(self) -> DeskView | None:
+        self.looks += 1
+        return self.shown and changed(self.shown, at_ns=self.shown.at_ns + self.looks)
 
     def command(self, request: CommandRequest) -> Future[CommandReceipt]:
         answer = super().command(request)

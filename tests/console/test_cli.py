@@ -35,6 +35,7 @@ from store.desk import open_store
 from store.letters import read_letters as letters_of
 from tests.rig import instrument
 from tests.session.desk_double import NOW_NS, FakeDesk, a_view, killed, serving_in_a_thread
+from tests.steady import PATIENCE
 from tests.store.making import T0, raised, round_trip, run_started
 
 REPO = Path(__file__).parents[2]
@@ -85,6 +86,12 @@ Nightdesk = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home.at(tmp_path, "paper")
+
+
+@pytest.fixture
+def patient_kill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk that answers is heard, however busy the machine."""
+    monkeypatch.setattr(acts, "KILL_ANSWER_SECONDS", PATIENCE)
 
 
 # --- the surface ---
@@ -318,7 +325,7 @@ def test_home_comes_from_the_environment_and_from_dotenv(
     ],
 )
 def test_an_act_reaches_the_desk_with_its_reason(
-    words: str, act: Act, subject: str, nightdesk: Nightdesk, tmp_path: Path
+    words: str, act: Act, subject: str, nightdesk: Nightdesk, tmp_path: Path, patient_kill: None
 ) -> None:
     desk = FakeDesk(a_view())
     with serving_in_a_thread(tmp_path, desk) as home:
@@ -330,7 +337,7 @@ def test_an_act_reaches_the_desk_with_its_reason(
     assert (asked.act, asked.reason, asked.subject, asked.source) == (act, "because", subject, "cli")
 
 
-def test_a_kill_names_its_latch_and_the_way_back(nightdesk: Nightdesk, tmp_path: Path) -> None:
+def test_a_kill_names_its_latch_and_the_way_back(nightdesk: Nightdesk, tmp_path: Path, patient_kill: None) -> None:
     with serving_in_a_thread(tmp_path, FakeDesk(a_view())):
         out = nightdesk("kill")[1]
     assert "the kill is latched, also over restarts; nightdesk rearm shows how to clear it" in out
@@ -380,11 +387,11 @@ def test_kill_writes_the_file_when_the_desk_does_not_answer(nightdesk: Nightdesk
     lock.release()
     answer = json.loads(out)
     assert (code, answer["by"], answer["running"]) == (0, "file", True) and home.kill_file.exists()
-    assert 250_000_000 <= took_ns < 2_000_000_000
+    assert 250_000_000 <= took_ns < PATIENCE * 1e9
 
 
 def test_kill_writes_the_file_when_the_desk_takes_it_and_gives_no_receipt(
-    nightdesk: Nightdesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nightdesk: Nightdesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patient_kill: None
 ) -> None:
     monkeypatch.setattr("engine.session.remote.RECEIPT_SECONDS", -0.9)
     monkeypatch.setattr("engine.session.control.CLOSE_SECONDS", 0.05)

@@ -9,6 +9,7 @@ from console.text import Tone
 from engine.core.events import Act
 from engine.core.view import CommandReceipt
 from tests.console.sample_desk import ScriptedDesk
+from tests.steady import PATIENCE
 
 MS = 1_000_000
 
@@ -108,7 +109,7 @@ def test_a_kill_without_receipt_goes_by_the_kill_file_after_250_ms() -> None:
     assert bench.said(after_ms=249) == "~ kill sent, waiting for the desk"
     assert bench.kill_file.calls == 0
     assert bench.said(after_ms=1).startswith("! kill: no receipt within 250 ms; ")
-    assert bench.kill_file.written.wait(5)
+    assert bench.kill_file.written.wait(PATIENCE)
     assert bench.said(after_ms=1000) == "! kill: no receipt within 250 ms; kill file written: /desk/KILL_SWITCH"
     assert bench.kill_file.calls == 1
     bench.receive(CommandReceipt(True, "killed", took_us=900))
@@ -121,7 +122,7 @@ def test_a_kill_the_desk_cannot_take_goes_by_the_kill_file_at_once() -> None:
     bench = Bench()
     bench.desk.broken = True
     bench.errands.send(Act.KILL, "")
-    assert bench.kill_file.written.wait(5)
+    assert bench.kill_file.written.wait(PATIENCE)
     assert bench.said() == "x kill not delivered: the socket is gone; kill file written: /desk/KILL_SWITCH"
 
 
@@ -129,7 +130,7 @@ def test_a_kill_file_that_cannot_be_written_is_said() -> None:
     bench = Bench(KillFile(OSError("disk full")))
     bench.errands.send(Act.KILL, "")
     bench.said(after_ms=300)
-    assert bench.kill_file.written.wait(5)
+    assert bench.kill_file.written.wait(PATIENCE)
     assert "kill file NOT written: disk full" in bench.said()
 
 

@@ -1,6 +1,7 @@
 """An operator's shell: starts desks as real processes, asks and acts with the command line, waits for conditions."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -14,12 +15,15 @@ from typing import Any, Final
 
 import psutil
 
+from engine.session import remote
 from engine.session.home import Home, RunFolder
+from engine.session.remote import NotRunning, Refused
 from store.queries import Queries, open_queries
 from store.records import RunSummary
+from tests.steady import PATIENCE
 
+RUN_SECONDS: Final = 5 * PATIENCE
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 15.0
 EAGER: Final = ("--strategy", "tests.e2e.eager:Eager")
 FIVE: Final = ("--symbols", "BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT,ADAUSDT")
 SPREAD: Final = ("--strategy", "tests.e2e.eager:Spread", *FIVE)
@@ -32,8 +36,8 @@ def environment(**changes: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "TERM": "dumb"} | changes
 
 
-def command(home: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "console", "--home", str(home), *words]
+def command(home: Path, *words: str, program: str = "console") -> list[str]:
+    return [sys.executable, "-m", program, "--home", str(home), *words]
 
 
 def until(true: Callable[[], Any], told: Callable[[], str] = lambda: "", seconds: float = PATIENCE) -> Any:
@@ -48,11 +52,10 @@ def until(true: Callable[[], Any], told: Callable[[], str] = lambda: "", seconds
 class Answer:
     """What a command said, and its exit code."""
 
-    def __init__(self, done: subprocess.CompletedProcess[str], seconds: float) -> None:
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
         self.code = done.returncode
         self.out = done.stdout
         self.err = done.stderr
-        self.seconds = seconds
         assert "Traceback" not in self.out + self.err, self.err
 
     @property
@@ -60,11 +63,10 @@ class Answer:
         return json.loads(self.out)
 
 
-def ask(home: Path, *words: str, **variables: str) -> Answer:
+def ask(home: Path, *words: str, program: str = "tests.e2e.patient", **variables: str) -> Answer:
     """Run a command to its end; the longest replays a month."""
-    began = time.monotonic()
     done = subprocess.run(
-        command(home, *words),
+        command(home, *words, program=program),
         capture_output=True,
         text=True,
         env=environment(**variables),
@@ -73,7 +75,14 @@ def ask(home: Path, *words: str, **variables: str) -> Answer:
         timeout=300,
         check=False,
     )
-    return Answer(done, time.monotonic() - began)
+    return Answer(done)
+
+
+def status_of(home: Home) -> dict[str, Any]:
+    """What `nightdesk status --json` prints of a running desk, without a process for each look; {} if none answers."""
+    with contextlib.suppress(NotRunning, Refused):
+        return remote.status(home)
+    return {}
 
 
 class RunningDesk:
@@ -115,21 +124,17 @@ class RunningDesk:
         self.until(lambda: text in self.said)
 
     def status(self) -> dict[str, Any]:
-        """`nightdesk status --json` of this desk."""
-        found: dict[str, Any] = ask(self.home.root, "status", "--json").json
-        return found
+        """As it is now."""
+        return self.until_status(lambda _: True)
 
     def until_status(self, true: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        """Ask until the status is as wanted."""
+        """Look until the status is as wanted."""
         found: dict[str, Any] = {}
 
         def looked() -> bool:
             nonlocal found
-            answer = ask(self.home.root, "status", "--json")
-            if answer.code:
-                return False
-            found = answer.json
-            return bool(true(found))
+            found = status_of(self.home)
+            return bool(found and true(found))
 
         until(looked, lambda: f"{found}\n{self.said}")
         return found
@@ -150,8 +155,8 @@ class RunningDesk:
         self.process.wait()
         until_gone(children)
 
-    def ended(self, seconds: float = PATIENCE) -> int:
-        """Wait for the end; the exit code. There is never a traceback."""
+    def ended(self, seconds: float = RUN_SECONDS) -> int:
+        """Wait for the end, perhaps of hours at full speed; the exit code. There is never a traceback."""
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:

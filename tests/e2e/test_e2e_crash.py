@@ -115,6 +115,7 @@ def assert_all_is_settled(desk: RunningDesk) -> None:
     assert {order.state for order in books.orders} <= ENDED
     assert all(signal.state for signal in books.signals)
     made = sum(fill.realized - fill.fee for fill in books.fills)
+    made -= sum(summary(desk.home, run.run_id).funding for run in books.runs)
     assert money.parse(desk.report["ending_equity"]) == CAPITAL + made
     assert check(desk.report, summary(desk.home)) == []
 

@@ -161,7 +161,7 @@ def test_a_lock_held_for_a_second_is_waited_for(start: StartDesk, tmp_path: Path
 
 def assert_gets_out_and_comes_back(desk: RunningDesk, start: StartDesk, root: Path) -> None:
     """A desk that cannot write its journal ends flat with what it knows; the next start has all of it."""
-    assert desk.ended(60) in (0, 1), desk.said
+    assert desk.ended() in (0, 1), desk.said
     again = start(*EAGER, *TWO)
     again.until_running()
     assert_nothing_is_doubled(again)
@@ -188,7 +188,7 @@ def test_a_lock_held_for_longer_than_the_desk_waits_is_survived(start: StartDesk
         desk.until(lambda: "SQLITE_BUSY" in desk.home.system_log.read_text(), 30)
         killed = ask(tmp_path, "kill", "--json")
         assert killed.code == 0
-    assert desk.ended(60) in (0, 1), desk.said
+    assert desk.ended() in (0, 1), desk.said
     latched = ask(tmp_path, "status", "--json").json
     assert latched["kill_latched"]
     assert verify_file(desk.home.database).is_good
@@ -245,14 +245,14 @@ def test_a_full_disk_stops_entries_and_nothing_else(small_disk: Path) -> None:
         fill_up(small_disk / "paper")  # the room the ballast gave back
         killed = ask(small_disk, "kill", "--json")
         assert killed.code in (0, 4), killed.err  # 4: it had got out already, and the next start is killed
-        assert desk.ended(60) in (0, 1), desk.said
+        assert desk.ended() in (0, 1), desk.said
         refused = ask(small_disk, "run", "--headless", "--duration", "1s")
         assert refused.code == 1, refused.err
         assert "full" in refused.err or "space" in refused.err.lower(), refused.err
         filler.unlink()
         (small_disk / "paper" / "filler").unlink()
         again = RunningDesk(small_disk, "--duration", "1s", *EAGER, *TWO, **tight)
-        assert again.ended(30) == 0, again.said
+        assert again.ended() == 0, again.said
         assert again.report["signals"]["total"] == again.report["signals"]["REJECTED_BY_CIRCUIT_BREAKER"]
         assert Books(again.home).held() == {}
         assert ask(small_disk, "status", "--json").json["kill_latched"]

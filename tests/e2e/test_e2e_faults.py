@@ -84,7 +84,7 @@ def test_without_descriptors_a_kill_still_works(start: StartDesk, tmp_path: Path
     time.sleep(1)
     killed = ask(tmp_path, "kill", "--json")
     assert killed.code == 0, killed.err
-    assert desk.ended(30) in (0, 1), desk.said
+    assert desk.ended() in (0, 1), desk.said
     assert ask(tmp_path, "status", "--json").json["kill_latched"]
     assert verify_file(desk.home.database).is_good
     assert Books(desk.home).held() == {}
@@ -103,7 +103,7 @@ def test_a_venue_that_stands_still_in_mid_order_leaves_no_doubt(start: StartDesk
     fills = len(Books(desk.home).fills)
     desk.until(lambda: len(Books(desk.home).fills) > fills, 60)
     assert ask(tmp_path, "stop").code == 0
-    assert desk.ended(30) == 0, desk.said
+    assert desk.ended() == 0, desk.said
     assert desk.report["problems"] == []
     books = Books(desk.home)
     assert books.held() == {}
@@ -118,11 +118,11 @@ def test_a_venue_killed_in_mid_order_leaves_whole_books_and_a_desk_that_obeys(st
     venue.kill()
     desk.until_status(lambda status: {block["reason"] for block in status["blocks"]} >= {"stale_data"})
     assert ask(tmp_path, "stop").code == 0
-    desk.ended(30)
+    desk.ended()
     assert desk.report["reason"] == "operator_stop"
     assert_memory_is_whole(desk.home)
     again = start("--duration", "2s", *EAGER, *TWO)
-    assert again.ended(30) == 0, again.said
+    assert again.ended() == 0, again.said
     assert_memory_is_whole(again.home)
 
 

@@ -13,6 +13,7 @@ from engine.review.report import check
 from engine.session.stream import NAMES
 from tests.e2e.conftest import StartDesk
 from tests.e2e.shell import EAGER, FIVE, RunningDesk, ask, summary
+from tests.steady import PATIENCE
 
 pytestmark = pytest.mark.e2e
 
@@ -84,7 +85,7 @@ def test_a_run_of_five_seconds_leaves_everything_it_promises(start: StartDesk) -
     assert_report_is_whole(report)
     assert (report["status"], report["reason"], report["exit_code"]) == ("success", "duration_complete", 0)
     assert (report["env"], report["clock"], report["source"]) == ("paper", "wall", "generated")
-    assert 5 <= report["duration_seconds"] < 10
+    assert 5 <= report["duration_seconds"] < PATIENCE
     assert report["trades"] > 0
     assert report["problems"] == []
     assert check(report, summary(desk.home)) == []
@@ -107,7 +108,7 @@ def test_a_finished_run_replays_and_verifies(start: StartDesk, tmp_path: Path) -
     assert desk.ended() == 0
     report = desk.report
     assert report["clock"] == "scaled"
-    assert 120 <= report["duration_seconds"] < 300
+    assert 120 <= report["duration_seconds"] < 60 * PATIENCE
     replayed = ask(tmp_path, "replay", "latest", "--verify", "--json")
     assert replayed.code == 0
     assert replayed.json["same"]
@@ -116,8 +117,10 @@ def test_a_finished_run_replays_and_verifies(start: StartDesk, tmp_path: Path) -
     assert ask(tmp_path, "audit", "verify").code == 0
 
 
-def test_the_venues_own_broker_fills_and_the_books_agree(start: StartDesk) -> None:
-    desk = start("--duration", "3s", "--broker", "venue", *EAGER, *FIVE)
+def test_the_venues_own_broker_fills_and_the_books_agree(start: StartDesk, tmp_path: Path) -> None:
+    desk = start("--broker", "venue", *EAGER, *FIVE)
+    desk.until_status(lambda status: status["positions"])
+    assert ask(tmp_path, "stop").code == 0
     assert desk.ended() == 0
     report = desk.report
     assert report["broker"] == "venue"

@@ -26,6 +26,7 @@ from engine.session.control import ControlServer
 from engine.session.home import Home
 from engine.session.lock import DeskLock, Holder
 from engine.session.ports import CommandRequest
+from tests.steady import PATIENCE
 
 E8 = 100_000_000
 NOW_NS = 1_795_244_902_000_000_000
@@ -152,8 +153,8 @@ def serving_in_a_thread(tmp_path: Path, desk: FakeDesk) -> Iterator[Home]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert ready.wait(5)
+        assert ready.wait(PATIENCE)
         yield found[0]
     finally:
         over.set()
-        thread.join(5)
+        thread.join(PATIENCE)

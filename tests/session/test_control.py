@@ -21,6 +21,7 @@ from engine.session.ports import CommandRequest
 from engine.session.remote import Connection, NotRunning, RemoteDesk, Unconfirmed
 from engine.session.status import latched_ns, rearm_token, status_json, stopped_json
 from tests.session.desk_double import NOW_NS, FakeDesk, a_view, killed, serving
+from tests.steady import PATIENCE
 
 
 async def hang_up(writer: asyncio.StreamWriter) -> None:
@@ -36,7 +37,7 @@ async def lines(home: Home, *requests: bytes, count: int = 1) -> list[dict[str, 
         writer.write(request)
     answers = []
     for _ in range(count):
-        line = await asyncio.wait_for(reader.readline(), 5)
+        line = await asyncio.wait_for(reader.readline(), PATIENCE)
         if not line:
             break
         answers.append(json.loads(line))
@@ -45,7 +46,7 @@ async def lines(home: Home, *requests: bytes, count: int = 1) -> list[dict[str, 
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - the condition belongs to another thread or task
             await asyncio.sleep(0.002)
 

@@ -1,5 +1,6 @@
 """What fails for good waits as a letter, on record, until it is done or discarded; orders cannot become one."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from engine.session.dead_letters import (
     operations_on,
 )
 from engine.session.plan import Policy
+from engine.session.session import Session
 from store.desk import Store, open_store
 from store.errors import DiskFull, StoreError
 from store.letters import read_letters
@@ -153,8 +155,18 @@ def test_a_backup_that_fails_ends_nothing_and_the_next_one_ends_its_letter(
     monkeypatch.setattr(Store, "backup", backup)
     monkeypatch.setattr("engine.session.dead_letters.wait_exponential", lambda _: wait_none())
     rig = DeskRig(tmp_path)
-    code, report = rig.run(1_800, policy=Policy(duration_ns=1_800 * SECOND, checkpoint_ns=1_000_000, backup_ns=1))
-    assert (code, report["reason"]) == (0, "duration_complete")
+
+    def is_done() -> bool:
+        return [one.state for one in read_letters(rig.home.database)] == [LetterState.DONE]
+
+    async def stop_once_done(session: Session) -> None:
+        while len(asked) <= ATTEMPTS or not is_done():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        session.stop("done")
+
+    policy = Policy(checkpoint_ns=1_000_000, backup_ns=1)
+    code, report = rig.run(1_000_000, meddle=stop_once_done, policy=policy)
+    assert (code, report["reason"]) == (0, "done")
     assert [one["fingerprint"] for one in report["errors"]] == ["DiskFull at backup: backup failed: no space left"]
     assert [(one.state, one.attempts) for one in read_letters(rig.home.database)] == [(LetterState.DONE, ATTEMPTS)]
     assert rig.home.backup.exists()

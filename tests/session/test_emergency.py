@@ -30,6 +30,7 @@ from store.desk import Store, open_store
 from store.recovery import verify_file
 from tests.session.deskrig import DeskRig
 from tests.session.toymarket import ToyMarket
+from tests.steady import PATIENCE
 from tests.store.making import batch, one_of_each, run_started
 
 
@@ -158,7 +159,7 @@ def fill_up(session: Session) -> None:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
 
-    store.journal.perform(fill).result(5)
+    store.journal.perform(fill).result(PATIENCE)
 
 
 def rows(rig: DeskRig, sql: str) -> list[Any]:
@@ -259,11 +260,12 @@ def test_rearming_a_running_desk_ends_the_file_that_stood_for_the_latch(tmp_path
     async def rearm(session: Session) -> None:
         while (view := session.view()) is None or not view.kill_latched:  # noqa: ASYNC110
             await asyncio.sleep(0)
-        session.command(CommandRequest(Act.REARM, "tui", "ann", "checked"))
+        await asyncio.wrap_future(session.command(CommandRequest(Act.REARM, "tui", "ann", "checked")))
+        session.stop("the latch is lifted")
 
     rig = DeskRig(tmp_path)
     rig.home.latch_file.touch()
-    rig.run(3_000, meddle=rearm)
+    rig.run(LONG, meddle=rearm)
     assert not rig.home.latch_file.exists()
     assert rows(rig, "SELECT latched FROM kill_changes ORDER BY row") == [(1,), (0,)]
 

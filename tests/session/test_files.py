@@ -4,7 +4,7 @@ import errno
 import gzip
 import os
 import stat
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 from engine.session import files
 from engine.session.files import Appender, LineFile, pack, replace_file
+from tests.steady import PATIENCE
 
 
 class Disk:
@@ -102,11 +103,9 @@ def test_a_line_file_writes_by_itself_and_whole_at_the_end(tmp_path: Path, monke
     path = tmp_path / "lines"
     file = LineFile(path)
     file.put(b"first\n")
-    flushed = threading.Event()
-    for _ in range(500):
-        if path.stat().st_size:
-            break
-        flushed.wait(0.01)
+    until_s = time.monotonic() + PATIENCE
+    while not path.stat().st_size and time.monotonic() < until_s:
+        time.sleep(0.01)
     assert path.read_bytes() == b"first\n"
     for n in range(1_000):
         file.put(b"%d\n" % n)

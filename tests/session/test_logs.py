@@ -17,6 +17,7 @@ from engine.session.files import Appender
 from engine.session.logs import JsonFormatter, SensitiveDataFilter, SystemLog, log_stray_errors
 from engine.session.scrub import Scrubber
 from engine.session.secret import Secret
+from tests.steady import PATIENCE
 
 CANARY = "canary-7f3a9b2c1d"
 scrubber = Scrubber([CANARY, Secret("multi\nline-secret-value")])
@@ -150,7 +151,7 @@ def test_a_rename_that_fails_lets_the_file_grow_and_loses_nothing(path: Path, mo
 def test_a_full_queue_costs_lines_and_never_time(path: Path) -> None:
     with SystemLog(path, "paper", queue_max=10) as system:
         held = threading.Event()
-        system._rotating.emit = lambda record: held.wait(5)  # type: ignore[method-assign,assignment]
+        system._rotating.emit = lambda record: held.wait(PATIENCE)  # type: ignore[method-assign,assignment]
         for n in range(50):
             logging.getLogger("v").info("line %d", n)
         assert system.lost >= 39

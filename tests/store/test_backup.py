@@ -16,10 +16,10 @@ from tests.store.making import batch, desk, quotes
 def traded(folder: Path, *, backed_up_at: int = 100, inputs: int = 130) -> Path:
     """A closed desk of `inputs` inputs whose backup holds the first `backed_up_at`."""
     store = desk(folder, threaded=True)
-    store.journal.commit(batch(1, backed_up_at, snapshot=b"s")).result(5)
-    store.journal.latch(True, "test").result(5)
+    store.journal.commit(batch(1, backed_up_at, snapshot=b"s")).result()
+    store.journal.latch(True, "test").result()
     store.backup()
-    store.journal.commit(batch(backed_up_at + 1, inputs - backed_up_at)).result(5)
+    store.journal.commit(batch(backed_up_at + 1, inputs - backed_up_at)).result()
     store.close()
     return store.path
 
@@ -32,9 +32,9 @@ def overwrite(path: Path, offset: int, count: int) -> None:
 
 def test_a_backup_is_one_whole_file_of_its_moment(tmp_path: Path) -> None:
     store = desk(tmp_path, threaded=True)
-    store.journal.commit(batch(1, 10)).result(5)
+    store.journal.commit(batch(1, 10)).result()
     made = store.backup()
-    store.journal.commit(batch(11, 10)).result(5)
+    store.journal.commit(batch(11, 10)).result()
     assert (made.rows, made.inputs, made.size_bytes) == (2, 10, made.path.stat().st_size)
     assert verify_file(made.path).inputs == 10
     assert store.backup().inputs == 20
@@ -171,7 +171,7 @@ def test_a_backup_runs_while_the_desk_writes(tmp_path: Path) -> None:
         if n % 50 == 25:
             made = store.backup()
             assert verify_file(made.path).is_good
-    assert all(future.result(5) for future in futures)
+    assert all(future.result() for future in futures)
     assert isinstance(store.journal.failure, StoreError | None)
     store.close()
     assert store.verify().inputs == 10_000

@@ -12,6 +12,7 @@ from engine.session.ports import Batch
 from store import writer as writer_module
 from store.desk import Store
 from store.errors import DiskFull, OutcomeUnknown, StoreError
+from tests.steady import PATIENCE
 from tests.store.making import T0, batch, desk, ended, one_of_each, quotes, raised, round_trip
 
 
@@ -31,7 +32,7 @@ def rows(store: Store, sql: str) -> list[tuple[object, ...]]:
 
 
 def test_a_batch_is_one_block_and_a_row_a_fact(store: Store) -> None:
-    committed = store.journal.commit(batch(1, 10, round_trip(10))).result(5)
+    committed = store.journal.commit(batch(1, 10, round_trip(10))).result()
     kinds = [kind for (kind,) in rows(store, "SELECT kind FROM journal ORDER BY id")]
     assert kinds == [
         *("run", "block", "signal_raised", "order_changed", "fill_booked", "fill_booked", "order_changed"),
@@ -43,7 +44,7 @@ def test_a_batch_is_one_block_and_a_row_a_fact(store: Store) -> None:
 
 def test_batches_commit_in_the_order_given(store: Store) -> None:
     futures = [store.journal.commit(batch(1 + 5 * n, 5)) for n in range(200)]
-    heads = [future.result(5).rows for future in futures]
+    heads = [future.result().rows for future in futures]
     assert heads == sorted(heads)
     assert [row for (row,) in rows(store, "SELECT seq FROM journal WHERE kind = 'block' ORDER BY id")] == [
         1 + 5 * n for n in range(200)
@@ -51,42 +52,42 @@ def test_batches_commit_in_the_order_given(store: Store) -> None:
 
 
 def test_a_batch_out_of_sequence_is_refused_and_ends_the_journal(store: Store) -> None:
-    store.journal.commit(batch(1, 5)).result(5)
+    store.journal.commit(batch(1, 5)).result()
     with pytest.raises(OutcomeUnknown, match="begins with input 7"):
-        store.journal.commit(batch(7, 5)).result(5)
+        store.journal.commit(batch(7, 5)).result()
     with pytest.raises(OutcomeUnknown):
-        store.journal.commit(batch(6, 5)).result(5)
+        store.journal.commit(batch(6, 5)).result()
     assert store.journal.failure is not None
     assert store.verify().inputs == 5
 
 
 def test_a_fact_the_schema_refuses_takes_its_whole_batch_along(store: Store) -> None:
-    store.journal.commit(batch(1, 5, [(5, raised())])).result(5)
+    store.journal.commit(batch(1, 5, [(5, raised())])).result()
     silent = ended(state=TerminalState.REJECTED_BY_HEAT, reason=ReasonCode.HEAT, text=" ")
     with pytest.raises(OutcomeUnknown):
-        store.journal.commit(batch(6, 5, [(6, raised("s2")), (7, silent)])).result(5)
+        store.journal.commit(batch(6, 5, [(6, raised("s2")), (7, silent)])).result()
     assert rows(store, "SELECT signal_id FROM signals") == [("s1",)]
     assert store.verify().is_good
 
 
 @pytest.mark.parametrize("second", [raised(), ended()])
 def test_nothing_happens_to_a_signal_twice(store: Store, second: object) -> None:
-    store.journal.commit(batch(1, 1, [(1, raised()), (1, ended())])).result(5)
+    store.journal.commit(batch(1, 1, [(1, raised()), (1, ended())])).result()
     with pytest.raises(OutcomeUnknown, match="UNIQUE"):
-        store.journal.commit(batch(2, 1, [(2, second)])).result(5)  # type: ignore[list-item]
+        store.journal.commit(batch(2, 1, [(2, second)])).result()  # type: ignore[list-item]
 
 
 def test_a_fill_is_booked_once(store: Store) -> None:
     """FV-03."""
-    store.journal.commit(batch(1, 1, round_trip(1))).result(5)
+    store.journal.commit(batch(1, 1, round_trip(1))).result()
     with pytest.raises(OutcomeUnknown, match="UNIQUE"):
-        store.journal.commit(batch(2, 1, [(2, round_trip(1)[2][1])])).result(5)
+        store.journal.commit(batch(2, 1, [(2, round_trip(1)[2][1])])).result()
 
 
 def test_the_latch_is_remembered_until_it_is_rearmed(tmp_path: Path) -> None:
     for latched in (True, False, True):
         store = desk(tmp_path, threaded=True)
-        store.journal.latch(latched, "operator").result(5)
+        store.journal.latch(latched, "operator").result()
         store.close()
         store = desk(tmp_path)
         assert store.recovered.kill_latched is latched
@@ -95,11 +96,11 @@ def test_the_latch_is_remembered_until_it_is_rearmed(tmp_path: Path) -> None:
 
 def test_a_kill_the_core_recorded_latches_too_and_only_a_rearm_lifts_it(tmp_path: Path) -> None:
     store = desk(tmp_path)
-    store.journal.commit(batch(1, 1, one_of_each(1))).result(5)
+    store.journal.commit(batch(1, 1, one_of_each(1))).result()
     store.close()
     store = desk(tmp_path)
     assert store.recovered.kill_latched
-    store.journal.latch(False, "confirmed").result(5)
+    store.journal.latch(False, "confirmed").result()
     store.close()
     store = desk(tmp_path)
     assert not store.recovered.kill_latched
@@ -116,7 +117,7 @@ class HeldWriter:
 
         def held(writer: writer_module.JournalWriter, batches: list[Batch]) -> object:
             self.entered.set()
-            assert self.go.wait(10)
+            assert self.go.wait(PATIENCE)
             return write(writer, batches)
 
         monkeypatch.setattr(writer_module.JournalWriter, "write", held)
@@ -126,12 +127,12 @@ def test_the_latch_goes_ahead_of_waiting_batches(tmp_path: Path, monkeypatch: py
     held = HeldWriter(monkeypatch)
     store = desk(tmp_path, threaded=True)
     store.journal.commit(batch(1, 1))
-    assert held.entered.wait(5)
+    assert held.entered.wait(PATIENCE)
     last = [store.journal.commit(batch(2 + n, 1)) for n in range(5)][-1]
     latch = store.journal.latch(True, "kill")
     held.go.set()
-    latch.result(5)
-    last.result(5)
+    latch.result()
+    last.result()
     kinds = [kind for (kind,) in rows(store, "SELECT kind FROM journal ORDER BY id")]
     assert kinds == ["run", "block", "latch", "block", "block", "block", "block", "block"]
     store.close()
@@ -145,7 +146,7 @@ def test_commit_blocks_while_the_queue_is_full(tmp_path: Path, monkeypatch: pyte
     journal = store.journal
     journal._queue_max = 2  # type: ignore[union-attr]
     journal.commit(batch(1, 1))
-    assert held.entered.wait(5)
+    assert held.entered.wait(PATIENCE)
     journal.commit(batch(2, 1))
     journal.commit(batch(3, 1))
     accepted = threading.Event()
@@ -159,7 +160,7 @@ def test_commit_blocks_while_the_queue_is_full(tmp_path: Path, monkeypatch: pyte
     other.start()
     assert not accepted.wait(0.05)
     held.go.set()
-    other.join(5)
+    other.join(PATIENCE)
     assert accepted.is_set()
     store.close()
     assert store.verify().inputs == 4
@@ -185,29 +186,29 @@ def test_an_accepted_batch_cannot_be_cancelled(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_fails_the_future_and_everything_after_it(store: Store) -> None:
-    store.journal.commit(batch(1, 10)).result(5)
+    store.journal.commit(batch(1, 10)).result()
     connection = store._connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 4}").fetchone()
     facts = [(11, raised(f"s{n}")) for n in range(200)]
     with pytest.raises(OutcomeUnknown) as caught:
-        store.journal.commit(batch(11, 10, facts)).result(5)
+        store.journal.commit(batch(11, 10, facts)).result()
     assert isinstance(caught.value.cause, DiskFull)
     with pytest.raises(OutcomeUnknown):
-        store.journal.commit(batch(11, 10)).result(5)
+        store.journal.commit(batch(11, 10)).result()
     assert isinstance(store.journal.failure, DiskFull)
     assert store.verify().inputs == 10
 
 
 def test_the_latch_is_written_after_a_full_disk_once_there_is_room(store: Store) -> None:
-    store.journal.commit(batch(1, 10)).result(5)
+    store.journal.commit(batch(1, 10)).result()
     connection = store._connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone()
     with pytest.raises(OutcomeUnknown):
-        store.journal.commit(batch(11, 10, [(11, raised(f"s{n}")) for n in range(200)])).result(5)
+        store.journal.commit(batch(11, 10, [(11, raised(f"s{n}")) for n in range(200)])).result()
     connection.execute(f"PRAGMA max_page_count = {pages + 100}").fetchone()
-    store.journal.latch(True, "kill on a full disk").result(5)
+    store.journal.latch(True, "kill on a full disk").result()
     checked = store.verify()
     assert checked.is_good
     assert rows(store, "SELECT kind FROM journal ORDER BY id DESC LIMIT 1") == [("latch",)]
@@ -215,7 +216,7 @@ def test_the_latch_is_written_after_a_full_disk_once_there_is_room(store: Store)
 
 def test_a_commit_that_raises_leaves_the_outcome_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = desk(tmp_path)
-    store.journal.commit(batch(1, 3)).result(5)
+    store.journal.commit(batch(1, 3)).result()
     load = writer_module.JournalWriter._write_batch
 
     def durable_and_yet_raising(writer: writer_module.JournalWriter, work: Batch) -> None:
@@ -225,7 +226,7 @@ def test_a_commit_that_raises_leaves_the_outcome_to_the_file(tmp_path: Path, mon
 
     monkeypatch.setattr(writer_module.JournalWriter, "_write_batch", durable_and_yet_raising)
     with pytest.raises(OutcomeUnknown):
-        store.journal.commit(batch(4, 3)).result(5)
+        store.journal.commit(batch(4, 3)).result()
     monkeypatch.undo()
     store.close()
     store = desk(tmp_path)
@@ -235,13 +236,13 @@ def test_a_commit_that_raises_leaves_the_outcome_to_the_file(tmp_path: Path, mon
 
 
 def test_a_report_is_kept_in_the_run_and_a_wrong_one_is_refused_alone(store: Store) -> None:
-    store.journal.commit(batch(1, 1)).result(5)
-    store.record_report("run-1", '{"net_pnl": "1.5"}').result(5)
+    store.journal.commit(batch(1, 1)).result()
+    store.record_report("run-1", '{"net_pnl": "1.5"}').result()
     assert rows(store, "SELECT report FROM runs") == [('{"net_pnl": "1.5"}',)]
     for run_id, report in (("run-9", "{}"), ("run-1", "no json")):
         with pytest.raises(StoreError):
-            store.record_report(run_id, report).result(5)
-    store.journal.commit(batch(2, 1)).result(5)
+            store.record_report(run_id, report).result()
+    store.journal.commit(batch(2, 1)).result()
     assert store.verify().is_good
 
 
@@ -258,8 +259,8 @@ def test_the_same_batches_make_the_same_chain(tmp_path: Path) -> None:
 
 
 def test_a_batch_without_inputs_keeps_its_facts_and_snapshot(store: Store) -> None:
-    store.journal.commit(Batch("run-1", 1, [], [], T0, b"at start")).result(5)
-    store.journal.commit(batch(1, 3)).result(5)
+    store.journal.commit(Batch("run-1", 1, [], [], T0, b"at start")).result()
+    store.journal.commit(batch(1, 3)).result()
     start, inputs = store.run_inputs("run-1")
     assert start is not None
     assert (start.state, start.seq) == (b"at start", 0)
@@ -279,6 +280,6 @@ def test_commit_blocks_while_too_many_inputs_wait(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("text", ["s'); DROP TABLE journal; --", "a' OR '1'='1", '"; DELETE FROM desk; --', "%_"])
 def test_what_looks_like_sql_is_text(store: Store, text: str) -> None:
     """FS-12."""
-    store.journal.commit(batch(1, 2, [(1, raised(text, symbol=text))])).result(5)
+    store.journal.commit(batch(1, 2, [(1, raised(text, symbol=text))])).result()
     assert rows(store, "SELECT signal_id, symbol FROM signals") == [(text, text)]
     assert store.verify().is_good

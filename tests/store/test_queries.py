@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -16,10 +17,11 @@ from engine.core.words import ReasonCode, TerminalState
 from store import queries, statements
 from store.desk import Store
 from store.errors import Unwritable
-from store.queries import QueryTooLong, open_queries
+from store.queries import PAGE_MAX, QueryTooLong, open_queries
 from store.records import EventRecord
 from store.recovery import UnknownRun
 from store.searches import NEWEST, Search, statement
+from tests.steady import PATIENCE
 from tests.store.making import T0, batch, desk, ended, mark, one_of_each, order, raised, round_trip, run_started
 
 
@@ -119,10 +121,10 @@ async def test_an_unknown_run_and_a_missing_file_are_named(store: Store, tmp_pat
 
 async def test_a_query_that_takes_too_long_is_stopped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """FD-15."""
-    monkeypatch.setattr(queries, "READ_SECONDS_MAX", 0.05)
     endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE i < ?"
     async with open_queries(store.path) as reader:
-        with pytest.raises(QueryTooLong):
+        with monkeypatch.context() as hurry, pytest.raises(QueryTooLong):
+            hurry.setattr(queries, "READ_SECONDS_MAX", 0.05)
             await reader._rows(endless, 10**15)
         assert len(await reader.runs()) == 2
 
@@ -143,39 +145,38 @@ async def test_a_reader_that_fails_or_is_cancelled_leaves_no_thread(store: Store
     with pytest.raises(asyncio.CancelledError):
         await task
     for thread in set(threading.enumerate()) - before:
-        thread.join(5)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
 async def test_readers_never_lock_the_desk_nor_are_locked(tmp_path: Path) -> None:
     """FD-15."""
     store = desk(tmp_path, threaded=True)
-    store.journal.commit(batch(1, 1, round_trip(1))).result(5)
-    written = threading.Event()
+    store.journal.commit(batch(1, 1, round_trip(1))).result()
+    rounds = Counter[int]()
+    written = 1
 
     def write() -> None:
-        for seq in range(2, 302):
-            store.journal.commit(batch(seq, 1, [(seq, raised(f"n{seq}"))])).result(5)
-        written.set()
+        """Some hundred batches, and on until everybody has read a few times meanwhile."""
+        nonlocal written
+        while written < 301 or min(rounds[reader] for reader in range(3)) < 3:
+            written += 1
+            store.journal.commit(batch(written, 1, [(written, raised(f"n{written}"))])).result()
 
-    async def read() -> int:
-        rounds = 0
+    async def read(number: int) -> None:
         async with open_queries(store.path) as reader:
-            while not written.is_set():
+            while writer.is_alive():
                 summary = await reader.run_summary()
                 assert summary.signals_in_flight == summary.signals_total - 1
-                assert len(await reader.signals(1_000)) >= summary.signals_total
-                rounds += 1
-        return rounds
+                assert len(await reader.signals(PAGE_MAX)) >= min(summary.signals_total, PAGE_MAX)
+                rounds[number] += 1
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=write, daemon=True)
     writer.start()
-    rounds = await asyncio.gather(read(), read(), read())
-    writer.join(5)
-    assert min(rounds) > 0
+    await asyncio.gather(*(read(number) for number in range(3)))
     assert store.journal.failure is None
     store.close()
-    assert store.verify().inputs == 301
+    assert store.verify().inputs == written
 
 
 LISTED = {name: sql for name, sql in vars(statements).items() if isinstance(sql, str) and sql.startswith("SELECT")}
