@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.steady import SteadyLoop
+from engine.session import remote
+from tests.steady import PATIENCE, SteadyLoop
 
 MEMORY = Path("/dev/shm")
 
@@ -18,6 +19,12 @@ settings.load_profile("steady")  # how long an example takes says more of the ma
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], SteadyLoop]]:
     """The loop every asynchronous test runs on."""
     return {"steady": SteadyLoop}
+
+
+@pytest.fixture
+def patient_kill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk that takes a kill is heard, however busy the machine, before the kill file is written."""
+    monkeypatch.setattr(remote, "KILL_ANSWER_SECONDS", PATIENCE)
 
 
 @pytest.fixture

@@ -88,12 +88,6 @@ def home(tmp_path: Path) -> Home:
     return Home.at(tmp_path, "paper")
 
 
-@pytest.fixture
-def patient_kill(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A desk that answers is heard, however busy the machine."""
-    monkeypatch.setattr(acts, "KILL_ANSWER_SECONDS", PATIENCE)
-
-
 # --- the surface ---
 
 

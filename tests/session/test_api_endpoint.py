@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -71,7 +71,7 @@ async def post(url: str, body: bytes, **headers: str) -> tuple[int, dict[str, An
         return answer.status, json.loads(await answer.read())
 
 
-async def test_a_signed_kill_reaches_the_desk_with_whence_and_why(tmp_path: Path) -> None:
+async def test_a_signed_kill_reaches_the_desk_with_whence_and_why(tmp_path: Path, patient_kill: None) -> None:
     desk = FakeDesk(a_view())
     async with listening(tmp_path, desk) as (url, _):
         answer = await asyncio.to_thread(send, url, command("kill", "the feed is wrong"))
@@ -113,23 +113,24 @@ async def test_the_same_command_twice_is_obeyed_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "status", "code"),
+    ("told", "headers", "status", "code"),
     [
-        (b"{}", {}, 400, "malformed"),
-        (b"{" * 5000, {}, 413, "too_large"),
-        (msgspec.json.encode(command(key=Secret("x" * 64))), {}, 401, "not_authenticated"),
-        (msgspec.json.encode(command(desk="live")), {}, 403, "wrong_desk"),
-        (msgspec.json.encode(sign(KEY, "kill", "paper", "", 10**18)), {}, 401, "not_fresh"),
-        (msgspec.json.encode(command()), {"Content-Type": "text/plain"}, 400, "malformed"),
-        (msgspec.json.encode(command()), {"Host": "desk.evil.example"}, 403, "not_allowed"),
+        (lambda: msgspec.Raw(b"{}"), {}, 400, "malformed"),
+        (lambda: msgspec.Raw(b"{" * 5000), {}, 413, "too_large"),
+        (lambda: command(key=Secret("x" * 64)), {}, 401, "not_authenticated"),
+        (lambda: command(desk="live"), {}, 403, "wrong_desk"),
+        (lambda: sign(KEY, "kill", "paper", "", 10**18), {}, 401, "not_fresh"),
+        (command, {"Content-Type": "text/plain"}, 400, "malformed"),
+        (command, {"Host": "desk.evil.example"}, 403, "not_allowed"),
     ],
+    ids=["no command", "too long", "another key", "another desk", "long ago", "no JSON", "another host"],
 )
 async def test_what_is_refused_says_why_and_moves_nothing(
-    tmp_path: Path, body: bytes, headers: dict[str, str], status: int, code: str
+    tmp_path: Path, told: Callable[[], object], headers: dict[str, str], status: int, code: str
 ) -> None:
     desk = FakeDesk(a_view())
     async with listening(tmp_path, desk) as (url, home):
-        found, answer = await post(url, body, **headers)
+        found, answer = await post(url, msgspec.json.encode(told()), **headers)
         assert not home.kill_file.exists()
     assert (found, answer["error"]) == (status, code)
     assert desk.asked == []
