@@ -14,6 +14,7 @@ BENCHES: dict[str, str] = {
     "intent": "benchmarks.decision:intend",
     "kill": "benchmarks.decision:kill",
     "audit": "benchmarks.audit:run",
+    "alerts": "benchmarks.alerts:run",
     "bars": "benchmarks.bars:run",
     "wire": "benchmarks.wire:run",
     "start": "benchmarks.session:starting",

@@ -102,7 +102,7 @@ class SignedHead(msgspec.Struct, frozen=True):
 
     Attributes:
         row: The newest row it covers, of kind `head`; its hash covers every row before it.
-        cause: Why it was signed: hour, report, close, restored or pruned.
+        cause: Why it was signed: hour, report, sent, close, restored or pruned.
         key, ed25519: The public key and its signature, hex. Scrubbed outputs mask what goes under the name signature.
     """
 
