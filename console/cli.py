@@ -309,6 +309,22 @@ def kill(ctx: typer.Context, reason: Reason = "") -> None:
 
 
 @app.command(epilog=EVERYWHERE)
+def drill(ctx: typer.Context) -> None:
+    """Try the kill switch: on a paper desk of its own, in every way, with the times it took.
+
+    The desk trades in a temporary folder on the built-in venue; yours is not touched. Exit code 5 when a way of killing
+    did not do what it promises. It takes about a minute.
+
+    \b
+    nightdesk drill
+    nightdesk drill --json | jq '.drills[].flat_ms'
+    """
+    from console.commands import drill as command
+
+    _end(command.drill(_where(ctx)))
+
+
+@app.command(epilog=EVERYWHERE)
 def rearm(
     ctx: typer.Context,
     reason: Reason = "",

@@ -41,7 +41,7 @@ from tests.store.making import T0, raised, round_trip, run_started
 REPO = Path(__file__).parents[2]
 TOP = (
     *("run", "attach", "status", "pause", "resume", "kill", "rearm", "flatten", "reset-breaker", "reconcile", "stop"),
-    *("explain", "errors", "replay", "doctor", "venue"),
+    *("explain", "errors", "replay", "doctor", "venue", "drill"),
 )
 NESTED = (
     *(f"remote {act}" for act in ("kill", "pause", "flatten", "status", "sign", "key")),
