@@ -311,6 +311,7 @@ async def _plan(
         api=config.api,
         metrics=parse_listening(config.control.metrics),
         secrets=_secrets(config),
+        secrets_due=tuple(rotation.text for rotation in config.rotations if rotation.is_due),
         warnings=(
             *market.hours.warnings(market.clock.now_ns()),
             *(rotation.text for rotation in config.rotations if rotation.is_due),

@@ -313,4 +313,5 @@ class AlertKind(StrEnum):
     UNDELIVERED = "undelivered"
     ALERTS_DROPPED = "alerts_dropped"
     SIGNED_HEAD = "signed_head"
+    SECRET_DUE = "secret_due"
     TEST = "test"

@@ -113,5 +113,6 @@ class Plan(msgspec.Struct, frozen=True):
     alerts: AlertsFile | None = None  # None: as the defaults say
     outside: Outside = Outside()  # whom alerts go to, beside alerts.jsonl
     paper_start_day: int | None = None  # first day of the paper period, since 1970; None: none was set
+    secrets_due: tuple[str, ...] = ()  # what is to be said of secrets that are to be changed
     warnings: tuple[str, ...] = ()  # what an operator should know of at the start
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

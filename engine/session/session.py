@@ -291,6 +291,8 @@ class Session:
         shell.running_mono_ns = self._plan.clock.mono_ns()
         shell.phase_text = ""
         shell.alert(AlertKind.RUN_STARTED, started_text(self._plan))
+        for text in self._plan.secrets_due:
+            shell.alert(AlertKind.SECRET_DUE, text)
         self._start_ping()
         await self._supervise(shell)
 

@@ -56,6 +56,7 @@ class DeskRig:
         self.symbols = symbols
         self.volatility: VolatilityIndex | None = None
         self.paper_start_day: int | None = None
+        self.secrets_due: tuple[str, ...] = ()
         self.begins_ns = START_NS  # of the next run's market: books go forward in time
 
     def config(self, **changes: Any) -> CoreConfig:
@@ -128,6 +129,7 @@ class DeskRig:
             source=market,
             volatility=self.volatility,
             paper_start_day=self.paper_start_day,
+            secrets_due=self.secrets_due,
         )
 
 

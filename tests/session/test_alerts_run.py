@@ -208,6 +208,13 @@ def test_an_operation_that_fails_for_good_is_told(tmp_path: Path, monkeypatch: p
     assert (K.DEAD_LETTER, "backup failed: no space left") in told(rig)
 
 
+def test_a_secret_that_is_due_is_told_at_every_start(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    rig.secrets_due = ("WEBHOOK_URL is 80 days old: make a new one every 90 days",)
+    rig.run(60)
+    assert (K.SECRET_DUE, rig.secrets_due[0]) in told(rig)
+
+
 def test_a_run_that_died_is_told_at_the_next_start(tmp_path: Path) -> None:
     rig = DeskRig(tmp_path)
     rig.run(60)

@@ -221,6 +221,12 @@ KINDS: Final[Mapping[K, Words]] = {
         "keep it where the desk cannot reach it: `nightdesk audit verify --heads FILE` proves nothing was cut",
         folds=False,
     ),
+    K.SECRET_DUE: Words(
+        WARNING,
+        "a secret is due to be changed",
+        _NOTHING,
+        "make a new one and write its date into secrets.toml; live refuses one that is too old",
+    ),
     K.TEST: Words(INFO, "test alert", "nothing", "nothing: somebody tried `nightdesk alert test`", folds=False),
 }
 """In the order of docs/alerts.md."""

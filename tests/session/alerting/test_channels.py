@@ -91,6 +91,16 @@ def test_alerts_toml_names_variables_and_files_and_says_what_goes_there(tmp_path
     assert "OPS_URL is not set" in refused(tmp_path, tree=tmp_path)
 
 
+def test_an_address_may_lie_where_secrets_toml_says(tmp_path: Path) -> None:
+    path = tmp_path / "hook"
+    path.write_text(HOOK)
+    path.chmod(0o600)
+    where = tree(tmp_path, "")
+    (where / "paper" / "secrets.toml").write_text(f'env = "paper"\n[WEBHOOK_URL]\nfrom = "file:{path}"\n')
+    config = load("paper", tree=where, variables={}, dotenv=tmp_path / "none")
+    assert [channel.name for channel in config.outside.channels] == ["webhook"]
+
+
 def test_an_address_in_dotenv_needs_a_private_file(tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text(f"WEBHOOK_URL={HOOK}\n")
