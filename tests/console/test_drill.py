@@ -1,34 +1,46 @@
 """The kill drill: what it calls a failure, and that every way works on real desks."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from console.cli import main
 from console.commands.drill import FLAT_MS_MAX, RECORDED_MS_MAX, _judged
-from engine.core.events import Act
+from engine.core.events import Act, FeedEvent
 from engine.core.facts import KillChanged
 from engine.session.ports import CommandRequest
-from engine.session.session import Session
 from store.recovery import run_facts
 from tests.e2e.shell import ask
 from tests.session.deskrig import DeskRig
-from tests.session.test_session import until_positions
+from tests.session.toymarket import ToyMarket
 
 STATUS = {"orders": [1, 2, 3], "positions": [1, 2]}
 MS = 1_000_000
 
 
-async def kill(session: Session) -> None:
-    await until_positions(session)
-    session.command(CommandRequest(Act.KILL, "cli", "ann", "drill"))
+class Killing(ToyMarket):
+    """A market in which the desk is killed as soon as it holds something."""
+
+    def __init__(self, rig: DeskRig) -> None:
+        super().__init__(rig.symbols, 60_000)
+        self._rig = rig
+
+    def events(self, from_ns: int) -> Iterator[Sequence[FeedEvent]]:
+        killed = False
+        for chunk in super().events(from_ns):
+            yield chunk
+            session = self._rig.session
+            if not killed and session._shell is not None and session._shell.open_positions():
+                killed = True
+                session.command(CommandRequest(Act.KILL, "cli", "ann", "drill"))
 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[DeskRig, int]:
     """A killed desk, and when its kill was booked."""
     rig = DeskRig(tmp_path_factory.mktemp("drill"))
-    rig.run(60_000, meddle=kill)
+    rig.run(60_000, source=Killing(rig))
     facts = run_facts(rig.home.database, rig.home.latest.readlink().name)
     (at_ns,) = [fact.at_ns for _, fact in facts if isinstance(fact, KillChanged)]
     return rig, at_ns

@@ -37,7 +37,6 @@ def test_tc11_a_second_session_is_refused_and_changes_nothing(start: StartDesk, 
     second = ask(tmp_path, "run", "--headless", "--duration", "5s", "--json")
     assert second.code == 3
     assert "already" in second.json["error"]
-    assert second.seconds < 30  # 2 s on a machine that has nothing else to do
     assert sorted(path.name for path in desk.home.runs.iterdir()) == runs
     assert ask(tmp_path, "stop").code == 0
     assert desk.ended(60) == 0
