@@ -104,7 +104,7 @@ def test_refused_rows_are_told_by_cause_with_the_place_of_the_first(tmp_path: Pa
 @pytest.mark.parametrize("data", [KLINES, QUOTES], ids=lambda path: path.name)
 def test_recorded_data_over_real_sockets_at_sixty_times_its_pace(start: StartDesk, data: Path) -> None:
     desk = start("--data", str(data), "--speed", "60", *EAGER)
-    desk.until_status(lambda status: status["elapsed_seconds"] >= 120 and status["positions"])
+    desk.until_status(lambda status: status["elapsed_seconds"] >= 120 and status["signals"]["EXECUTED"])
     assert ask(desk.home.root, "stop").code == 0
     assert desk.ended() == 0
     report = desk.report
@@ -116,10 +116,9 @@ def test_recorded_data_over_real_sockets_at_sixty_times_its_pace(start: StartDes
 
 @recorded
 def test_a_raw_socket_capture_over_real_sockets(start: StartDesk) -> None:
-    desk = start("--data", str(CAPTURE), "--speed", "60", *EAGER, NIGHTDESK_BAR="1s")
-    desk.until_status(lambda status: status["elapsed_seconds"] >= 120 and status["positions"])
-    assert ask(desk.home.root, "stop").code == 0
+    desk = start("--data", str(CAPTURE), "--speed", "20", *EAGER, NIGHTDESK_BAR="1s")
     assert desk.ended() == 0
+    assert desk.report["reason"] == "data_complete"
     assert desk.report["trades"] > 0
     assert desk.report["iterations"] > 100
     assert_figures_agree(desk)
