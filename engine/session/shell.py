@@ -373,7 +373,8 @@ class Shell:
     async def show(self) -> None:
         """Show the newest state as soon as it is durable; gives up waiting after `SHOW_SECONDS`."""
         self._viewed_ns = 0
-        self.close_batch()
+        if self.runner.has_facts:
+            self.close_batch()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._durable.wait(), SHOW_SECONDS)
         self.publish()

@@ -69,6 +69,9 @@ async def test_prices_alone_are_shown_at_once_and_written_five_seconds_later(tmp
     assert 4.5 < waits(shell) <= 5
     view = shell.view()
     assert view is not None and view.feeds[0].bid == d(100)
+    await shell.show()  # as every beat does, once a second
+    view = shell.view()
+    assert view is not None and view.feeds[0].bid == d(100) + 2 and not journal.batches
     shell.close_batch()
     assert [len(batch.inputs) for batch in journal.batches] == [3]
 

@@ -114,7 +114,7 @@ def test_a_desk_without_data_beats_and_is_not_healthy(tmp_path: Path) -> None:
 
     def unhealthy(session: Session) -> bool:
         blind.append(ills(session))
-        return bool(blind[-1])
+        return bool(blind[-1]) and " UNHEALTHY " in session.plan.folder.session_log.read_text()  # the beat's line
 
     code, report = rig.run(LONG, source=Slow(rig, dead), meddle=lambda session: until(session, unhealthy))
     assert (code, report["reason"]) == (0, "seen")
