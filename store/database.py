@@ -4,6 +4,7 @@ One connection writes (`open_writer`); any number read through `mode=ro` (`open_
 The settings below are set and read back: a setting SQLite silently ignored would be a promise not kept.
 """
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from store import migrations
 from store.errors import Damaged, NewerSchema, StoreError, Unwritable, WrongEnv, translated
 
@@ -19,6 +22,11 @@ BUSY_MS: Final = 5_000
 WAL_BYTES_MAX: Final = 64 * 1024 * 1024
 # Below this version two connections that write or checkpoint can corrupt a WAL database; the desk has only one.
 SQLITE_FIXED: Final = (3, 51, 3)
+
+# Their locks, and the memory a WAL is shared through, do not reach from one machine to the other.
+NETWORK: Final = frozenset(
+    {"afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"}
+)
 
 _MAC_ONLY: Final[dict[str, int | str]] = {"fullfsync": 1, "checkpoint_fullfsync": 1}
 _PRAGMAS: Final[dict[str, int | str]] = {
@@ -53,9 +61,10 @@ def open_writer(path: Path, env: str, now_ns: int) -> sqlite3.Connection:
     Raises:
         WrongEnv, NewerSchema: it is another desk's, or another program's; the file is left untouched.
         Damaged: it fails SQLite's quick check or is no database of ours.
-        Unwritable, DiskFull: it cannot be opened or written.
+        Unwritable, DiskFull: it cannot be opened or written, or lies on a network file system.
     """
     with translating(path):
+        _refuse_network(path)
         is_new = _create(path)
         connection = sqlite3.connect(
             path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
@@ -138,6 +147,19 @@ def sync_file(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _refuse_network(path: Path) -> None:
+    """What cannot be told is let through: a system without a table of mounts has its files all the same."""
+    place = path.resolve()
+    with contextlib.suppress(OSError):
+        mounts = [m for m in psutil.disk_partitions(all=True) if place.is_relative_to(m.mountpoint)]
+        innermost = max(mounts, key=lambda mount: len(mount.mountpoint), default=None)
+        if innermost is not None and innermost.fstype in NETWORK:
+            raise Unwritable(
+                f"{path} is on a network file system ({innermost.fstype} at {innermost.mountpoint}), where no commit "
+                "can be relied on; give the desk a folder of this machine with --home DIR"
+            )
 
 
 def _create(path: Path) -> bool:

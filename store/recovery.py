@@ -100,9 +100,16 @@ def recover(connection: sqlite3.Connection, path: Path) -> Recovered:
     """Where the desk left off: its newest good snapshot and the inputs after it. The rows these rest on are checked.
 
     Raises:
-        Damaged: a row behind the snapshot is not what was written, or its blocks cannot be read.
+        Damaged: a row behind the snapshot is not what was written, or its blocks cannot be read, or there is no good
+            snapshot and the oldest rows are archived.
     """
     row, seq, state = _newest_snapshot(connection)
+    anchor = newest_anchor(connection)
+    if state is None and anchor is not None:
+        raise Damaged(
+            f"{path}: no state of the core is what was written, and the rows up to {anchor.last_row} that could "
+            "rebuild it are archived"
+        )
     checked = verify(connection, after=row)
     if checked.bad is not None:
         raise Damaged(_sentence(path, checked.bad))

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from engine.session.emergency import BadRecord, BatchKept, Kept, ReportKept, read_kept
+from engine.session.emergency import BadRecord, ReportKept, read_kept
 from engine.session.ports import Batch
 from store.writer import JournalWriter
 
@@ -31,7 +31,8 @@ class Rejoined(msgspec.Struct, frozen=True):
 def rejoin(writer: JournalWriter, database: Path, now_ns: int) -> Rejoined:
     """Commit what the journal lacks of the record beside `database`, note that it was so, and set the record aside.
 
-    A record that cannot be read, or that begins behind the journal's end, is kept aside too, and said.
+    Of a record with a damaged line what stands before that line is read back. A record of which not all could be, or
+    that begins behind the journal's end, is kept aside too, and said.
 
     Raises:
         sqlite3.Error: the journal still cannot be written; the record stays where it is.
@@ -39,10 +40,7 @@ def rejoin(writer: JournalWriter, database: Path, now_ns: int) -> Rejoined:
     path = database.with_name(NAME)
     if not path.exists() or not path.stat().st_size:
         return Rejoined()
-    try:
-        done = _rejoin(writer, read_kept(path))
-    except BadRecord as bad:
-        done = Rejoined(lost=str(bad))
+    done = _rejoin(writer, path)
     if done.lost:
         log.error("the emergency record is not all in the journal: %s", done.lost)
     elif done.inputs:
@@ -52,19 +50,21 @@ def rejoin(writer: JournalWriter, database: Path, now_ns: int) -> Rejoined:
     return done
 
 
-def _rejoin(writer: JournalWriter, kept: list[Kept]) -> Rejoined:
+def _rejoin(writer: JournalWriter, path: Path) -> Rejoined:
     batches = inputs = 0
-    for item in kept:
-        if isinstance(item, ReportKept):
-            writer.write_report(item.run_id, item.report)
-            continue
-        assert isinstance(item, BatchKept)
-        gap = _gap(item.batch, writer.next_seq)
-        if gap:
-            return Rejoined(batches, inputs, gap)
-        if item.batch.first_seq == writer.next_seq:
-            writer.write([item.batch])
-            batches, inputs = batches + 1, inputs + len(item.batch.inputs)
+    try:
+        for item in read_kept(path):
+            if isinstance(item, ReportKept):
+                writer.write_report(item.run_id, item.report)
+                continue
+            gap = _gap(item.batch, writer.next_seq)
+            if gap:
+                return Rejoined(batches, inputs, gap)
+            if item.batch.first_seq == writer.next_seq:
+                writer.write([item.batch])
+                batches, inputs = batches + 1, inputs + len(item.batch.inputs)
+    except BadRecord as bad:
+        return Rejoined(batches, inputs, str(bad))
     return Rejoined(batches, inputs)
 
 

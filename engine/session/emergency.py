@@ -8,6 +8,7 @@ input twice. A ballast file gives its room back first, because the usual cause i
 
 import contextlib
 import os
+from collections.abc import Iterator
 from concurrent.futures import Future
 from hashlib import sha256
 from pathlib import Path
@@ -101,18 +102,18 @@ class Emergency:
 _DECODER: Final[msgspec.json.Decoder[Kept]] = msgspec.json.Decoder(BatchKept | ReportKept)
 
 
-def read_kept(path: Path) -> list[Kept]:
+def read_kept(path: Path) -> Iterator[Kept]:
     """What an emergency record holds, in order; nothing where there is none. A torn last line was never durable.
 
     Raises:
-        BadRecord: a line before the last one is damaged.
+        BadRecord: at the first line before the last one that is damaged; what comes before it holds.
     """
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        return []
-    lines = raw.split(b"\n")
-    return [_kept(path, number, line) for number, line in enumerate(lines[:-1], start=1)]
+        return
+    for number, line in enumerate(raw.split(b"\n")[:-1], start=1):
+        yield _kept(path, number, line)
 
 
 def _kept(path: Path, number: int, line: bytes) -> Kept:

@@ -887,6 +887,21 @@ def test_the_doctor_finds_a_healthy_place_and_names_what_is_wrong(
     assert nightdesk("doctor", "--fix")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("version", "verdict"), [((3, 40, 1), "warn"), ((3, 51, 2), "warn"), ((3, 51, 3), "ok"), ((3, 52, 0), "ok")]
+)
+def test_the_doctor_warns_of_an_sqlite_with_the_wal_reset_bug(
+    nightdesk: Nightdesk, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int], verdict: str
+) -> None:
+    """FD-22."""
+    monkeypatch.setattr("sqlite3.sqlite_version_info", version)
+    _, out, _ = nightdesk("doctor", "--json")
+    findings = json.loads(out)
+    (found,) = [finding for finding in findings if finding["name"] == "sqlite"]
+    assert found["verdict"] == verdict
+    assert ("WAL fault" in found["text"]) is (verdict == "warn")
+
+
 def test_the_doctor_tells_a_damaged_database_a_wrong_env_and_a_latch(nightdesk: Nightdesk, home: Home) -> None:
     live = Home.at(home.root, "live")
     home.create()

@@ -22,7 +22,17 @@ from engine.core.events import (
     SessionPhase,
     Wake,
 )
-from engine.core.facts import Alert, Cancel, DiscrepancyChanged, Query, ReadAccount, Reconciled, SignalEnded, Submit
+from engine.core.facts import (
+    Alert,
+    Cancel,
+    DiscrepancyChanged,
+    FillBooked,
+    Query,
+    ReadAccount,
+    Reconciled,
+    SignalEnded,
+    Submit,
+)
 from engine.core.reconciliation import CASH_TOLERANCE, POLL_NS, SEEN_MIN
 from engine.core.words import AlertKind, BlockReason, ReasonCode
 from tests.rig import SYMBOL, Rig, d
@@ -234,6 +244,27 @@ def test_at_the_first_sight_the_orders_it_may_come_from_are_asked_about_and_book
     rig.now_ns += LATER + 1
     rig.send(Wake(rig.now_ns))
     assert rig.of(ReadAccount)
+
+
+def test_a_trade_the_venue_takes_back_is_noticed_told_and_stops_entries_until_a_person_adopts_it() -> None:
+    """FV-21. The venue sends no word of it: its books are without the trade, and the fill here stays as it was."""
+    rig = holding()
+    fills = len(rig.of(FillBooked))
+    read(rig, positions=())
+    ((kind, ours, theirs),) = found(rig)
+    assert (kind, d(theirs)) == ("position", 0) and d(ours) > 0
+    assert blocked(rig)
+    (told,) = [alert for alert in rig.of(Alert) if alert.kind is AlertKind.RECONCILIATION]
+    assert SYMBOL in told.text
+    assert len(rig.of(FillBooked)) == fills and rig.engine.state.positions, "nothing is booked on its own"
+    rig.propose()
+    assert rig.of(SignalEnded)[-1].reason_code is ReasonCode.RECONCILIATION
+    change = rig.of(DiscrepancyChanged)[-1]
+    rig.command(Act.RECONCILE, "the venue busted the trade", change.discrepancy_id)
+    assert not rig.engine.state.positions
+    assert len(rig.of(FillBooked)) == fills + 1, "the reversal is an entry of its own"
+    read(rig, 1)
+    assert not blocked(rig)
 
 
 # --- what lifts it ---

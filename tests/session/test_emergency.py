@@ -61,7 +61,7 @@ def test_what_was_kept_is_read_as_it_was(record: Emergency, path: Path) -> None:
     record.commit(second).result()
     record.report("run-1", '{"a":1}')
     record.close()
-    assert same(read_kept(path), [BatchKept(first), BatchKept(second), ReportKept("run-1", '{"a":1}')])
+    assert same(list(read_kept(path)), [BatchKept(first), BatchKept(second), ReportKept("run-1", '{"a":1}')])
     assert (path.stat().st_mode & 0o777, record.batches) == (0o600, 2)
 
 
@@ -71,11 +71,11 @@ def test_a_torn_last_line_was_never_durable_and_a_damaged_one_before_it_is_told(
     record.close()
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    assert same(read_kept(path), [BatchKept(batch(1, 5))])
+    assert same(list(read_kept(path)), [BatchKept(batch(1, 5))])
     for at in (3, 100, len(whole) - 20):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(BadRecord, match=r"emergency\.jsonl:[12]: is not what was written"):
-            read_kept(path)
+            list(read_kept(path))
 
 
 def test_a_line_is_on_the_disk_before_it_counts(record: Emergency, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_a_record_that_was_never_needed_disappears_and_so_does_the_ballast(path:
     assert path.exists() and ballast.stat().st_size == BALLAST_BYTES
     record.close()
     assert not path.exists() and not ballast.exists()
-    assert read_kept(path) == []
+    assert list(read_kept(path)) == []
 
 
 def test_the_ballast_gives_its_room_back_first(path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_desk_whose_journal_fails_closes_its_positions_and_the_next_start_has_
     (told,) = [text for text in report["problems"] if text.startswith("the journal failed")]
     assert "SQLITE_FULL" in told and "emergency.jsonl" in told
     assert not rig.home.ballast.exists()
-    kept = read_kept(rig.home.emergency)
+    kept = list(read_kept(rig.home.emergency))
     assert isinstance(kept[-1], ReportKept)
     in_the_journal = rows(rig, "SELECT count(*) FROM fills")[0][0]
     assert in_the_journal < report["fills_count"]
@@ -299,4 +299,4 @@ def test_a_folder_that_cannot_be_written_keeps_no_batch_out(tmp_path: Path, monk
     record.begin(7, "ab")
     record.commit(batch(1, 3)).result()
     record.close()
-    assert len(read_kept(tmp_path / "emergency.jsonl")) == 1
+    assert len(list(read_kept(tmp_path / "emergency.jsonl"))) == 1

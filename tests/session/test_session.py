@@ -197,6 +197,40 @@ def test_kill_in_the_middle_ends_the_run_flat_and_latches_over_the_next_start(tm
     assert report["signals"]["REJECTED_BY_CIRCUIT_BREAKER"] == report["signals"]["total"] > 0
 
 
+def test_two_consoles_that_contend_are_served_one_by_one_and_a_kill_wins(tmp_path: Path) -> None:
+    """FO-12. Each has a thread of its own; every command is on record with whose it was, in the order it counted."""
+    each = 20
+
+    def console(session: Session, source: str, act: Act) -> list[bool]:
+        requests = [CommandRequest(act, source, "tester", f"{source} {n}") for n in range(each)]
+        return [session.command(request).result(30).accepted for request in requests]
+
+    async def contend(session: Session) -> None:
+        while session.view() is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        answers = await asyncio.gather(
+            asyncio.to_thread(console, session, "one", Act.PAUSE),
+            asyncio.to_thread(console, session, "two", Act.RESUME),
+        )
+        assert [len(answer) for answer in answers] == [each, each]
+        kill, resume = (
+            session.command(CommandRequest(act, source, "tester", "the last word"))
+            for act, source in ((Act.KILL, "one"), (Act.RESUME, "two"))
+        )
+        assert (await asyncio.wrap_future(kill)).accepted
+        await asyncio.wrap_future(resume)
+
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(1_000_000, meddle=contend)
+    assert (code, report["reason"], report["positions_open"]) == (0, "kill_switch", [])
+    told = rows(rig, "SELECT source, act FROM operator_acts WHERE source IN ('one', 'two') ORDER BY row")
+    assert [act for source, act in told if source == "one"] == ["pause"] * each + ["kill"]
+    assert [act for source, act in told if source == "two"] == ["resume"] * (each + 1)
+    store = open_store(rig.home.database, "paper", WallClock())
+    assert store.recovered.kill_latched
+    store.close()
+
+
 def test_a_kill_that_keeps_positions_leaves_their_stops_and_waits_for_nothing(tmp_path: Path) -> None:
     async def kill_soon(session: Session) -> None:
         await until_positions(session)

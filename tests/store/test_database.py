@@ -3,6 +3,7 @@
 import sqlite3
 import stat
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,6 +14,11 @@ from store.desk import open_store
 from store.errors import Damaged, NewerSchema, StoreError, Unwritable, WrongEnv
 from store.recovery import verify_file
 from tests.store.making import T0, batch, desk, round_trip
+
+
+class Mount(NamedTuple):
+    mountpoint: str
+    fstype: str
 
 
 def pragma(connection: sqlite3.Connection, name: str) -> object:
@@ -160,3 +166,23 @@ def test_a_file_moved_away_under_the_desk_is_noticed(tmp_path: Path) -> None:
     store.path.touch()
     assert not store.is_in_place()
     store.close()
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_a_network_file_system_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """FD-23."""
+    mounts = [Mount("/", "ext4"), Mount(str(tmp_path), kind), Mount(str(tmp_path / "local"), "ext4")]
+    monkeypatch.setattr("store.database.psutil.disk_partitions", lambda all: mounts)
+    with pytest.raises(Unwritable, match=rf"network file system \({kind} at {tmp_path}\)"):
+        open_writer(tmp_path / "desk.db", "paper", 1)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "local").mkdir()
+    open_writer(tmp_path / "local" / "desk.db", "paper", 1).close()
+
+
+def test_without_a_table_of_mounts_the_database_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(all: bool) -> list[Mount]:
+        raise PermissionError("/proc/filesystems")
+
+    monkeypatch.setattr("store.database.psutil.disk_partitions", refuse)
+    open_writer(tmp_path / "desk.db", "paper", 1).close()

@@ -94,6 +94,19 @@ def test_a_damaged_record_is_kept_and_told(tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_stands_before_a_damaged_line_is_read_back(tmp_path: Path) -> None:
+    path = kept(tmp_path, FIRST, batch(2, 5), batch(7, 4))
+    lines = path.read_bytes().split(b"\n")
+    lines[1] = lines[1][:-1] + b"]"
+    path.write_bytes(b"\n".join(lines))
+    store = desk(tmp_path)
+    assert f"{NAME}:2: is not what was written" in store.restored_text
+    assert stands(store) == (2, 1)
+    store.close()
+    (aside,) = tmp_path.glob(f"{NAME}.unread-*")
+    assert aside.read_bytes() == b"\n".join(lines)
+
+
 def test_a_kill_in_the_record_is_latched(tmp_path: Path) -> None:
     kill = KillChanged(T0, True, "tui", "ann", "enough")
     kept(tmp_path, FIRST, batch(2, 3, [(2, kill)]))

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.session.clock import VirtualClock
 from store.archives import BadArchive, archives_folder
 from store.audit import Held, proof
 from store.chain import newest_anchor
 from store.database import open_reader
-from store.desk import Store
-from store.errors import StoreError
+from store.desk import Store, open_store
+from store.errors import Damaged, StoreError
 from store.export import export
 from store.heads import heads_path, read_heads
 from store.queries import open_queries
@@ -324,3 +325,18 @@ def test_a_backup_from_after_the_prune_restores_and_counts_what_is_lost(tmp_path
     assert store.recovered.next_seq == 156
     store.close()
     assert proof(store.path).is_good
+
+
+def test_without_a_good_state_a_pruned_journal_is_damaged_and_no_empty_desk(tmp_path: Path) -> None:
+    """The rows that could rebuild the core are in the archive: to begin with nothing would forget its positions."""
+    store = traded(tmp_path)
+    pruned(store)
+    store.backup()
+    store.close()
+    tampered(store.path, "UPDATE snapshots SET state = x'00' WHERE is_start = 0")
+    with pytest.raises(Damaged, match=r"rows up to \d+ that could"):
+        open_store(store.path, "paper", VirtualClock(T0), threaded=False, may_restore=False)
+    store = desk(tmp_path)
+    assert store.restored is not None and "no state of the core" in store.restored_text
+    assert store.recovered.snapshot == b"state 4"
+    store.close()

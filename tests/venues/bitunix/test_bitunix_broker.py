@@ -497,6 +497,20 @@ async def test_a_push_brings_the_fills_once_each(books: Books, broker: BitunixBr
     await seen.stop()
 
 
+async def test_ids_beyond_what_a_float_can_count_stay_apart(books: Books, broker: BitunixBroker) -> None:
+    """FV-23. Also where the venue sends them as bare numbers: as floats these two fills would be one."""
+    await broker.submit(BUY)
+    seen = Collector(broker.events())
+    books.put("run-1-1", status="FILLED", tradeQty="0.5")
+    for number, qty in ((2**53, "0.2"), (2**53 + 1, "0.3")):
+        books.fill("run-1-1", str(number), qty)
+        books.trades[-1]["tradeId"] = number
+    await books.push("run-1-1")
+    await seen.until(lambda: len(seen.all) == 2)
+    assert seen.all == [fill("9007199254740992", "0.2"), fill("9007199254740993", "0.3")]
+    await seen.stop()
+
+
 async def test_a_push_of_somebody_elses_order_is_not_ours(books: Books, broker: BitunixBroker) -> None:
     books.put("other")
     await books.push("other")

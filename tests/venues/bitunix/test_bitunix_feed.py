@@ -1,6 +1,8 @@
 """The feed against a scripted venue on loopback: subscribes, pings, survives losses, notices silence, fills holes."""
 
 import asyncio
+import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,11 +11,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from engine.core.config import MINUTE, SECOND
 from engine.core.events import Bar, Book, DataRejected, FeedChanged, FeedHealth, GapDetected
 from engine.core.money import parse
 from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
+from engine.venues.bitunix.link import FRAME_BYTES_MAX
 from engine.venues.bitunix.streams import shares
 from engine.venues.errors import NotSent, RuleRefused, VenueClosed, VenueError, VenueGone
 from tests.venues.bitunix.fakevenue import T0_NS, Collector, FakeVenue, SetClock, book, history_of, kline, venue
@@ -366,4 +370,81 @@ async def test_a_contract_that_cannot_be_traded_is_refused(
     feed = BitunixFeed(fake.rest_url, fake.ws_url, ["BTCUSDT"], SetClock(), QUICK)
     with pytest.raises(error):
         await feed.instruments()
+    await feed.close()
+
+
+@asynccontextmanager
+async def dripping(url: str) -> AsyncIterator[str]:
+    """A way to the venue whose answers come a byte or two at a time, as if every byte were a packet of its own."""
+    target = URL(url)
+    lines: list[asyncio.Task[None]] = []
+
+    async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter, drip: bool) -> None:
+        while data := await source.read(4096):
+            for first in range(0, len(data), 2) if drip else (0,):
+                sink.write(data[first : first + 2] if drip else data)
+                await sink.drain()
+                await asyncio.sleep(0)
+        sink.close()
+
+    async def joined(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert target.host is not None and target.port is not None
+        there, back = await asyncio.open_connection(target.host, target.port)
+        writer.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        lines.append(asyncio.create_task(pass_on(reader, back, drip=False)))
+        lines.append(asyncio.create_task(pass_on(there, writer, drip=True)))
+
+    server = await asyncio.start_server(joined, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield str(target.with_port(port))
+    finally:
+        server.close()
+        for line in lines:
+            line.cancel()
+        await asyncio.gather(*lines, return_exceptions=True)
+
+
+async def test_frames_split_anywhere_or_run_together_are_the_same_messages(fake: FakeVenue) -> None:
+    """FN-07."""
+    async with dripping(fake.ws_url) as slow_url:
+        fake.ws_url = slow_url
+        async with running(fake) as (_, seen, _clock):
+            sent = [book(ts_ns=T0_NS + n * 1_000_000) for n in range(30)]
+            await fake.send(*sent)
+            (connection,) = fake.sockets
+            text = json.dumps(book(ts_ns=T0_NS + SECOND))
+            await connection.send(text[first : first + 7] for first in range(0, len(text), 7))
+            await seen.until(lambda: len(seen.of(Book)) == 31)
+            times = [(found.venue_ns - T0_NS) // 1_000_000 for found in seen.of(Book)]
+            assert times == [*range(30), 1000]
+            assert fake.opened == 1 and not seen.of(DataRejected)
+
+
+async def test_a_giant_frame_ends_its_connection_and_nothing_else(fake: FakeVenue) -> None:
+    """FN-15. A small one cannot grow either: compression is not asked for."""
+    async with running(fake) as (_, seen, _clock):
+        await fake.send(book())
+        await seen.until(lambda: bool(seen.of(Book)))
+        (connection,) = fake.sockets
+        assert connection.request is not None and "Sec-WebSocket-Extensions" not in connection.request.headers
+        await fake.send(" " * (FRAME_BYTES_MAX + 1))
+        await fake.until(lambda: fake.opened == 2 and len(fake.subscribed()) == 2 * len(FeedSettings().channels))
+        assert FeedHealth.DOWN in health(seen)
+        await fake.send(book(ts_ns=T0_NS + SECOND))
+        await seen.until(lambda: len(seen.of(Book)) == 2)
+
+
+async def test_a_name_that_does_not_resolve_proves_that_nothing_was_sent(
+    fake: FakeVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FN-08."""
+
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    feed = BitunixFeed(fake.rest_url, "ws://localhost:1", ["BTCUSDT"], SetClock(), QUICK)
+    with pytest.raises(NotSent, match="name resolution"):
+        await feed.connect()
     await feed.close()
