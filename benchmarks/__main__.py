@@ -15,6 +15,7 @@ BENCHES: dict[str, str] = {
     "kill": "benchmarks.decision:kill",
     "audit": "benchmarks.audit:run",
     "alerts": "benchmarks.alerts:run",
+    "recovery": "benchmarks.recovery:run",
     "bars": "benchmarks.bars:run",
     "wire": "benchmarks.wire:run",
     "start": "benchmarks.session:starting",
