@@ -1,5 +1,6 @@
 """The emergency record goes back into the journal: each input once, and what cannot go is told."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -105,6 +106,36 @@ def test_what_stands_before_a_damaged_line_is_read_back(tmp_path: Path) -> None:
     store.close()
     (aside,) = tmp_path.glob(f"{NAME}.unread-*")
     assert aside.read_bytes() == b"\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("batches", "spoil", "told"),
+    [
+        ([FIRST, batch(2, 5), batch(7, 4)], None, (2, 9, "")),
+        (
+            [FIRST, batch(2, 5), batch(9, 4)],
+            None,
+            (1, 5, "it goes on with input 9, and the journal ends before input 7"),
+        ),
+        ([FIRST, batch(2, 5), batch(7, 4)], 2, (1, 5, "emergency.jsonl:3: is not what was written")),
+    ],
+)
+def test_the_journal_says_how_much_came_back_and_what_is_lacking(
+    tmp_path: Path, batches: list[Batch], spoil: int | None, told: tuple[int, int, str]
+) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(FIRST).result()
+    store.close()
+    path = kept(tmp_path, *batches)
+    if spoil is not None:
+        lines = path.read_bytes().split(b"\n")
+        lines[spoil] = lines[spoil][:-1] + b"]"
+        path.write_bytes(b"\n".join(lines))
+    store = desk(tmp_path)
+    (body,) = store._connection.execute("SELECT body FROM journal WHERE kind = 'rejoined'").fetchone()
+    store.close()
+    noted = json.loads(body)
+    assert (noted["batches"], noted["inputs"], noted["lost"].removeprefix(f"{tmp_path}/")) == told
 
 
 def test_a_kill_in_the_record_is_latched(tmp_path: Path) -> None:
