@@ -16,6 +16,7 @@ BENCHES: dict[str, str] = {
     "audit": "benchmarks.audit:run",
     "alerts": "benchmarks.alerts:run",
     "recovery": "benchmarks.recovery:run",
+    "endpoint": "benchmarks.endpoint:run",
     "bars": "benchmarks.bars:run",
     "wire": "benchmarks.wire:run",
     "start": "benchmarks.session:starting",
