@@ -390,8 +390,10 @@ class BitunixBroker:
         try:
             self._outbox.put(await self._told(tracked, everything=False))
         except OrderNotFound as problem:
-            if tracked.accepted and not tracked.ended:
+            if tracked.accepted and not tracked.ended and tracked.unknown_s is None:
                 self._outbox.put([self._unknown(tracked, problem)])  # it was there: the core will ask and be told
+            elif tracked.missing_s is None and self._unsettled_s(tracked) <= 0:
+                tracked.missing_s = _now_s()  # nobody may ever ask, and it is not to be looked for for ever
         except AuthFailed:
             raise
         except VenueError as problem:

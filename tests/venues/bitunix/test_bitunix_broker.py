@@ -353,6 +353,24 @@ async def test_an_order_is_no_longer_looked_for_when_no_request_can_still_be_tak
         assert len(books.fake.calls) == looks
 
 
+@pytest.mark.parametrize("is_accepted", [True, False])
+async def test_an_order_nobody_asks_about_is_not_looked_for_for_ever(books: Books, is_accepted: bool) -> None:
+    async with made(books, replace(QUICK, sweep_s=0.04, late_s=0.1)) as broker:
+        told = Collector(broker.events())
+        if is_accepted:
+            await broker.submit(BUY)
+            books.orders.clear()
+        else:
+            books.fake.answers["/trade/cancel_orders"] = _reset
+            await broker.cancel(STOP)
+        async with asyncio.timeout(10):
+            while list(broker._orders.open()):  # noqa: ASYNC110 - nothing tells that it was given up
+                await asyncio.sleep(0.01)
+        assert ("GET", "/trade/get_history_orders") in books.fake.calls
+        assert len(told.of(OutcomeUnknown)) == is_accepted
+        await told.stop()
+
+
 async def test_an_order_that_arrives_late_is_found_by_the_second_look(books: Books) -> None:
     async with made(books, replace(QUICK, settle_s=0.3)) as broker:
         books.fake.answers["/trade/place_order"] = _reset
