@@ -242,7 +242,7 @@ class Reconciliation:
         )
 
     def _conclude(self, read: AccountRead, differences: int, *, complete: bool) -> None:
-        """Record what came of it, lift the block if all agree, and look again soon if not."""
+        """Record what came of it, lift the block if all agree, and look again soon while a difference may still go."""
         state, comparison = self._desk.state, self._desk.state.comparison
         clean = complete and not comparison.suspects
         if read.trigger != "poll" or clean is not comparison.clean:
@@ -250,11 +250,14 @@ class Reconciliation:
             told = (read.trigger, read.source, clean, differences, positions, orders, read.cash)
             self._desk.emit(Reconciled(self._desk.at_ns, *told))
         comparison.clean, comparison.compared_ns = clean, self._desk.at_ns
+        is_open = any(not suspect.id for suspect in comparison.suspects.values())
+        if complete and not is_open:
+            comparison.trigger = ""
         if clean:
-            comparison.reconciled_ns, comparison.trigger = self._desk.at_ns, ""
+            comparison.reconciled_ns = self._desk.at_ns
             if not state.ledger_difference:
                 self._safety.unblock(BlockReason.RECONCILIATION, "both books agree")
-        elif comparison.suspects or read.trigger != "poll":
+        elif is_open or comparison.trigger not in ("", "poll"):
             comparison.due_ns = self._desk.at_ns + AGAIN_NS
 
     # --- the operator ---

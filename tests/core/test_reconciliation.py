@@ -33,7 +33,7 @@ from engine.core.facts import (
     SignalEnded,
     Submit,
 )
-from engine.core.reconciliation import CASH_TOLERANCE, POLL_NS, SEEN_MIN
+from engine.core.reconciliation import AGAIN_NS, CASH_TOLERANCE, POLL_NS, SEEN_MIN
 from engine.core.words import AlertKind, BlockReason, ReasonCode
 from tests.rig import SYMBOL, Rig, d
 
@@ -284,6 +284,19 @@ def test_a_discrepancy_stops_entries_alerts_and_is_lifted_by_books_that_agree_al
     gone = rig.of(DiscrepancyChanged)[-1]
     assert (gone.discrepancy_id, gone.resolution) == (change.discrepancy_id, "both books agree again")
     assert [alert.kind for alert in rig.of(Alert)] == [AlertKind.RECONCILIATION, AlertKind.RECONCILED]
+
+
+def test_books_are_read_soon_again_until_a_difference_counts_and_then_at_the_usual_pace() -> None:
+    rig = holding()
+    rig.command(Act.RECONCILE)
+    waits = []
+    for _ in range(SEEN_MIN + 2):
+        rig.now_ns += LATER
+        rig.books(positions=(), trigger=rig.engine.state.comparison.trigger or "poll")
+        waits.append(rig.engine.state.comparison.due_ns - rig.now_ns)
+        rig.engine.state.comparison.due_ns = rig.now_ns + POLL_NS  # as when the books were asked for
+    assert waits == [AGAIN_NS, AGAIN_NS, POLL_NS - LATER, POLL_NS - LATER, POLL_NS - LATER]
+    assert [done.trigger for done in rig.of(Reconciled)][-SEEN_MIN:] == ["request"] * SEEN_MIN
 
 
 def test_books_that_agree_do_not_lift_what_the_ledger_says() -> None:
