@@ -4,6 +4,7 @@ The core may run ahead of the disk; effects, receipts and views wait until the b
 itself never waits: `close` hands a batch over and returns the journal's promise.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final, Protocol
@@ -41,11 +42,13 @@ class Runner:
 
     Attributes:
         wake_ns: When the core wants to be woken; 0 if it does not.
+        sooner: Set when that has become earlier than it was; whoever waits for it clears it.
     """
 
     def __init__(self, engine: Engine, record: Record, run_id: str, next_seq: int, now: Callable[[], int]) -> None:
         self.engine = engine
         self.wake_ns = 0
+        self.sooner = asyncio.Event()
         self._record = record
         self._run_id = run_id
         self._next_seq = next_seq
@@ -116,6 +119,8 @@ class Runner:
             if isinstance(item, Fact):
                 self._facts.append((seq, item))
             elif isinstance(item, WakeAt):
+                if not 0 < self.wake_ns <= item.at_ns:
+                    self.sooner.set()
                 self.wake_ns = item.at_ns
             else:
                 self._effects.append(item)

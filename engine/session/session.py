@@ -383,8 +383,7 @@ class Session:
     async def _seed(self, shell: Shell) -> None:
         """Fetch the bars every indicator needs. They make no signal; too few of them end the start."""
         self._enter(SessionPhase.SEEDING_HISTORY)
-        await shell.show()
-        view = shell.view()
+        view = await shell.show()
         if view is not None:
             self._outputs.tell(view)
         plan, symbols = self._plan, list(shell.runner.engine.desk.instruments)

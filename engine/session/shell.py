@@ -137,6 +137,7 @@ class Shell:
         self._notes: deque[NoteView] = deque(maxlen=NOTES_KEPT)
         self._view: DeskView | None = None
         self._viewed_ns = 0
+        self._looked = True  # somebody has asked for a view since the last one was built
         self._is_over = False
         self._waiting: dict[int, Waiting] = {}  # by identity of the command in the inbox
         self._owed: list[Waiting] = []
@@ -151,6 +152,7 @@ class Shell:
 
     def view(self) -> DeskView | None:
         """The newest durable view; None before the run has begun."""
+        self._looked = True
         return self._view
 
     def command(self, request: CommandRequest) -> Future[CommandReceipt]:
@@ -347,10 +349,12 @@ class Shell:
         await self._durable.wait()
 
     def _next_view(self, closed: Closed, urgent: bool) -> DeskView | None:
+        """A view of the batch, if one is due and anybody looks; a beat of the heart has one in any case."""
         now_ns = self.clock.mono_ns()
-        if not urgent and now_ns - self._viewed_ns < VIEW_EVERY_NS and not closed.effects:
+        is_due = bool(closed.effects) or now_ns - self._viewed_ns >= VIEW_EVERY_NS
+        if not urgent and not (is_due and self._looked):
             return None
-        self._viewed_ns = now_ns
+        self._viewed_ns, self._looked = now_ns, False
         return self.build_view()
 
     def build_view(self) -> DeskView:
@@ -370,14 +374,16 @@ class Shell:
         )
         return desk_view(self.runner.engine, self.run, progress)
 
-    async def show(self) -> None:
-        """Show the newest state as soon as it is durable; gives up waiting after `SHOW_SECONDS`."""
-        self._viewed_ns = 0
-        if self.runner.has_facts:
+    async def show(self) -> DeskView | None:
+        """Show the newest state as soon as it is durable; gives up waiting after `SHOW_SECONDS`. What is shown now."""
+        before, has_facts, self._viewed_ns = self._view, self.runner.has_facts, 0
+        if has_facts:
             self.close_batch()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._durable.wait(), SHOW_SECONDS)
-        self.publish()
+        if not has_facts or self._view is before:  # the batch, if there was one, had no view of its own
+            self.publish()
+        return self._view
 
     def publish(self) -> None:
         """Show the newest state now, when nothing of it but prices waits for the disk."""

@@ -6,6 +6,7 @@ sees to that. In virtual time the market task drives the core in lockstep, and t
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
@@ -28,7 +29,8 @@ BATCHES_AHEAD: Final = 2  # how far a market on virtual time may be ahead of a s
 BALANCE_EVERY_SECONDS: Final = 10  # of the desk's clock
 BALANCE_SECONDS_MIN: Final = 0.2
 FUNDING_RATE_DEFAULT: Final = 10_000  # 0.01 %
-TIMER_CHECK_SECONDS: Final = 0.05
+TIMER_CHECK_SECONDS: Final = 0.5
+TIMER_SECONDS_MIN: Final = 0.001
 OFFSET_NS_MAX: Final = 5_000_000_000  # the venue's clock may be this far from ours
 SYNC_EVERY_NS: Final = 3_600_000_000_000
 VOLATILITY_REFRESH_NS: Final = 60_000_000_000
@@ -180,22 +182,42 @@ class Tasks:
     async def timer(self) -> None:
         """Wake the core when it asked for it, bring it what the volatility index says, end the run in time."""
         shell, clock, duration_ns = self._shell, self._plan.clock, self._plan.policy.duration_ns
+        while clock.kind == "virtual":
+            self._work.did("timer_task")
+            await asyncio.sleep(TIMER_CHECK_SECONDS)
+        end_ns = duration_ns and clock.now_ns() + duration_ns - self._running_ns()
         refreshed_ns = clock.mono_ns()
         while True:
-            if clock.kind != "virtual":
-                now_ns = clock.now_ns()
-                if clock.mono_ns() - refreshed_ns >= VOLATILITY_REFRESH_NS:
-                    refreshed_ns = clock.mono_ns()
-                    await self._refresh_volatility()
-                if 0 < shell.runner.wake_ns <= now_ns:
-                    shell.runner.wake(now_ns)
-                    shell.settle()
-                if 0 < self._volatility.due_ns <= now_ns:
-                    self._read_volatility(now_ns)
-                if duration_ns and (clock.mono_ns() - shell.running_mono_ns) * _speed(clock) >= duration_ns:
-                    shell.stop("duration_complete", 0)
+            now_ns = clock.now_ns()
+            if clock.mono_ns() - refreshed_ns >= VOLATILITY_REFRESH_NS:
+                refreshed_ns = clock.mono_ns()
+                await self._refresh_volatility()
+            if 0 < shell.runner.wake_ns <= now_ns:
+                shell.runner.wake(now_ns)
+                shell.settle()
+            if 0 < self._volatility.due_ns <= now_ns:
+                self._read_volatility(now_ns)
+            if duration_ns and self._running_ns() >= duration_ns:
+                shell.stop("duration_complete", 0)
             self._work.did("timer_task")
-            await asyncio.sleep(_until(shell.runner.wake_ns, clock.now_ns()))
+            await self._until_due(end_ns)
+
+    def _running_ns(self) -> int:
+        """How long the session has been running, of the desk's time."""
+        return (self._plan.clock.mono_ns() - self._shell.running_mono_ns) * _speed(self._plan.clock)
+
+    async def _until_due(self, end_ns: int) -> None:
+        """Sleep until the core wants to be woken or the run ends, but look about every `TIMER_CHECK_SECONDS`.
+
+        A suspended machine stops the loop's clock and not the desk's.
+        """
+        runner, clock = self._shell.runner, self._plan.clock
+        runner.sooner.clear()
+        left_ns = [due_ns - clock.now_ns() for due_ns in (runner.wake_ns, end_ns) if due_ns]
+        seconds = min([TIMER_CHECK_SECONDS, *(ns / _speed(clock) / 1e9 for ns in left_ns)])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(TIMER_SECONDS_MIN, seconds)):
+                await runner.sooner.wait()
 
     async def _refresh_volatility(self) -> None:
         """A file that has grown is read again; one that has become bad is told, and what was read before counts on."""
@@ -265,10 +287,3 @@ class Tasks:
 
 def _speed(clock: object) -> int:
     return int(getattr(clock, "speed", 1)) or 1
-
-
-def _until(wake_ns: int, now_ns: int) -> float:
-    """Seconds to sleep until the wake-up, at most `TIMER_CHECK_SECONDS`."""
-    if not wake_ns:
-        return TIMER_CHECK_SECONDS
-    return min(TIMER_CHECK_SECONDS, max(0.001, (wake_ns - now_ns) / 1e9))

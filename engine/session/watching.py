@@ -165,8 +165,7 @@ class Watching:
         if count % GAUGE_WINDOW_BEATS == 0:
             for gauge in (shell.beat_late_us, shell.loop_lag_us, shell.commit_us, shell.decision_us):
                 gauge.turn()
-        await shell.show()
-        view = shell.view()
+        view = await shell.show()
         if view is not None:
             self._outputs.beat(view)
 
