@@ -1,6 +1,5 @@
 """What must hold after every event, whenever the venue is reached, and once all is quiet."""
 
-import contextlib
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,7 +10,7 @@ from engine.core.facts import AnyEffect, AnyFact, BlockChanged, FillBooked, Orde
 from engine.core.money import text
 from engine.core.words import BlockReason, OrderState, Purpose
 from engine.session.emergency import BatchKept, read_kept
-from store.database import reading
+from store.database import open_reader, reading
 from store.desk import open_store
 from store.recovery import verify_file
 
@@ -30,13 +29,35 @@ class Violation(AssertionError):
     """An invariant does not hold. The message names it."""
 
 
+class _Once:
+    """What must happen once: what the table of the journal has of it, and what came since the desk's life began."""
+
+    def __init__(self, table: str, column: str) -> None:
+        self._rows = f"SELECT rowid, {column} FROM {table} WHERE rowid > ?"
+        self._durable: set[str] = set()
+        self._newest_row = 0
+        self._fresh: set[str] = set()
+
+    def forget_lost(self, reader: sqlite3.Connection) -> None:
+        """A new life: what is durable is what counts from here."""
+        self._fresh.clear()
+        for row, what in reader.execute(self._rows, (self._newest_row,)):
+            self._durable.add(what)
+            self._newest_row = max(self._newest_row, row)
+
+    def take(self, what: str, wrong: str) -> None:
+        if what in self._fresh or what in self._durable:
+            raise Violation(f"{wrong}: {what}")
+        self._fresh.add(what)
+
+
 class Watcher:
     """Looks at one world. `desk_of` gives the life whose core is asked, None while it is still recovering."""
 
     def __init__(self, world: Any) -> None:
         self._world = world
-        self._fills: set[str] = set()
-        self._ended: set[str] = set()
+        self._fills, self._ended = _Once("fills", "fill_id"), _Once("outcomes", "signal_id")
+        self._reader: sqlite3.Connection | None = None  # of this life: a new one has to learn the whole schema
         self.events = 0
         self.entries = 0
         self.problem = ""  # the first thing that did not hold
@@ -45,13 +66,11 @@ class Watcher:
 
     def born(self) -> None:
         """What is durable is what counts from here."""
-        database = self._world.home.database
-        self._fills, self._ended = set(), set()
-        if not database.exists():
-            return
-        with reading(database) as connection, contextlib.suppress(sqlite3.OperationalError):
-            self._fills = {row[0] for row in connection.execute("SELECT fill_id FROM fills")}
-            self._ended = {row[0] for row in connection.execute("SELECT signal_id FROM outcomes")}
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = open_reader(self._world.home.database)
+        for once in (self._fills, self._ended):
+            once.forget_lost(self._reader)
 
     # --- after every event ---
 
@@ -68,7 +87,7 @@ class Watcher:
             if isinstance(item, FillBooked):
                 self._fill(engine, item)
             elif isinstance(item, SignalEnded):
-                self._once(item.signal_id, self._ended, "signal has two terminal states")
+                self._ended.take(item.signal_id, "signal has two terminal states")
         if out and engine._ready:
             self._entries(engine, out)
         if isinstance(event, Command) and event.act is Act.KILL:
@@ -77,7 +96,7 @@ class Watcher:
             self._resumed(out)
 
     def _fill(self, engine: Engine, fill: FillBooked) -> None:
-        self._once(fill.fill_id, self._fills, "fill is booked twice")
+        self._fills.take(fill.fill_id, "fill is booked twice")
         accounts = engine.state.ledger.accounts
         if sum(accounts.values()):
             raise Violation(f"the ledger does not sum to zero: {accounts}")
@@ -118,11 +137,6 @@ class Watcher:
             if isinstance(item, BlockChanged) and not item.active and item.reason not in LIFTED_BY_RESUME:
                 raise Violation(f"resume has lifted {item.reason}")
 
-    def _once(self, what: str, seen: set[str], wrong: str) -> None:
-        if what in seen:
-            raise Violation(f"{wrong}: {what}")
-        seen.add(what)
-
     # --- on the way out ---
 
     def leaves(self, order: Submit) -> None:
@@ -134,8 +148,8 @@ class Watcher:
 
     def reached(self, client_id: str) -> None:
         """An order arrives at the venue: its intent must be durable."""
-        with reading(self._world.home.database) as connection:
-            found = connection.execute("SELECT 1 FROM orders WHERE order_id = ?", (client_id,)).fetchone()
+        assert self._reader is not None
+        found = self._reader.execute("SELECT 1 FROM orders WHERE order_id = ?", (client_id,)).fetchone()
         if found is None and client_id not in self._kept_orders():
             self.problem = self.problem or f"order {client_id} reached the venue before its intent was durable"
 

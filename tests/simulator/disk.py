@@ -46,9 +46,13 @@ class MoodyJournal:
         return self._put(lambda: self._commit(batch))
 
     def latch(self, latched: bool, text: str) -> Future[None]:
+        if CURRENT.get().is_dead:
+            return Future()
         return self._journal.latch(latched, text)
 
     def perform(self, work: Callable[[], None]) -> Future[None]:
+        if CURRENT.get().is_dead:
+            return Future()
         self._hurry()
         return self._journal.perform(work)
 
@@ -84,6 +88,8 @@ class MoodyJournal:
         return Future()
 
     def _put(self, write: Callable[[], Future[Any]]) -> Future[Any]:
+        if CURRENT.get().is_dead:  # it has just killed itself: what its last step still wants is not done
+            return Future()
         at_s = max(self._free_s, self._loop.now + self.late_s)
         if at_s <= self._loop.now and not self._waiting:
             return write()

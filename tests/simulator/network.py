@@ -165,7 +165,7 @@ class End(asyncio.Transport):
         return False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._closing or self._is_lost or not data:
+        if self._closing or self._is_lost or self.process.is_dead or not data:
             return
         self._under_way += len(data)
         self._outgoing.append(bytes(data))

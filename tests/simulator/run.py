@@ -19,7 +19,6 @@ from tests.simulator.checks import Violation, Watcher
 from tests.simulator.disk import MoodyEmergency, MoodyJournal
 from tests.simulator.loop import NothingLeft, VirtualLoop
 from tests.simulator.surroundings import surroundings
-from tests.simulator.trader import Trader
 from tests.simulator.trouble import Trouble
 from tests.simulator.world import ORIGIN_NS, World
 
@@ -27,6 +26,8 @@ SYMBOLS: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 CALM_S: Final = 5.0  # before the first fault
 CONVERGE_S: Final = 180.0  # after the last one
 END_S: Final = 60.0  # to stop in order
+LONG_S: Final = 1_800.0  # from so much trouble on
+LONG_PACE_S: Final = 5  # the market is this slow; faults, restarts and checks are as many as ever
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -42,6 +43,8 @@ class Outcome(msgspec.Struct, frozen=True):
     lives: int
     faults: dict[str, int]
     log: tuple[str, ...]
+    core_s: float = 0.0  # processor time, all in
+    peak_kib: int = 0  # memory
 
 
 class _Watched(Engine):
@@ -66,7 +69,8 @@ def run_seed(seed: int, folder: Path, trouble_s: float, kinds: tuple[str, ...] =
     asyncio.set_event_loop(loop)
     dice = random.Random(f"world {seed}")
     wire = dice.random() < 0.7
-    world = World(seed, folder, loop, wire=wire, symbols=SYMBOLS[: dice.randrange(1, 4)])
+    pace_s = 1 if trouble_s < LONG_S else LONG_PACE_S
+    world = World(seed, folder, loop, wire=wire, symbols=SYMBOLS[: dice.randrange(1, 4)], pace_s=pace_s)
     watcher, trouble = Watcher(world), Trouble(world, kinds)
     engine = type("Watched", (_Watched,), {"watcher": watcher, "world": world})
     problem = ""
@@ -113,8 +117,10 @@ class _Course:
         self._watch_venue()
         self._start()
         keeper = asyncio.create_task(self._keep())
+        keeper.add_done_callback(self._noticed)
         await asyncio.sleep(CALM_S)
         faults = asyncio.create_task(self.trouble.run())
+        faults.add_done_callback(self._noticed)
         await self._until(trouble_s)
         faults.cancel()
         self.trouble.note("healed")
@@ -124,13 +130,18 @@ class _Course:
         keeper.cancel()
         await self._end()
         self.watcher.books()
-        self.watcher.replays(lambda core: (Trader(tuple(i.symbol for i in core.instruments), world.seed),))
+        self.watcher.replays(lambda core: (world.trader(core.instruments),))
 
     async def _until(self, seconds: float) -> None:
         end = self.world.loop.now + seconds
         while self.world.loop.now < end:
             await asyncio.sleep(1)
             self._raise()
+
+    def _noticed(self, task: asyncio.Task[None]) -> None:
+        """What the keeper or a fault raised is a problem of the seed."""
+        if not task.cancelled() and task.exception() is not None:
+            self.problem = self.problem or f"{task.exception()}"
 
     def _raise(self) -> None:
         problem = self.watcher.problem or self.problem
@@ -202,7 +213,7 @@ class _Course:
     async def _converge(self) -> None:
         """The operator lifts what he may; then the desk has to trade again and be at one with the venue."""
         world = self.world
-        end = world.loop.now + CONVERGE_S
+        end, entries = world.loop.now + CONVERGE_S, self.watcher.entries
         wrong = ["never looked"]
         while world.loop.now < end:
             await asyncio.sleep(5)
@@ -221,7 +232,9 @@ class _Course:
             await asyncio.sleep(2)
             wrong = [f"blocked by {reason}: {block.text}" for reason, block in state.blocks.items()]
             wrong += self.watcher.settled()
-            if not wrong and state.tally.signals:
+            if self.watcher.entries == entries:
+                wrong.append("nothing was entered since")
+            if not wrong:
                 return
         raise Violation(f"not settled {CONVERGE_S:g} s after the last fault: {'; '.join(wrong)}")
 

@@ -6,11 +6,12 @@ They act in real time and on threads, which no seed rules; their own tests run t
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 from unittest import mock
 
 import msgspec
 
+from engine.core.events import SessionPhase
 from engine.core.view import DeskView
 from engine.review.report import final_report
 from engine.session.outputs import figures
@@ -18,6 +19,12 @@ from engine.session.plan import Plan
 from engine.session.ports import Batch
 from engine.session.shell import Shell
 from tests.simulator.loop import VirtualLoop
+
+NEVER_S: Final = 1e9
+KLINE_S: Final = 5.0  # between two pushes of a candle that has not closed; the desk is told nothing by them
+PROBE_S: Final = 1.0
+"""How often the loop's lateness, and the files a desk must still have, are looked at: on virtual time only a machine
+that stands still makes a loop late, and that is seen at the next look, whenever it comes."""
 
 
 class Quiet:
@@ -35,7 +42,11 @@ class Quiet:
 
     def beat(self, view: DeskView) -> None: ...
 
+    def entered(self, phase: SessionPhase) -> None: ...
+
     def tell(self, view: DeskView) -> None: ...
+
+    def say(self, text: str) -> None: ...
 
     def last_words(self) -> None: ...
 
@@ -85,6 +96,10 @@ def surroundings(loop: VirtualLoop, origin_ns: int) -> Iterator[None]:
         mock.patch("engine.session.session.Outputs", Quiet),
         mock.patch("engine.session.session.Guard", NoGuard),
         mock.patch("engine.session.session.gc", mock.Mock()),
+        mock.patch("engine.session.session.PULSE_SECONDS", NEVER_S),  # no guard waits for it
+        mock.patch("engine.session.watching.LAG_PROBE_SECONDS", PROBE_S),
+        mock.patch("engine.session.watching.KILL_CHECK_SECONDS", PROBE_S),
+        mock.patch.dict("engine.venues.sim.public.EVERY_S", kline=KLINE_S),
         mock.patch("engine.venues.sim.server.wall_ns", lambda: origin_ns),
         mock.patch("aiohttp.connector.aiohappyeyeballs.start_connection", _dial),
     ):

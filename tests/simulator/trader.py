@@ -11,7 +11,6 @@ from engine.core.events import Bar, Quote
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import Side
 
-ODDS: Final = 4  # of a free symbol's quotes one in so many is a signal
 STOPS: Final = (2_000, 500)  # the stop is this fraction of the price away: 0.05 % to 0.2 %
 
 
@@ -25,10 +24,12 @@ class Trader:
     history = 60
     wants_quotes = True
 
-    def __init__(self, symbols: tuple[str, ...], seed: int) -> None:
+    def __init__(self, symbols: tuple[str, ...], seed: int, odds: int) -> None:
+        """Of a free symbol's quotes one in `odds` is a signal."""
         self.symbols = symbols
         self.state: msgspec.Struct = Count()
         self._seed = seed
+        self._odds = odds
 
     def on_bar(self, bar: Bar, market: Market) -> Sequence[Proposal | ExitWish]:
         return ()
@@ -37,7 +38,7 @@ class Trader:
         assert isinstance(self.state, Count)
         self.state.seen += 1
         key = (quote.symbol, self.state.seen)
-        if below(ODDS, self._seed, "now", *key) or market.is_busy(quote.symbol):
+        if below(self._odds, self._seed, "now", *key) or market.is_busy(quote.symbol):
             return ()
         side = Side.SHORT if below(2, self._seed, "side", *key) else Side.LONG
         tick = market.tick(quote.symbol)

@@ -52,6 +52,9 @@ class Trouble:
         """Let faults happen, several at a time, until cancelled."""
         while True:
             await asyncio.sleep(self.dice.expovariate(1 / self.mean_s))
+            for task in self._running:
+                if task.done():
+                    task.result()
             self._running = [task for task in self._running if not task.done()]
             if len(self._running) == AT_A_TIME:
                 continue

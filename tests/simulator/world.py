@@ -3,13 +3,13 @@
 import asyncio
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
 from engine.core import money
-from engine.core.config import MINUTE, SECOND, CoreConfig, Limits, PaperModel, Sizing
+from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, Limits, PaperModel, Sizing
 from engine.core.events import Act
 from engine.core.view import CommandReceipt
 from engine.session.home import Home, kill_requested
@@ -110,8 +110,11 @@ class Incarnation:
 class World:
     """Everything a seed makes. `watch` sees each new session before it runs."""
 
-    def __init__(self, seed: int, folder: Path, loop: VirtualLoop, *, wire: bool, symbols: tuple[str, ...]) -> None:
+    def __init__(
+        self, seed: int, folder: Path, loop: VirtualLoop, *, wire: bool, symbols: tuple[str, ...], pace_s: int = 1
+    ) -> None:
         self.seed = seed
+        self.pace_s = pace_s  # between two quotes of a symbol
         self.loop = loop
         self.line = loop.line = Line(loop, random.Random(f"line {seed}"))
         self.skew_ns = 0  # of the machine's clock
@@ -137,8 +140,10 @@ class World:
     # --- the venue ---
 
     async def open_venue(self) -> None:
-        market = GeneratedMarket(self.seed, ORIGIN_NS, quote_interval_ns=SECOND, depth=5, symbols=self.symbols)
-        settings = VenueSettings(seed=self.seed, tick_s=0.25, past_s=60.0, model=THIN)
+        market = GeneratedMarket(
+            self.seed, ORIGIN_NS, quote_interval_ns=self.pace_s * SECOND, depth=5, symbols=self.symbols
+        )
+        settings = VenueSettings(seed=self.seed, tick_s=0.25 if self.pace_s == 1 else 0.5, each_quote=True, model=THIN)
         self.venue = Venue(market, SimVenueClock(self.loop), settings)
         await self.loop.spawn(self.venue_process, self.venue.start(), "venue: start")
         self.loop.spawn(self.venue_process, self.venue.run(), "venue: run")
@@ -211,7 +216,7 @@ class World:
             lock=lock,
             store=store,
             clock=self.clock,
-            policy=Policy(memory_max_bytes=1 << 60),  # all lives of all seeds are in this process
+            policy=Policy(memory_max_bytes=1 << 60, disk_min_bytes=0),  # of the real machine
             env="paper",
             seed=self.seed,
             venue="sim",
@@ -222,10 +227,13 @@ class World:
             version="0",
             kill_requested=lambda: kill_requested(self.home, {}),
             make_config=self._config,
-            make_strategies=lambda core: (Trader(tuple(i.symbol for i in core.instruments), self.seed),),
+            make_strategies=lambda core: (self.trader(core.instruments),),
             feed=feed,
             broker=broker,
         )
+
+    def trader(self, instruments: Iterable[Instrument]) -> Trader:
+        return Trader(tuple(i.symbol for i in instruments), self.seed, odds=2 if self.pace_s == 1 else 1)
 
     def _config(self, instruments: Any) -> CoreConfig:
         return CoreConfig(
