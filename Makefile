@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup run test lint types contracts bench sim mutants clean
+.PHONY: setup run test lint types contracts bench sim quotas mutants clean
 
 setup: $(STAMP)
 
@@ -44,3 +44,10 @@ $(MUTANTS)/.installed: requirements.lock requirements-mutants.lock
 
 sim: setup
 	@$(BIN)/python -m pytest -n 2 -m sim $(ARGS)
+
+# What a release has to live through, in one process: see docs/reliability.md. Hours.
+quotas: setup
+	@$(BIN)/python -m tests.simulator --seeds 1000-1999 --trouble 300
+	@$(BIN)/python -m tests.simulator --seeds 1-20 --trouble 86400
+	@$(BIN)/python -m tests.simulator --seeds 72 --trouble 259200
+	@$(BIN)/python -m tests.simulator --seeds 0-199 --bug all
