@@ -13,7 +13,7 @@ from engine.core.events import Act
 from engine.session.api.client import send as send_signed
 from engine.session.api.signing import ACTS, SignedCommand, checked_key, sign
 from engine.session.clock import WallClock
-from engine.session.layers import PREFIX
+from engine.session.dotenv import PREFIX
 from engine.session.secret import Secret
 
 KEY = f"{PREFIX}CONTROL_KEY"

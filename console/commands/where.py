@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.exits import Exit, Quit
+from engine.session.dotenv import PREFIX, Problem, read_dotenv
 from engine.session.errors import SessionError
 from engine.session.home import Home
-from engine.session.layers import PREFIX, Problem, read_dotenv
 
 DEFAULT_HOME = ".nightdesk"
 DOTENV = Path(".env")

@@ -34,18 +34,9 @@ from engine.session.alerting.channels import VARIABLES, WEBHOOK, Outside, find_o
 from engine.session.alerting.settings import AlertsFile
 from engine.session.api.settings import ApiSettings
 from engine.session.clock import WallClock
+from engine.session.dotenv import PREFIX, Problem, read_dotenv
 from engine.session.home import ENVS, KILL_VARIABLE, kill_variable_set
-from engine.session.layers import (
-    MARKER,
-    PREFIX,
-    ConfigRefused,
-    FileModel,
-    Override,
-    Problem,
-    Section,
-    Sources,
-    read_dotenv,
-)
+from engine.session.layers import MARKER, ConfigRefused, FileModel, Override, Section, Sources
 from engine.session.rules import (
     check_breakers,
     check_control,

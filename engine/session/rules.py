@@ -14,19 +14,9 @@ from engine.core.config import Limits
 from engine.core.limits import AMOUNTS, FLOORS, HARD, looser_than_hard
 from engine.core.words import BreakerAction
 from engine.session.api.signing import BadKey, checked_key
+from engine.session.dotenv import PREFIX, Problem, read_text
 from engine.session.fields import duration_text
-from engine.session.layers import (
-    MARKER,
-    PREFIX,
-    Problem,
-    Section,
-    Settled,
-    Sources,
-    nearest,
-    nearest_variable,
-    read_text,
-    rule_of,
-)
+from engine.session.layers import MARKER, Section, Settled, Sources, nearest, nearest_variable, rule_of
 from engine.session.secret import Secret
 from engine.session.settings import (
     BUILT_IN,

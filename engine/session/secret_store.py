@@ -17,7 +17,8 @@ from typing import Any, Final
 from pydantic import Field, ValidationError
 
 from engine.core.clean import clean
-from engine.session.layers import MARKER, FileModel, Problem, Sources, read_toml, rule_of
+from engine.session.dotenv import Problem
+from engine.session.layers import MARKER, FileModel, Sources, read_toml, rule_of
 
 COMMAND_SECONDS: Final = 10.0
 LETTERS_MAX: Final = 10_000

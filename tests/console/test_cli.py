@@ -45,6 +45,8 @@ TOP = (
 )
 NESTED = (
     *(f"remote {act}" for act in ("kill", "pause", "flatten", "status", "sign", "key")),
+    "alert test",
+    "alert list",
     "dead-letters list",
     "dead-letters retry",
     "dead-letters discard",
@@ -101,7 +103,7 @@ def test_every_command_explains_itself_with_an_example(command: str, capsys: pyt
 def test_the_list_of_commands_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     listed = re.findall(r"(?m)^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2])
-    assert sorted(listed) == sorted([*TOP, "audit", "config", "dead-letters", "remote"])
+    assert sorted(listed) == sorted([*TOP, "alert", "audit", "config", "dead-letters", "remote"])
 
 
 @pytest.mark.parametrize(

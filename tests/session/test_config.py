@@ -24,8 +24,9 @@ from engine.core.limits import COUNTS, FLOORS, HARD, looser_than_hard
 from engine.core.risk import RULES
 from engine.session.alerting.settings import AlertsFile
 from engine.session.config import PLAIN_VARIABLES, SHIPPED, Config, load, to_core
+from engine.session.dotenv import Problem
 from engine.session.fields import duration_text, parse_duration
-from engine.session.layers import ConfigRefused, FileModel, Override, Problem, Section
+from engine.session.layers import ConfigRefused, FileModel, Override, Section
 from engine.session.rules import venue_names
 from engine.session.secret import Secret
 from engine.session.settings import (

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.session.layers import Problem, Sources
+from engine.session.dotenv import Problem
+from engine.session.layers import Sources
 from engine.session.secret_store import ROTATE_DAYS, TOO_OLD_DAYS, Rotation, read_secrets
 
 NAME = "NIGHTDESK_CONTROL_KEY"

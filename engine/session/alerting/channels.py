@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 from engine.core.words import Severity
 from engine.session.alerting.services import NotUnderstood, Service, secret_parts
 from engine.session.alerting.settings import AlertsFile
-from engine.session.layers import PREFIX, Problem, Settled, Sources
+from engine.session.dotenv import PREFIX, Problem
+from engine.session.layers import Settled, Sources
 from engine.session.secret import Secret
 
 URLS: Final = f"{PREFIX}ALERT_URLS"

@@ -1,0 +1,73 @@
+"""What the desk did and why: explain, replay, errors."""
+
+from typing import Annotated
+
+import typer
+
+from console.menu.common import EVERYWHERE, end, group, where_of
+
+commands = group()
+
+
+@commands.command(epilog=EVERYWHERE)
+def explain(
+    ctx: typer.Context,
+    signal: Annotated[
+        str, typer.Argument(metavar="SIGNAL", help="Id of a signal, order, fill or trade, or its end; or last.")
+    ],
+) -> None:
+    """Everything that followed from a signal.
+
+    Its verdict with the reason, its orders, fills and trade. The end of an id, as the console shows it, means the
+    newest run that has it.
+
+    \b
+    nightdesk explain last
+    nightdesk explain 2854-1
+    nightdesk explain 20261121-085034-2854-1
+    """
+    from console.commands import history
+
+    end(history.explain(where_of(ctx), signal))
+
+
+@commands.command(epilog=EVERYWHERE)
+def replay(
+    ctx: typer.Context,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or latest.")],
+    since: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="Begin with the state kept before; print from here on.")
+    ] = "",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare with the journal; exit code 5 if it differs.")
+    ] = False,
+) -> None:
+    """Drive a run again from its journal.
+
+    The same inputs go through a fresh core, which must decide the same.
+
+    \b
+    nightdesk replay latest --verify
+    nightdesk replay 20261121-070822 --from 2026-11-21T08:00:00Z
+    """
+    from console.commands import replay as command
+
+    end(command.replay(where_of(ctx), run_id, since=since, verify=verify))
+
+
+@commands.command(epilog=EVERYWHERE)
+def errors(
+    ctx: typer.Context,
+    run: Annotated[str, typer.Option(metavar="RUN", help="Id of a run, or latest; default: all runs.")] = "",
+) -> None:
+    """What went wrong, counted.
+
+    Errors that differ only in ids and numbers are one line: how often, first and last seen, the first of them whole.
+
+    \b
+    nightdesk errors
+    nightdesk errors --run latest --json
+    """
+    from console.commands import errors as command
+
+    end(command.errors(where_of(ctx), run))
