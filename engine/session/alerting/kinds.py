@@ -212,7 +212,10 @@ KINDS: Final[Mapping[K, Words]] = {
         "`nightdesk alert test --channel NAME`",
     ),
     K.ALERTS_DROPPED: Words(
-        WARNING, "alerts were dropped", "kept them in alerts.jsonl; the critical ones went first", "read alerts.jsonl"
+        WARNING,
+        "alerts were dropped",
+        "counted them; lesser ones went before critical ones, and the journal has what they were about",
+        "read alerts.jsonl",
     ),
     K.SIGNED_HEAD: Words(
         INFO,
