@@ -10,24 +10,21 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from engine.core.config import MINUTE, SECOND, CoreConfig
+from engine.core.config import SECOND
 from engine.core.engine import Engine
-from engine.core.events import Act, Bar, PhaseEntered, RunStarted, SessionPhase
+from engine.core.events import Act, PhaseEntered, SessionPhase
 from engine.core.facts import Alert
-from engine.core.operator import AT_LAST_PRICE, ENTRIES
 from engine.core.view import CommandReceipt, DeskView
-from engine.core.words import AlertKind, BlockReason
-from engine.review.moments import instant
+from engine.core.words import AlertKind
 from engine.session.alerting.ping import Ping
 from engine.session.api.process import ApiProcess
-from engine.session.clock import VirtualClock
 from engine.session.control import ControlServer
 from engine.session.emergency import Emergency
+from engine.session.ending import Ending
 from engine.session.files import replace_file
 from engine.session.guard import Guard
 from engine.session.logs import log_stray_errors
@@ -36,11 +33,11 @@ from engine.session.plan import Plan
 from engine.session.ports import CommandRequest, Desk
 from engine.session.runner import CoreFailed, Runner
 from engine.session.shell import Shell
-from engine.session.tasks import OFFSET_NS_MAX, Tasks
-from engine.session.telling import alerts_file, crashed_text, ended_alert, make_alerts, started_text
+from engine.session.starting import StartFailed, Starting
+from engine.session.tasks import Tasks
+from engine.session.telling import alerts_file, ended_alert, make_alerts, started_text
 from engine.session.viewing import RunFacts
 from engine.session.volatility import VolatilityReader
-from engine.venues.bitunix.seeding import Attempt, seed_history
 from engine.venues.errors import VenueError, VenueGone
 
 if TYPE_CHECKING:
@@ -54,13 +51,7 @@ PHASES: Final = {
 }
 """The drawn transitions; any other raises."""
 
-PENDING_FILLS_SECONDS: Final = 2.0
-CLOSE_SECONDS: Final = 5.0
-STEP_SECONDS: Final = 10.0
 PULSE_SECONDS: Final = 0.1
-PAST_NS_MAX: Final = MINUTE  # a wall clock may be set back a little
-BASE_SPAN_NS: Final = MINUTE
-WRONG_NS_MAX: Final = MINUTE  # a clock further from the venue's is wrong, and nothing is recorded by it
 
 log = logging.getLogger("session")
 
@@ -69,10 +60,6 @@ T = TypeVar("T")
 
 class IllegalPhase(Exception):
     """The session was moved in a way the lifecycle does not know: a bug."""
-
-
-class StartFailed(Exception):
-    """The start cannot be made good; the message names the cause and the cure."""
 
 
 class Session:
@@ -265,20 +252,23 @@ class Session:
     async def _live(self) -> None:
         shell = self._shell
         assert shell is not None
-        await self._initialize(shell)
+        starting = Starting(self._plan, shell, self._outputs, self._enter)
+        self._was_killed = await starting.initialize()
+        if shell.has_begun:
+            self._running[asyncio.create_task(shell.pump(), name="pump")] = "pump"
         if not shell.stopping.is_set():
-            await self._seed(shell)
+            await starting.seed()
         if shell.stopping.is_set():
             return
         read = self._volatility.read(self._plan.clock.now_ns())
         if read is not None:
             shell.take_now(read)
         if self._plan.broker is not None:
-            balance = await self._or_stop(self._plan.broker.balance())
+            balance = await starting.or_stop(self._plan.broker.balance())
             if balance is None:
                 return
             shell.take_now(balance)
-            books = await self._or_stop(self._plan.broker.books("start"))
+            books = await starting.or_stop(self._plan.broker.books("start"))
             if books is None:
                 return
             shell.take_now(books)
@@ -286,7 +276,7 @@ class Session:
         # tens of milliseconds at a time, just when an order may be leaving.
         gc.collect()
         gc.freeze()
-        self._enter(SessionPhase.RUNNING)
+        self._enter(SessionPhase.RUNNING, "")
         shell.started_ns = self._plan.clock.now_ns()
         shell.running_mono_ns = self._plan.clock.mono_ns()
         shell.phase_text = ""
@@ -303,132 +293,7 @@ class Session:
             self._ping = Ping(url, file.ping_every / SECOND, file.ping_style, self.view)
             self._ping.start()
 
-    async def _initialize(self, shell: Shell) -> None:
-        """Connect, learn the instruments, and begin the run on the desk's books."""
-        plan = self._plan
-        shell.phase_text = "connecting"
-        if plan.feed is not None:
-            await self._or_stop(plan.feed.connect())
-            self._refuse_wrong_time(await self._or_stop(plan.feed.sync_time()))
-            instruments = await self._or_stop(plan.feed.instruments()) or ()
-            if plan.broker is not None:
-                await self._or_stop(plan.broker.connect())
-        else:
-            assert plan.source is not None
-            instruments = plan.source.instruments
-        if shell.stopping.is_set():
-            return
-        self._refuse_the_past(shell)
-        config = plan.make_config(instruments)
-        self._refuse_orphans(shell, config)
-        latched = plan.store.recovered.kill_latched or plan.home.latch_file.exists()
-        source = plan.kill_requested()
-        self._was_killed = killed = latched or source is not None
-        begun = RunStarted(plan.clock.now_ns(), plan.folder.run_id, config, killed, source or "start")
-        shell.runner.take(begun)
-        shell.close_batch(snapshot=True)  # by itself in its batch: a replay of this run starts from here
-        if plan.store.restored_text:
-            shell.act(Act.BLOCK, plan.store.restored_text, BlockReason.RESTORED.value)
-        if BlockReason.JOURNAL in shell.runner.engine.state.blocks:
-            shell.act(Act.UNBLOCK, "the journal is written again", BlockReason.JOURNAL.value)
-        self._pump = asyncio.create_task(shell.pump(), name="pump")
-        plan.home.point_latest_at(plan.folder)
-        self._outputs.started(plan.config_snapshot)
-        if plan.lock.previous is not None:
-            shell.alert(AlertKind.CRASHED, crashed_text(plan.lock.previous))
-
-    def _refuse_the_past(self, shell: Shell) -> None:
-        """The books go forward in time: a market that begins before they end belongs into other books."""
-        books_ns, now_ns = shell.runner.engine.state.at_ns, self._plan.clock.now_ns()
-        if books_ns > now_ns + PAST_NS_MAX:
-            raise StartFailed(
-                f"the books in {self._plan.home.dir} have lived until {instant(books_ns)}, and this market begins at "
-                f"{instant(now_ns)}; give it books of its own with --home DIR"
-            )
-
-    def _refuse_wrong_time(self, offset_ns: int | None) -> None:
-        """A clock that is far off would put a wrong time on everything the desk records."""
-        if offset_ns is None or abs(offset_ns) <= OFFSET_NS_MAX:
-            return
-        text = f"the venue's clock is {offset_ns / SECOND:+.1f} s from this machine's"
-        if abs(offset_ns) > WRONG_NS_MAX:
-            raise StartFailed(f"{text}: set this machine's clock (timedatectl set-ntp true), then start again")
-        log.warning("%s", text)
-        self._alerts.write_alert(AlertKind.CLOCK, text)
-
-    def _refuse_orphans(self, shell: Shell, config: CoreConfig) -> None:
-        """A position the run would get no prices for could not be guarded: the start names it instead."""
-        traded = {instrument.symbol for instrument in config.instruments}
-        held = [symbol for symbol, position in shell.runner.engine.state.positions.items() if position.qty]
-        orphans = ", ".join(symbol for symbol in held if symbol not in traded)
-        if orphans:
-            raise StartFailed(f"the books hold positions in {orphans}, which this run does not trade: add them to it")
-
-    async def _or_stop(self, work: Awaitable[T]) -> T | None:
-        """Await `work`, or give up as soon as the session is asked to end."""
-        shell = self._shell
-        assert shell is not None
-        task = asyncio.ensure_future(work)
-        stop = asyncio.create_task(shell.stopping.wait())
-        try:
-            await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            return None
-        finally:
-            stop.cancel()
-            if not task.done():
-                task.cancel()
-
-    async def _seed(self, shell: Shell) -> None:
-        """Fetch the bars every indicator needs. They make no signal; too few of them end the start."""
-        self._enter(SessionPhase.SEEDING_HISTORY)
-        view = await shell.show()
-        if view is not None:
-            self._outputs.tell(view)
-        plan, symbols = self._plan, list(shell.runner.engine.desk.instruments)
-        if plan.policy.bar_ns < BASE_SPAN_NS:
-            log.info("bars of %d s are built from ticks: there is no history to seed", plan.policy.bar_ns // SECOND)
-            return
-        engine = shell.runner.engine
-        look_back = [s.history * s.span_ns // BASE_SPAN_NS for s in engine.strategies]
-        config = engine.desk.config
-        returns = config.limits.correlation_window
-        needed = max(plan.policy.min_history, config.phases.window, returns + 1, *look_back)
-        for done, symbol in enumerate(symbols):
-            shell.phase_text = f"history {done}/{len(symbols)} symbols"
-            bars = await self._history(symbol, needed)
-            if shell.stopping.is_set():
-                return
-            if len(bars) < plan.policy.min_history:
-                raise StartFailed(
-                    f"{symbol}: {len(bars)} bars of history, {plan.policy.min_history} needed (min_history); "
-                    "start later in the data, or lower min_history"
-                )
-            for bar in bars:
-                shell.runner.take(bar)
-            shell.settle(urgent=True)
-            shell.publish()
-
-    async def _history(self, symbol: str, count: int) -> list[Bar]:
-        plan = self._plan
-        if plan.feed is not None:
-            work = seed_history(plan.feed, symbol, BASE_SPAN_NS, count, self._tell_attempt)
-            try:
-                seed = await self._or_stop(work)
-            except VenueError as problem:
-                raise StartFailed(f"{symbol}: no history: {problem}") from problem
-            return list(seed.usable) if seed is not None else []
-        assert plan.source is not None
-        return plan.source.history(symbol, BASE_SPAN_NS, plan.clock.now_ns(), count)
-
-    def _tell_attempt(self, attempt: Attempt) -> None:
-        if attempt.problem is not None:
-            log.warning(
-                "history of %s, attempt %d of %d: %s", attempt.symbol, attempt.number, attempt.of, attempt.problem
-            )
-
-    def _enter(self, phase: SessionPhase, reason: str = "") -> None:
+    def _enter(self, phase: SessionPhase, reason: str) -> None:
         """Move to `phase`; every move is an event of the core's and so on record."""
         shell = self._shell
         assert shell is not None
@@ -443,8 +308,7 @@ class Session:
 
     async def _supervise(self, shell: Shell) -> None:
         """Run the nine tasks until the session is to stop; the unexpected end of one is such a reason."""
-        self._running = {asyncio.create_task(make(), name=name): name for name, make in self._tasks.all().items()}
-        self._running[self._pump] = "pump"
+        self._running |= {asyncio.create_task(make(), name=name): name for name, make in self._tasks.all().items()}
         stop = asyncio.create_task(shell.stopping.wait(), name="stop")
         try:
             done, _ = await asyncio.wait([stop, *self._running], return_when=asyncio.FIRST_COMPLETED)
@@ -472,7 +336,7 @@ class Session:
             log.error("%s failed", name, exc_info=error)
         shell.stop(f"task_failed:{name}", 1)
 
-    def _tell_late_ends(self, shell: Shell) -> list[str]:
+    def _late_ends(self, shell: Shell) -> list[str]:
         """What tasks raised since the session began to end; none of it is lost."""
         late = [task for task in self._running if task.done() and not task.cancelled() and task not in self._told]
         for task in late:
@@ -491,32 +355,14 @@ class Session:
     # --- the ten steps ---
 
     async def _shut_down(self, shell: Shell) -> int:
-        """End in order. Each step is bounded in time; one that fails is told and does not skip the later ones."""
+        """End in order, write the report, and say how it ended; the exit code."""
         reason, code = shell.stop_reason or ("error", 1)
         begun = shell.has_begun
         log.info("GRACEFUL SHUTDOWN INITIATED: %s", reason)
-        problems: list[str] = []
-        steps: list[tuple[str, Callable[[], Awaitable[None]]]] = [
-            ("say that the session ends", lambda: self._say_ending(reason)),
-            ("cancel working orders", self._cancel_orders),
-            ("wait for pending fills", self._await_fills),
-            ("cancel the tasks", self._cancel_tasks),
-            ("close positions", lambda: self._close_positions(reason)),
-            ("complete", lambda: self._complete(reason)),
-        ]
-        if shell.broken:
-            steps = [("cancel the tasks", self._cancel_tasks)]  # nothing the core says now may be written or sent
-        if begun:
-            for name, step in steps:
-                try:
-                    await asyncio.wait_for(step(), STEP_SECONDS)
-                except Exception as error:
-                    problems.append(f"{name}: {error!r}")
-                    log.exception("shutdown step failed: %s", name)
-                problems += self._tell_late_ends(shell)
-        await self._close_connections(problems)
-        await self._end_the_rest()
-        problems += self._tell_late_ends(shell)
+        ending = Ending(
+            self._plan, shell, self._running, lambda: self._keep_positions, self._enter, lambda: self._late_ends(shell)
+        )
+        problems = await ending.run(reason, begun=begun)
         if shell.broken:
             problems.append(f"{reason}: what is told here beyond the journal's last row is not durable")
         elif shell.emergency.is_on:
@@ -548,107 +394,6 @@ class Session:
         except Exception as error:
             log.exception("the report could not be made")
             return [f"the report could not be made: {error!r}"]
-
-    async def _say_ending(self, reason: str) -> None:
-        shell = self._shell
-        assert shell is not None
-        shell.phase_text = reason
-        self._enter(SessionPhase.SHUTTING_DOWN, reason)
-
-    async def _cancel_orders(self) -> None:
-        shell = self._shell
-        assert shell is not None
-        if shell.working_orders():
-            shell.act(Act.CANCEL_ALL, "the session is ending", ENTRIES if self._keeps() else "")
-
-    async def _await_fills(self) -> None:
-        keeps = self._keeps()
-        await self._until(
-            lambda shell: not (shell.working_entries() if keeps else shell.working_orders()), PENDING_FILLS_SECONDS
-        )
-
-    async def _cancel_tasks(self) -> None:
-        """Everything but the connections, the pump and, for a venue's broker, the way its answers come."""
-        keep = "execution_task" if self._plan.broker is not None else ""
-        ending = [task for task, name in self._running.items() if name not in (keep, "pump") and not task.done()]
-        for task in ending:
-            task.cancel()
-        if ending:
-            await asyncio.wait(ending, timeout=STEP_SECONDS / 2)
-
-    async def _end_the_rest(self) -> None:
-        """Nothing goes on behind the end: the pump and the way of a broker's answers, too."""
-        for task in self._running:
-            task.cancel()
-        if self._running:
-            await asyncio.wait(self._running, timeout=STEP_SECONDS / 2)
-
-    def _keeps(self) -> bool:
-        """Whether the desk is to leave its positions, and the orders that protect them, as they are."""
-        shell = self._shell
-        assert shell is not None
-        killed_and_kept = shell.runner.engine.state.killed and not shell.runner.engine.desk.config.kill_closes
-        return killed_and_kept or self._keep_positions
-
-    async def _close_positions(self, reason: str) -> None:
-        shell = self._shell
-        assert shell is not None
-        if not shell.open_positions() or self._keeps():
-            return
-        shell.act(Act.CLOSE_ALL, reason)
-        shell.step()
-        await self._until(lambda shell: not shell.closable_positions(), CLOSE_SECONDS)
-        if shell.closable_positions() and self._plan.broker is None:
-            shell.act(Act.CLOSE_ALL, reason, AT_LAST_PRICE)
-            shell.step()
-        if shell.closable_positions():
-            shell.error("shutdown", f"{shell.closable_positions()} positions could not be closed and stay open")
-            shell.step()
-        waiting = shell.open_positions() - shell.closable_positions()
-        if waiting:
-            log.warning("%d positions stay open because their market is closed; the next run closes them", waiting)
-
-    async def _until(self, done: Callable[[Shell], bool], seconds: float) -> None:
-        """Let time pass, waking the core when it asks, until `done` or `seconds` of the clock are over."""
-        shell, clock = self._shell, self._plan.clock
-        assert shell is not None
-        shell.step()
-        end_ns = clock.now_ns() + int(seconds * 1e9) * max(1, clock.speed)
-        while not done(shell) and clock.now_ns() < end_ns:
-            if isinstance(clock, VirtualClock):
-                if not 0 < shell.runner.wake_ns <= end_ns:
-                    return
-                clock.set(shell.runner.wake_ns)
-            shell.runner.wake(clock.now_ns())
-            shell.step()
-            await asyncio.sleep(0 if isinstance(clock, VirtualClock) else 0.01)
-
-    async def _complete(self, reason: str) -> None:
-        """The last event of the run, and a snapshot of everything with it."""
-        shell = self._shell
-        assert shell is not None
-        for task in self._running:
-            task.cancel()
-        self._pump.cancel()
-        shell.step()
-        shell.runner.take(PhaseEntered(self._plan.clock.now_ns(), shell.phase, SessionPhase.COMPLETED, reason))
-        shell.close_batch(snapshot=True)
-        await shell.durable()
-
-    async def _close_connections(self, problems: list[str]) -> None:
-        plan = self._plan
-        closing: list[tuple[str, Callable[[], Awaitable[None]] | None]] = [
-            ("broker", plan.broker.close if plan.broker else None),
-            ("feed", plan.feed.close if plan.feed else None),
-            ("venue", plan.close_venue),
-        ]
-        for name, close in closing:
-            if close is None:
-                continue
-            try:
-                await asyncio.wait_for(close(), STEP_SECONDS)
-            except Exception as error:
-                problems.append(f"closing the {name}: {error!r}")
 
 
 def handle_signals(session: Desk, loop: asyncio.AbstractEventLoop | None) -> None:

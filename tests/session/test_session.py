@@ -17,6 +17,7 @@ from engine.core.config import SECOND
 from engine.core.events import Act, FeedEvent, SessionPhase
 from engine.review.replay import replay
 from engine.session.clock import WallClock
+from engine.session.ending import Ending
 from engine.session.plan import Policy
 from engine.session.ports import CommandRequest, SignedHead
 from engine.session.session import Session
@@ -271,6 +272,7 @@ def test_a_task_that_fails_ends_the_session_in_order_with_exit_code_one(tmp_path
     assert (code, report["reason"]) == (1, "task_failed:market_data_task")
     assert report["error_count"] == 1
     assert report["positions_open"] == []
+    assert [error["count"] for error in report["errors"]] == [1], "one failure is one error"
 
 
 def test_errors_are_counted_by_fingerprint_in_the_report_and_the_database(tmp_path: Path) -> None:
@@ -386,11 +388,11 @@ def test_a_step_of_the_end_that_hangs_is_named_and_skips_no_other(
 ) -> None:
     """FP-21."""
 
-    async def hangs(session: Session) -> None:
+    async def hangs(_: Ending) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(Session, "_await_fills", hangs)
-    monkeypatch.setattr("engine.session.session.STEP_SECONDS", 2.0)
+    monkeypatch.setattr(Ending, "_await_fills", hangs)
+    monkeypatch.setattr("engine.session.ending.STEP_SECONDS", 2.0)
     rig = DeskRig(tmp_path)
     code, report = rig.run(600)
     assert code == 1
