@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 
@@ -59,6 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(end.code or 0)
     except Exception as failure:
         return _refused(failure, json_wanted=json_wanted)
+
+
+def program() -> Any:
+    """The commands as the parser knows them, a tree; for what is told about all of them."""
+    return typer.main.get_command(app)
 
 
 def arranged(arguments: Sequence[str]) -> list[str]:

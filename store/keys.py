@@ -73,6 +73,12 @@ def desk_key(folder: Path) -> DeskKey:
     return DeskKey(private)
 
 
+def kept_key(folder: Path) -> DeskKey | None:
+    """The key in `folder` as it is, None where there is none; nothing is written. Raises BadKey."""
+    path = folder / PRIVATE
+    return DeskKey(_load_private(path)) if path.exists() else None
+
+
 def public_keys(folder: Path) -> list[str]:
     """The public halves kept in `folder`, hex, the one in use first. Raises BadKey."""
     return [read_public(path) for path in sorted(folder.glob("*.pub.pem"), key=lambda path: path.name != PUBLIC)]
@@ -101,6 +107,8 @@ def is_signed(message: bytes, signature: str, key: str) -> bool:
 def _load_private(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise BadKey(path, error.strerror) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise BadKey(path, f"{error}; move it away, and the next start makes a new one") from error
     if not isinstance(key, Ed25519PrivateKey):

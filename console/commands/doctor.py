@@ -1,29 +1,35 @@
 """What stands in the way of a run, checked one by one: `nightdesk doctor`."""
 
+import contextlib
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from console import say
+from console.commands.books import newest_event_ns
+from console.commands.mend import is_open, mend, open_files
 from console.commands.settings import read
 from console.commands.status import is_latched
 from console.commands.where import Where
 from console.exits import Exit
+from engine.session.clock import WallClock
 from engine.session.errors import SessionError
 from engine.session.home import kill_requested
 from engine.session.lock import holder
 from store.database import holds_desk, quick_check, reading, sqlite_is_fixed, sqlite_version, stamped_env
 from store.errors import StoreError
+from store.keys import PRIVATE, PUBLIC, BadKey, kept_key, keys_folder, read_public
 
 OK: Final = "ok"
 WARN: Final = "warn"
 FAIL: Final = "FAIL"
+FIXED: Final = "fixed"
 DISK_BYTES_MIN: Final = 200 * 1024 * 1024
 DISK_BYTES_GOOD: Final = 2 * 1024 * 1024 * 1024
+CLOCK_BEHIND_NS: Final = 1_000_000_000  # a clock that is being set right moves by less
 
 
 class Finding(NamedTuple):
@@ -35,10 +41,9 @@ class Finding(NamedTuple):
 
 
 def doctor(where: Where, tree: Path | None, *, fix: bool) -> Exit:
-    """Print every finding; exit code 1 if one fails. `fix` makes missing folders and closes open ones, nothing else."""
-    if fix:
-        where.home.create()
-    found = [finding for check in CHECKS for finding in check(where, tree)]
+    """Print every finding; exit code 1 if one fails. With `fix`, first put right what can be, and say what was."""
+    found = [Finding("fix", FIXED, text) for text in mend(where.home)] if fix else []
+    found += [finding for check in CHECKS for finding in check(where, tree)]
     if where.json:
         say.as_json([finding._asdict() for finding in found])
     else:
@@ -80,7 +85,7 @@ def _home(where: Where, tree: Path | None) -> Iterator[Finding]:
     info = folder.stat()
     if info.st_uid != os.getuid():
         yield Finding("home", FAIL, f"{folder} belongs to another user")
-    elif stat.S_IMODE(info.st_mode) & 0o077:
+    elif is_open(folder):
         yield Finding("home", FAIL, f"{folder} is open to others: chmod 700 {folder}, or doctor --fix")
     else:
         yield Finding("home", OK, str(folder))
@@ -98,7 +103,11 @@ def _lock(where: Where, tree: Path | None) -> Iterator[Finding]:
     if found is not None:
         yield Finding("lock", OK, f"held by a running desk, pid {found.pid}, run {found.run_id or 'not yet named'}")
     elif where.home.lock.exists():
-        yield Finding("lock", WARN, "free; the last desk died without releasing it, the next start recovers")
+        yield Finding(
+            "lock",
+            WARN,
+            "free; its desk died; the next start recovers, doctor --fix removes it",
+        )
     else:
         yield Finding("lock", OK, "free")
 
@@ -164,10 +173,41 @@ def _rotations(where: Where, tree: Path | None) -> Iterator[Finding]:
             yield Finding("secrets", FAIL if rotation.is_too_old and where.home.env == "live" else WARN, rotation.text)
 
 
-def _secrets(where: Where, tree: Path | None) -> Iterator[Finding]:
-    for path in (where.home.database, where.home.backup, where.home.lock):
-        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o007:
-            yield Finding("permissions", WARN, f"{path} can be read by every user: chmod 600 {path}")
+def _permissions(where: Where, tree: Path | None) -> Iterator[Finding]:
+    for path in open_files(where.home):
+        yield Finding("permissions", WARN, f"{path} can be read by others: doctor --fix closes it")
+
+
+def _clock(where: Where, tree: Path | None) -> Iterator[Finding]:
+    """Time may not run backwards: the journal's rows are stamped with it, and venues refuse signatures of another."""
+    now_ns, newest_ns = WallClock().now_ns(), 0
+    if holds_desk(where.home.database):
+        with contextlib.suppress(StoreError):  # told with the books
+            newest_ns = newest_event_ns(where.home.database, "")
+    if now_ns + CLOCK_BEHIND_NS < newest_ns:
+        text = f"{say.utc(now_ns)} UTC is before the newest row of the books ({say.utc(newest_ns)}): set the clock"
+        yield Finding("clock", FAIL, text)
+    else:
+        yield Finding("clock", OK, f"{say.utc(now_ns)} UTC")
+
+
+def _key(where: Where, tree: Path | None) -> Iterator[Finding]:
+    """The pair that signs heads of the journal."""
+    folder = keys_folder(where.home.database)
+    try:
+        key = kept_key(folder)
+        if key is None:
+            lost = holds_desk(where.home.database)
+            text = f"{folder / PRIVATE} is missing: the next start makes a new pair, on record" if lost else "none yet"
+            yield Finding("signing key", WARN if lost else OK, text)
+        elif not (folder / PUBLIC).exists() or read_public(folder / PUBLIC) != key.public:
+            yield Finding(
+                "signing key", WARN, f"{folder / PUBLIC} is not its public half: the next start writes it anew"
+            )
+        else:
+            yield Finding("signing key", OK, f"{folder}, {key.public[:12]}")
+    except BadKey as bad:
+        yield Finding("signing key", FAIL, str(bad))
 
 
 CHECKS: Final[tuple[Callable[[Where, Path | None], Iterator[Finding]], ...]] = (
@@ -176,10 +216,13 @@ CHECKS: Final[tuple[Callable[[Where, Path | None], Iterator[Finding]], ...]] = (
     _config,
     _home,
     _disk,
+    _clock,
     _lock,
     _kill,
     _books,
+    _key,
     _record,
     _alerts,
-    _secrets,
+    _rotations,
+    _permissions,
 )

@@ -1,4 +1,4 @@
-"""What the desk did and why: explain, replay, errors."""
+"""What the desk did and why: runs, explain, replay, errors."""
 
 from typing import Annotated
 
@@ -7,6 +7,22 @@ import typer
 from console.menu.common import EVERYWHERE, end, group, where_of
 
 commands = group()
+
+
+@commands.command(epilog=EVERYWHERE)
+def runs(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+) -> None:
+    """The runs of the desk, newest first: when, how long, how each ended and what it earned.
+
+    \b
+    nightdesk runs
+    nightdesk runs --limit 100 --json
+    """
+    from console.commands import runs as command
+
+    end(command.runs(where_of(ctx), limit))
 
 
 @commands.command(epilog=EVERYWHERE)

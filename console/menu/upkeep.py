@@ -1,4 +1,4 @@
-"""Around the desk: doctor, venue."""
+"""Around the desk: doctor, clean, completion, venue."""
 
 from typing import Annotated
 
@@ -14,12 +14,13 @@ def doctor(
     ctx: typer.Context,
     tree: Tree = None,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Make missing folders and close open ones; deletes nothing.")
+        bool, typer.Option("--fix", help="Make missing folders, close open ones, clear a stale lock.")
     ] = False,
 ) -> None:
     """Check what a run needs.
 
-    Versions, configuration, folders, disk, lock, kill switch, books.
+    Versions, configuration, folders, disk, clock, lock, kill switch, books, keys. Exit code 1 if one fails. With --fix
+    it says what it has put right; no trade data is ever deleted.
 
     \b
     nightdesk doctor
@@ -28,6 +29,41 @@ def doctor(
     from console.commands import doctor as command
 
     end(command.doctor(where_of(ctx), tree, fix=fix))
+
+
+@commands.command(epilog=EVERYWHERE)
+def clean(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove what a desk that died left behind and the next start makes anew. The desk must not run.
+
+    A stale lock and socket, the ballast, unfinished files. Never books, archives, keys, runs, artifacts or logs.
+
+    \b
+    nightdesk clean --dry-run
+    nightdesk clean
+    """
+    from console.commands import clean as command
+
+    end(command.clean(where_of(ctx), dry_run=dry_run))
+
+
+@commands.command(epilog=EVERYWHERE)
+def completion(
+    ctx: typer.Context,
+    shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish")],
+) -> None:
+    """Print the completion of commands and options for a shell.
+
+    \b
+    nightdesk completion bash >~/.local/share/bash-completion/completions/nightdesk
+    nightdesk completion zsh >"${fpath[1]}/_nightdesk"
+    nightdesk completion fish >~/.config/fish/completions/nightdesk.fish
+    """
+    from console.commands import completion as command
+
+    end(command.completion(where_of(ctx), shell))
 
 
 @commands.command(epilog=EVERYWHERE)

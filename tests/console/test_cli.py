@@ -6,7 +6,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,9 @@ from console.cli import arranged, main
 from console.commands import acts, start
 from console.exits import Quit
 from console.options import RunOptions, parse_speed
-from engine.core.config import HOUR, MINUTE, CoreConfig
-from engine.core.engine import Engine
-from engine.core.events import Act, Quote, RunStarted, Wake
-from engine.core.facts import AnyFact, ErrorCounted, Fact, SignalRaised
+from engine.core.config import HOUR
+from engine.core.events import Act, Wake
+from engine.core.facts import AnyFact, ErrorCounted, SignalRaised
 from engine.core.money import parse
 from engine.core.view import ErrorView, OrderView, RefusedView, RegimeView
 from engine.core.words import Regime
@@ -30,10 +29,9 @@ from engine.session.home import Home
 from engine.session.lock import DeskLock, Holder
 from engine.session.ports import Batch
 from engine.session.status import rearm_token
-from engine.strategies import make_all, spec
 from store.desk import open_store
 from store.letters import read_letters as letters_of
-from tests.rig import instrument
+from tests.console.conftest import Nightdesk
 from tests.session.desk_double import NOW_NS, FakeDesk, a_view, killed, serving_in_a_thread
 from tests.steady import PATIENCE
 from tests.store.making import T0, raised, round_trip, run_started
@@ -41,7 +39,7 @@ from tests.store.making import T0, raised, round_trip, run_started
 REPO = Path(__file__).parents[2]
 TOP = (
     *("run", "attach", "status", "pause", "resume", "kill", "rearm", "flatten", "reset-breaker", "reconcile", "stop"),
-    *("explain", "errors", "replay", "doctor", "venue", "drill"),
+    *("explain", "errors", "replay", "runs", "doctor", "clean", "completion", "venue", "drill"),
 )
 NESTED = (
     *(f"remote {act}" for act in ("kill", "pause", "flatten", "status", "sign", "key")),
@@ -60,35 +58,7 @@ NESTED = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty working directory, and no variable of ours."""
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
-    for name in [name for name in os.environ if name.startswith("NIGHTDESK_")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def nightdesk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run a command on the home of this test: exit code, standard output, standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([*arguments, "--home", str(tmp_path)])
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return run
-
-
-Nightdesk = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home.at(tmp_path, "paper")
-
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 # --- the surface ---
 
@@ -619,44 +589,6 @@ def test_config_check_names_every_problem(nightdesk: Nightdesk, monkeypatch: pyt
 
 
 # --- history ---
-
-
-@pytest.fixture
-def a_run(home: Home) -> str:
-    """A short run in the books: three hours of quotes that rise and fall, one trend follower."""
-    home.create()
-    btc = instrument()
-    params: dict[str, int | str | bool] = {}
-    config = CoreConfig(
-        env="paper",
-        seed=1,
-        paper=True,
-        starting_equity=parse("10000"),
-        instruments=(btc,),
-        strategies=(spec("trend", "trend", params, ["BTCUSDT"]),),
-    )
-    engine = Engine(make_all)
-    begun_ns = 1_795_244_902 * 10**9
-    inputs: list[Any] = [RunStarted(begun_ns, "20261121-070822", config)]
-    for step in range(180):
-        bid = parse(str(60_000 + abs(step - 90)))
-        at_ns = begun_ns + step * MINUTE
-        inputs.append(Quote("BTCUSDT", at_ns, at_ns, bid, bid + parse("0.1"), parse("1"), parse("1")))
-    facts: list[tuple[int, AnyFact]] = []
-    store = open_store(home.database, "paper", WallClock(), threaded=False)
-    for seq, event in enumerate(inputs, start=1):
-        facts += [(seq, item) for item in engine.handle(event) if isinstance(item, Fact)]
-        if seq == 1:  # the state a run begins with is kept with its first input
-            first = Batch("20261121-070822", 1, inputs[:1], facts, begun_ns, engine.snapshot())
-            store.journal.commit(first).result()
-            facts = []
-        elif seq == 91:  # and another one halfway
-            half = Batch("20261121-070822", 2, inputs[1:91], facts, event.at_ns, engine.snapshot())
-            store.journal.commit(half).result()
-            facts = []
-    store.journal.commit(Batch("20261121-070822", 92, inputs[91:], facts, inputs[-1].at_ns)).result()
-    store.close()
-    return engine.decision_hash
 
 
 def test_audit_verify_is_good_and_then_finds_a_changed_row(nightdesk: Nightdesk, home: Home, a_run: str) -> None:
