@@ -22,6 +22,8 @@ def unhealthy(shell: Shell, works: tuple[WorkView, ...], resources: Resources) -
         told.append(f"the journal failed: {shell.journal_error}")
     told += [_late(work) for work in works if work.age_ns > work.limit_ns and work.name != MARKET_DATA]
     told += _blind(shell)
+    if shell.endpoint is not None and shell.endpoint.problem:
+        told.append(f"no signed command can be taken: {shell.endpoint.problem}")
     lag_us = shell.loop_lag_us.recent(99)
     if lag_us > LAG_MAX_US:
         told.append(f"the loop is late by {lag_us // 1000} ms (p99)")

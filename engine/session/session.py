@@ -130,7 +130,7 @@ class Session:
         self._pulse(guard)
         guard.start()
         control = ControlServer(plan.home, self)
-        api = ApiProcess(plan.api, plan.home) if plan.api else None
+        api = shell.endpoint = ApiProcess(plan.api, plan.home) if plan.api else None
         metrics = None
         try:
             await control.start()

@@ -35,6 +35,7 @@ from engine.core.facts import (
 from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView
 from engine.core.words import AlertKind, BlockReason, OrderState, Severity
 from engine.session.alerting.kinds import KINDS
+from engine.session.api.process import ApiProcess
 from engine.session.emergency import Emergency
 from engine.session.fingerprints import fingerprint
 from engine.session.gate import Gate
@@ -87,6 +88,7 @@ class Shell:
         outgoing: Batches whose orders wait for `execution_task`, with the promise that they will be durable.
         in_flight: How many closed batches are not durable yet, or not yet told of.
         to_read: Why the broker's books are to be read, as the core asked last; `reads` is set when it has.
+        endpoint: Where signed commands are taken from; None: nowhere.
         emergency: What stands in for the journal once that has failed.
         journal_error: What the journal failed with; empty while all is well.
         broken: Nothing can be recorded any more, or the core has failed: nothing is certain, and nothing leaves.
@@ -129,6 +131,7 @@ class Shell:
         self.rows, self.head = rows, head
         self.broken = False
         self.emergency = emergency
+        self.endpoint: ApiProcess | None = None
         self.journal_error = ""  # why the journal takes nothing any more
         self._on_written = on_written
         self._on_latch = on_latch

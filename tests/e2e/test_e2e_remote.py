@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import sqlite3
 import urllib.request
 from pathlib import Path
@@ -93,4 +94,15 @@ def test_the_metrics_are_the_databases_own_figures(start: StartDesk) -> None:
     assert scraped("orders_total") == rows("orders")
     assert scraped(r'blocked\{reason="operator"\}') == 1
     assert ask(desk.home.root, "stop").code == 0
+    assert desk.ended() == 0
+
+
+def test_a_desk_whose_endpoint_cannot_be_opened_is_not_healthy_until_it_can(start: StartDesk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        desk = start(*EAGER, NIGHTDESK_CONTROL_HTTP=at, NIGHTDESK_CONTROL_KEY=KEY)
+        status = desk.until_status(lambda status: any("signed command" in text for text in status["unhealthy"]))
+        assert "address already in use" in " ".join(status["unhealthy"])
+    desk.until_status(lambda status: not any("signed command" in text for text in status["unhealthy"]))
+    assert remote(desk, "kill")[0] == 0
     assert desk.ended() == 0

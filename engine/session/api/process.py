@@ -23,14 +23,14 @@ class ApiProcess:
 
     Attributes:
         port: Where it listens; 0 while it does not.
-        problem: Why there is no endpoint just now; "" while there is.
+        problem: Why there is no endpoint, once that has gone wrong; "" while all is well.
     """
 
     def __init__(self, settings: ApiSettings, home: Home) -> None:
         self._input = msgspec.json.encode(wish(settings, home)) + b"\n"
         self._where = settings.host
         self.port = 0
-        self.problem = "it is starting"
+        self.problem = ""
         self._process: Process | None = None
         self._keeping: asyncio.Task[None] | None = None
 
