@@ -36,7 +36,7 @@ def ask(where: Where, question: Callable[[Queries], Awaitable[T]]) -> T:
 
 
 def newest_event_ns(path: Path, kind: str) -> int:
-    """When the newest journal row of `kind`, or of any, was written; 0 if there is none."""
+    """When the newest journal row of `kind` was written; 0 if there is none."""
 
     async def ask() -> int:
         async with open_queries(path) as queries:

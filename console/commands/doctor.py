@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from console import say
-from console.commands.books import newest_event_ns
 from console.commands.mend import is_open, mend, open_files
 from console.commands.settings import read
 from console.commands.status import is_latched
@@ -21,6 +20,7 @@ from engine.session.home import kill_requested
 from engine.session.lock import holder
 from store.database import holds_desk, quick_check, reading, sqlite_is_fixed, sqlite_version, stamped_env
 from store.errors import StoreError
+from store.heads import recorded_heads
 from store.keys import PRIVATE, PUBLIC, BadKey, kept_key, keys_folder, read_public
 
 OK: Final = "ok"
@@ -179,13 +179,13 @@ def _permissions(where: Where, tree: Path | None) -> Iterator[Finding]:
 
 
 def _clock(where: Where, tree: Path | None) -> Iterator[Finding]:
-    """Time may not run backwards: the journal's rows are stamped with it, and venues refuse signatures of another."""
+    """Time may not run backwards. The newest signed head is compared: rows of a market that is played have its time."""
     now_ns, newest_ns = WallClock().now_ns(), 0
     if holds_desk(where.home.database):
-        with contextlib.suppress(StoreError):  # told with the books
-            newest_ns = newest_event_ns(where.home.database, "")
+        with contextlib.suppress(StoreError), reading(where.home.database) as connection:  # told with the books
+            newest_ns = max((head.at_ns for head in recorded_heads(connection)), default=0)
     if now_ns + CLOCK_BEHIND_NS < newest_ns:
-        text = f"{say.utc(now_ns)} UTC is before the newest row of the books ({say.utc(newest_ns)}): set the clock"
+        text = f"{say.utc(now_ns)} UTC is before the newest signed head ({say.utc(newest_ns)}): set the clock"
         yield Finding("clock", FAIL, text)
     else:
         yield Finding("clock", OK, f"{say.utc(now_ns)} UTC")

@@ -1,12 +1,13 @@
 """The command line as a test runs it: a home of its own, an empty working directory, and a short run in the books."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from console.answers.catalogue import ANSWERS, problem
 from console.cli import main
 from engine.core.config import CoreConfig
 from engine.core.engine import Engine
@@ -35,12 +36,17 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def nightdesk(nowhere: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Nightdesk:
-    """Run a command on the home of this test: exit code, standard output, standard error."""
+    """Run a command on the home of this test: exit code, standard output, standard error.
+
+    Whatever it answers in JSON must be what the command is declared to answer.
+    """
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
         code = main([*arguments, "--home", str(tmp_path)])
         out = capsys.readouterr()
+        if "--json" in arguments and out.out:
+            assert not problem(_command(arguments), out.out)
         return code, out.out, out.err
 
     return run
@@ -87,3 +93,9 @@ def a_run(home: Home) -> str:
     store.journal.commit(Batch("20261121-070822", 92, inputs[91:], facts, inputs[-1].at_ns)).result()
     store.close()
     return engine.decision_hash
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The command among the arguments; the name of the program where there is none."""
+    words = f" {' '.join(arguments)} "
+    return max((command for command in ANSWERS if f" {command} " in words), key=len, default="")

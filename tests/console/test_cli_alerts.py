@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from console.answers.catalogue import problem
 from console.cli import main
 from console.exits import Exit
 from engine.core.words import AlertKind
@@ -35,7 +36,9 @@ def test_a_test_alert_goes_through_every_channel_and_each_failure_has_its_cause_
         urls = f"{web.hook(TOKEN)} {locked.hook(TOKEN)} json://127.0.0.1:1/{TOKEN}"
         monkeypatch.setenv("NIGHTDESK_ALERT_URLS", urls)
         assert main(["alert", "test", "--json"]) == Exit.ERROR
-        told = json.loads(capsys.readouterr().out)
+        out = capsys.readouterr().out
+        assert not problem("alert test", out)
+        told = json.loads(out)
         (body,) = web.bodies(1)
     assert body["title"].startswith("[PAPER] INFO: test alert (")
     assert [(one["channel"], one["sent"]) for one in told] == [("json", True), ("json-2", False), ("json-3", False)]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from console.answers.catalogue import problem
 from console.cli import main
 from console.commands.drill import FLAT_MS_MAX, RECORDED_MS_MAX, _judged
 from engine.core.events import Act, FeedEvent
@@ -82,6 +83,7 @@ def test_a_drill_never_touches_live(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_way_of_killing_works_on_a_real_desk(tmp_path: Path) -> None:
     done = ask(tmp_path, "drill", "--json")
     assert done.code == 0, done.out + done.err
+    assert not problem("drill", done.out)
     assert done.json["passed"] and [one["way"] for one in done.json["drills"]] == [
         "command",
         "file",

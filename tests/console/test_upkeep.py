@@ -12,12 +12,13 @@ from types import SimpleNamespace
 import pytest
 
 from console.commands import doctor
-from console.commands.books import newest_event_ns
 from engine.session.clock import WallClock
 from engine.session.home import Home
 from engine.session.lock import DeskLock, Holder
 from engine.session.secret_store import Rotation
+from store.database import reading
 from store.desk import open_store
+from store.heads import recorded_heads
 from tests.console.conftest import Nightdesk
 
 FINDINGS = Iterator[doctor.Finding]
@@ -27,7 +28,9 @@ FINDINGS = Iterator[doctor.Finding]
 def desk(nightdesk: Nightdesk, home: Home) -> Home:
     """A desk that has run: books, backup, key, heads, and a file of every kind that must outlive a clean."""
     home.create()
-    open_store(home.database, "paper", WallClock(), threaded=False).close()
+    store = open_store(home.database, "paper", WallClock(), threaded=False)
+    store.sign_head("hour").result()
+    store.close()
     run = home.run("20261121-070822").path
     (home.dir / "archive").mkdir()
     run.mkdir()
@@ -196,7 +199,8 @@ def test_disk(free: int, verdict: str, nightdesk: Nightdesk, desk: Home, monkeyp
 
 @pytest.mark.parametrize(("behind_ns", "verdict"), [(10**9, "ok"), (10**9 + 1, "FAIL")])
 def test_clock(behind_ns: int, verdict: str, nightdesk: Nightdesk, desk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    now_ns = newest_event_ns(desk.database, "") - behind_ns
+    with reading(desk.database) as connection:
+        now_ns = recorded_heads(connection)[-1].at_ns - behind_ns
     monkeypatch.setattr(doctor, "WallClock", lambda: SimpleNamespace(now_ns=lambda: now_ns))
     broken(nightdesk, "clock", verdict, "set the clock" if verdict == "FAIL" else "UTC")
 
