@@ -4,14 +4,17 @@ Text from outside the program has passed `engine.core.clean.clean` or passes it 
 """
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from engine.core.clean import clean
 
 Rows = Sequence[tuple[str, str]]
+LAST_COLUMN_MIN: Final = 20  # narrower than that, a line is left to the terminal
 
 
 def as_json(value: Any) -> None:
@@ -40,11 +43,20 @@ def pairs(title: str, rows: Rows) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their widest cell; nothing but the head where there are no rows."""
+    """Columns as wide as their widest cell; nothing but the head where there are no rows.
+
+    On a terminal the last column wraps below itself, where enough of the width is left to it.
+    """
     cells = [tuple(head), *(tuple(clean(cell) for cell in row) for row in rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(head))]
-    for row in cells:
-        line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    indent = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    left = shutil.get_terminal_size().columns - indent if sys.stdout.isatty() else 0
+    for *cells_before, last in cells:
+        before = "".join(cell.ljust(width) + "  " for cell, width in zip(cells_before, widths[:-1], strict=True))
+        parts = textwrap.wrap(last, left, break_on_hyphens=False) if left >= LAST_COLUMN_MIN else [last]
+        line((before + "".join(parts[:1])).rstrip())
+        for part in parts[1:]:
+            line(" " * indent + part)
 
 
 def utc(at_ns: int) -> str:

@@ -21,6 +21,7 @@ class Run(msgspec.Struct, frozen=True):
     """One start of the desk. What only its final report knows is None where there is none.
 
     Attributes:
+        started_ns, ended_ns: On the run's own clock: of a market that is played, that market's time.
         seconds: From start to end; None while it runs and where it did not end in order.
         reason: Why it ended, or that it has not.
         trades: Closed round trips.
@@ -44,7 +45,7 @@ def runs(where: Where, limit: int) -> Exit:
     if where.json:
         say.as_json([msgspec.to_builtins(each) for each in found])
         return Exit.DONE
-    head = ("run", "start (UTC)", "length", "exit", "trades", "net P&L", "reason")
+    head = ("run (by start, UTC)", "length", "exit", "trades", "net P&L", "reason")
     say.table(head, [_row(each) for each in found])
     return Exit.DONE
 
@@ -64,4 +65,4 @@ def _run(record: RunRecord, running: str) -> Run:
 def _row(run: Run) -> tuple[str, ...]:
     length = "-" if run.seconds is None else say.span(run.seconds)
     figures = ("-" if value is None else str(value) for value in (run.exit_code, run.trades, run.net_pnl))
-    return (run.run_id, say.utc(run.started_ns), length, *figures, run.reason)
+    return (run.run_id, length, *figures, run.reason)

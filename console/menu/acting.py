@@ -55,10 +55,10 @@ def kill(ctx: typer.Context, reason: Reason = "") -> None:
 
 @commands.command(epilog=EVERYWHERE)
 def drill(ctx: typer.Context) -> None:
-    """Try the kill switch: on a paper desk of its own, in every way, with the times it took.
+    """Try the kill switch in every way.
 
-    The desk trades in a temporary folder on the built-in venue; yours is not touched. Exit code 5 when a way of killing
-    did not do what it promises. It takes about a minute.
+    Says how long each took. The desk trades in a temporary folder on the built-in venue; yours is not touched. Exit
+    code 5 when a way of killing did not do what it promises. It takes about a minute.
 
     \b
     nightdesk drill

@@ -59,14 +59,14 @@ def audit_head(ctx: typer.Context) -> None:
 def audit_query(
     ctx: typer.Context,
     kind: Annotated[str, typer.Option(metavar="KIND", help="signal_ended, fill_booked, operator_acted ...")] = "",
-    symbol: Annotated[str, typer.Option(metavar="SYMBOL")] = "",
+    symbol: Annotated[str, typer.Option(metavar="SYMBOL", help="Rows about it.")] = "",
     any_id: Annotated[
         str, typer.Option("--id", metavar="ID", help="A signal, order, fill or trade, and what followed from it.")
     ] = "",
     run: Annotated[str, typer.Option(metavar="RUN", help="Id of a run, or latest.")] = "",
     since: Annotated[str, typer.Option(metavar="TIME", help="From here on: 2026-01-31T12:00:00Z, or 2h for ago.")] = "",
     until: Annotated[str, typer.Option(metavar="TIME", help="Up to, not including.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="At most so many.")] = 50,
     before: Annotated[int | None, typer.Option(metavar="ROW", help="The next page: rows before this one.")] = None,
     after: Annotated[int | None, typer.Option(metavar="ROW", help="Rows behind this one, oldest first.")] = None,
 ) -> None:

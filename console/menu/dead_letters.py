@@ -43,7 +43,7 @@ def dead_letters_retry(
 @commands.command("discard", epilog=EVERYWHERE)
 def dead_letters_discard(
     ctx: typer.Context,
-    letter: Annotated[str, typer.Argument(metavar="ID")],
+    letter: Annotated[str, typer.Argument(metavar="ID", help="Which; `dead-letters list` shows it.")],
     reason: Reason = "",
 ) -> None:
     """Give a letter up for good, on a desk that is stopped. Needs a reason.

@@ -12,9 +12,11 @@ commands = group()
 @commands.command(epilog=EVERYWHERE)
 def runs(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="At most so many.")] = 20,
 ) -> None:
-    """The runs of the desk, newest first: when, how long, how each ended and what it earned.
+    """The runs of the desk, newest first.
+
+    When, how long, how each ended, its trades and what it earned. A run is named by its start in UTC.
 
     \b
     nightdesk runs

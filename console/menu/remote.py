@@ -7,7 +7,7 @@ import typer
 
 from console.menu.common import EVERYWHERE, Authority, Reason, Url, end, group, where_of
 
-commands = group("Stop or look at a desk on another machine, by signed commands.")
+commands = group("Stop or look at a desk on another machine.")
 
 
 def _remote(ctx: typer.Context, act: str, url: str, reason: str, authority: Path | None) -> NoReturn:
@@ -62,7 +62,7 @@ def remote_status(ctx: typer.Context, url: Url = "", ca: Authority = None) -> No
 @commands.command("sign", epilog=EVERYWHERE)
 def remote_sign(
     ctx: typer.Context,
-    act: Annotated[str, typer.Argument(metavar="kill|pause|flatten")],
+    act: Annotated[str, typer.Argument(metavar="kill|pause|flatten", help="What to sign.")],
     reason: Reason = "",
 ) -> None:
     """Print a signed command, to be put where the desk polls for one. It holds for fifteen minutes there.

@@ -25,7 +25,7 @@ def run(
         str | None, typer.Option(metavar="90s|10m|72h|14d", help="How long; default: until stopped.")
     ] = None,
     speed: Annotated[str, typer.Option(metavar="1|N|max", help="How fast the built-in market goes.")] = "1",
-    seed: Annotated[int | None, typer.Option(min=0, help="Of every random draw.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Of every random draw.")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No console; implied without a terminal.")] = False,
     tree: Tree = None,
     keep_positions: Annotated[bool, typer.Option("--keep-positions", help="Leave positions open at the end.")] = False,
@@ -33,9 +33,9 @@ def run(
     """Start the desk and run it to its end.
 
     \b
-    nightdesk run                                       console on the built-in venue
-    nightdesk run --headless --duration 72h             unattended, for three days
-    nightdesk run --speed max --data bars/ --seed 3     recorded data, as fast as it goes
+    nightdesk run                                       # console on the built-in venue
+    nightdesk run --headless --duration 72h             # unattended, for three days
+    nightdesk run --speed max --data bars/ --seed 3     # recorded data, as fast as it goes
     """
     from console.commands import start
 

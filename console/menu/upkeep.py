@@ -36,9 +36,10 @@ def clean(
     ctx: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
 ) -> None:
-    """Remove what a desk that died left behind and the next start makes anew. The desk must not run.
+    """Remove what a dead desk left behind.
 
-    A stale lock and socket, the ballast, unfinished files. Never books, archives, keys, runs, artifacts or logs.
+    Only what the next start makes anew, and only while no desk runs: a stale lock and socket, the ballast, unfinished
+    files. Never books, archives, keys, runs, artifacts or logs.
 
     \b
     nightdesk clean --dry-run
@@ -52,7 +53,7 @@ def clean(
 @commands.command(epilog=EVERYWHERE)
 def completion(
     ctx: typer.Context,
-    shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish")],
+    shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish", help="For which shell.")],
 ) -> None:
     """Print the completion of commands and options for a shell.
 
@@ -70,7 +71,7 @@ def completion(
 def venue(
     port: Annotated[int, typer.Option(metavar="N", help="HTTP on N, WebSocket on N+1; 0: any free ones.")] = 0,
     data: Data = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the generated market.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Of the generated market.")] = None,
     speed: Annotated[int, typer.Option(metavar="N", help="Venue seconds a second.")] = 1,
 ) -> None:
     """Run the simulated venue by itself.

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from console.answers.catalogue import ANSWERS, problem
+from console.answers.codes import codes_of
 from console.cli import main
 from engine.core.config import CoreConfig
 from engine.core.engine import Engine
@@ -38,15 +39,17 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def nightdesk(nowhere: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Nightdesk:
     """Run a command on the home of this test: exit code, standard output, standard error.
 
-    Whatever it answers in JSON must be what the command is declared to answer.
+    Its exit code, and what it answers in JSON, must be among what the command is declared to end with and to answer.
     """
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
         code = main([*arguments, "--home", str(tmp_path)])
         out = capsys.readouterr()
+        command = _command(arguments)
+        assert not command or code in codes_of(command), f"{command} is not said to end with {code}"
         if "--json" in arguments and out.out:
-            assert not problem(_command(arguments), out.out)
+            assert not problem(command, out.out)
         return code, out.out, out.err
 
     return run

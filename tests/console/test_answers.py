@@ -4,24 +4,39 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from console.answers.catalogue import ANSWERS, problem, schema, schema_text
+from console.answers.codes import CODES, codes_of
+from console.answers.page import commands, page
 from console.cli import program
+from console.exits import Exit
 from tests.console.conftest import Nightdesk
 
-SHIPPED = Path(__file__).parents[2] / "docs" / "commands.schema.json"
-
-
-def commands(path: str, command: Any) -> list[str]:
-    children = getattr(command, "commands", {})
-    return [leaf for name, child in children.items() for leaf in commands(f"{path} {name}".strip(), child)] or [path]
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, SHIPPED = DOCS / "commands.md", DOCS / "commands.schema.json"
 
 
 def test_every_command_has_its_answer_declared() -> None:
-    assert sorted(ANSWERS) == sorted(commands("", program()))
+    known = [path for path, _ in commands("", program())]
+    assert sorted(ANSWERS) == sorted(known) == sorted(CODES)
+
+
+@pytest.mark.parametrize("command", CODES)
+def test_every_command_says_when_it_ends_with_which_code(command: str) -> None:
+    codes = codes_of(command)
+    assert {Exit.DONE, Exit.ERROR, Exit.USAGE} <= set(codes) and all(codes.values()) and list(codes) == sorted(codes)
+
+
+def test_the_page_of_commands_is_what_the_program_says() -> None:
+    assert PAGE.read_text() == page(), "make it anew: .venv/bin/python docs/commands.py"
+
+
+@pytest.mark.parametrize("command", CODES)
+def test_every_command_has_an_example_on_the_page(command: str) -> None:
+    section = page().partition(f"## nightdesk {command}\n")[2].partition("\n## ")[0]
+    assert f"\nnightdesk {command}" in section and "| exit code | when |" in section
 
 
 def test_the_shipped_schema_is_what_is_declared() -> None:
