@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from console.answers.catalogue import problem
 from tests.e2e.conftest import StartDesk
 from tests.e2e.shell import EAGER, RunningDesk, ask
 
@@ -43,6 +44,9 @@ def test_a_signed_kill_from_elsewhere_ends_the_run_and_the_key_is_nowhere(start:
     desk.until_running()
     code, said = remote(desk, "status")
     assert code == 0 and "RUNNING" in said, said
+    for act in ("status", "pause"):
+        code, said = remote(desk, act, "--json")
+        assert code == 0 and not problem(f"remote {act}", said), said
     code, said = remote(desk, "kill", key="0" * 64)
     assert code == 1 and "signature" in said, said
     code, said = remote(desk, "kill", "--reason", "the feed is wrong")
