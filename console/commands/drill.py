@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,10 @@ from engine.core.facts import AnyFact, FillBooked, KillChanged, OrderChanged
 from engine.core.words import OrderState, Purpose
 from engine.session import remote
 from engine.session.clock import WallClock, block
+from engine.session.config import SHIPPED
+from engine.session.dotenv import PREFIX
 from engine.session.errors import SessionError
-from engine.session.home import KILL_VARIABLE, Home, write_kill_file
+from engine.session.home import Home, write_kill_file
 from engine.session.ports import CommandRequest
 
 STRATEGY: Final = "engine.strategies.drill:Drill"
@@ -102,12 +105,14 @@ def _one(way: str, kill: Callable[[Home, "subprocess.Popen[bytes]"], None], home
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "console", "--home", str(home.root), "run", "--headless"),
+            *("--config", str(_quiet_tree(home))),
             *("--venue", "sim", "--broker", "paper", "--strategy", STRATEGY, "--symbols", SYMBOLS),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if name not in (KILL_VARIABLE, "NIGHTDESK_ENV")},
+        env={name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "WEBHOOK_URL"))},
+        cwd=home.root,  # where no .env lies
         start_new_session=True,
     )
     try:
@@ -128,6 +133,15 @@ def _one(way: str, kill: Callable[[Home, "subprocess.Popen[bytes]"], None], home
         assert process.stderr is not None
         process.stderr.close()
     return _judged(way, home, status, asked_ns, ended_ms, code)
+
+
+def _quiet_tree(home: Home) -> Path:
+    """The paper tree without what leads outside: a drill wakes nobody, and listens nowhere."""
+    tree = home.root / "config"
+    shutil.copytree(SHIPPED / "paper", tree)
+    for name in ("alerts", "control", "secrets"):
+        (tree / f"{name}.toml").write_text('env = "paper"\n')
+    return tree
 
 
 def _until_busy(home: Home, process: "subprocess.Popen[bytes]") -> dict[str, Any]:

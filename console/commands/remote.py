@@ -10,8 +10,9 @@ from console.commands.status import show
 from console.commands.where import Where
 from console.exits import Exit, Quit
 from engine.core.events import Act
+from engine.session.api.client import BadAddress
 from engine.session.api.client import send as send_signed
-from engine.session.api.signing import ACTS, SignedCommand, checked_key, sign
+from engine.session.api.signing import ACTS, BadKey, SignedCommand, checked_key, sign
 from engine.session.clock import WallClock
 from engine.session.dotenv import PREFIX
 from engine.session.secret import Secret
@@ -26,7 +27,10 @@ def send(where: Where, act: str, url: str, reason: str, authority: Path | None) 
     url = url or where.variables.get(URL, "")
     if not url:
         raise Quit(Exit.USAGE, f"--url URL: where is the desk's control endpoint? ({URL} says it, too)")
-    answer = send_signed(url, _signed(where, act, reason), authority)
+    try:
+        answer = send_signed(url, _signed(where, act, reason), authority)
+    except BadAddress as bad:
+        raise Quit(Exit.USAGE, str(bad)) from bad
     if act == "status":
         return show(answer, where.json, check=True, rows=(("endpoint", url),))
     if where.json:
@@ -54,4 +58,7 @@ def _signed(where: Where, act: str, reason: str) -> SignedCommand:
     key = Secret(where.variables.get(KEY, ""))
     if not key:
         raise Quit(Exit.USAGE, f"{KEY} is not set: it must be the desk's own; nightdesk remote key makes one")
-    return sign(checked_key(key), act, where.home.env, reason, WallClock().now_ns())
+    try:
+        return sign(checked_key(key), act, where.home.env, reason, WallClock().now_ns())
+    except BadKey as bad:
+        raise Quit(Exit.USAGE, str(bad)) from bad

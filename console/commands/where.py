@@ -36,6 +36,8 @@ def find(home: Path | None, env: str | None, json: bool) -> Where:
     unheeded: list[Problem] = []  # whoever loads the configuration reports them; a kill must not wait for that
     variables = {**read_dotenv(DOTENV, unheeded), **os.environ}
     root = home or Path(variables.get(f"{PREFIX}HOME") or DEFAULT_HOME)
+    if root.exists() and not root.is_dir():
+        raise Quit(Exit.USAGE, f"--home {root}: is no folder")
     try:
         return Where(Home.at(root, env or variables.get(f"{PREFIX}ENV") or "paper"), json, variables)
     except SessionError as refused:

@@ -69,7 +69,7 @@ SHIPPED: Final = Path(__file__).parents[2] / "config"
 PLAIN_VARIABLES: Final = {
     f"{PREFIX}HOME": "folder of all desks; default .nightdesk in the working directory",
     f"{PREFIX}ENV": "paper or live; default paper",
-    KILL_VARIABLE: "TRUE kills: no entry leaves the desk while it is set",
+    KILL_VARIABLE: "TRUE kills, and so does anything but FALSE, 0, NO and OFF",
     f"{PREFIX}SHARED": "recorded data for tests",
     f"{PREFIX}BITUNIX_KEY": "key of the venue's signed interface; only read for --env live",
     f"{PREFIX}BITUNIX_SECRET": "its secret",

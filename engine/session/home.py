@@ -20,7 +20,7 @@ ENVS: Final = ("paper", "live")
 SOCKET_PATH_BYTES_MAX: Final = 100  # the kernel's own limit is 104 to 108 bytes with the closing zero
 RUNS_PER_SECOND_MAX: Final = 36
 KILL_VARIABLE: Final = "NIGHTDESK_KILL_SWITCH"
-_KILL_WORDS: Final = frozenset({"true", "1", "yes", "on"})
+_NO_KILL_WORDS: Final = frozenset({"", "false", "0", "no", "off"})
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -218,8 +218,8 @@ def kill_requested(home: Home, variables: Mapping[str, str]) -> str | None:
 
 
 def kill_variable_set(variables: Mapping[str, str]) -> bool:
-    """True if the kill variable stands at TRUE, 1, YES or ON, whatever the case."""
-    return variables.get(KILL_VARIABLE, "").strip().lower() in _KILL_WORDS
+    """True if the kill variable says anything but FALSE, 0, NO or OFF, whatever the case: what is unclear kills."""
+    return variables.get(KILL_VARIABLE, "").strip().lower() not in _NO_KILL_WORDS
 
 
 def write_kill_file(home: Home, text: str) -> Path:

@@ -217,7 +217,8 @@ def check_control(control: Settled[ControlFile], key: str, problems: list[Proble
     try:
         checked_key(Secret(key))
     except BadKey as bad:
-        problems.append(control.problem(name, f"needs NIGHTDESK_CONTROL_KEY: {bad}"))
+        why = bad if key else "there is none; make one with: nightdesk remote key"
+        problems.append(control.problem(name, f"needs NIGHTDESK_CONTROL_KEY: {why}"))
     listening = parse_listening(file.http)
     if listening is not None and listening[0] not in LOOPBACK and not file.tls_certificate:
         problems.append(control.problem("http", "needs tls_certificate and tls_key beyond this machine"))

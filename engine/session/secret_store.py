@@ -77,13 +77,16 @@ def read_secrets(
         entry = _entry(path, name, raw, problems)
         if entry is None:
             continue
-        rotations.append(_rotation(name, entry, now_ns))
+        rotation = _rotation(name, entry, now_ns)
+        rotations.append(rotation)
+        if rotation.days is not None and rotation.days < 0:
+            problems.append(Problem(str(path), f"{clean(name)}.rotated", str(entry.rotated), "lies in the future"))
         if entry.source == "environment":
             continue
         if sources.variables.get(name) or sources.dotenv.get(name):
-            problems.append(
-                Problem(str(path), clean(name), None, "is set in the environment as well: which one counts?")
-            )
+            where = "the environment" if sources.variables.get(name) else sources.dotenv_name
+            rule = f'is set in {where} as well: remove it there, or say from = "environment" here'
+            problems.append(Problem(str(path), clean(name), None, rule))
             continue
         try:
             found[name] = _read(entry.source, sources.variables)
@@ -101,7 +104,9 @@ def _entry(path: Path, name: str, raw: Any, problems: list[Problem]) -> Entry | 
     except ValidationError as refused:
         for error in refused.errors():
             key = ".".join([name, *map(str, error["loc"])])
-            problems.append(Problem(str(path), clean(key), None, rule_of(error)))  # never the value: it may be a secret
+            is_date = error["loc"][:1] == ("rotated",)
+            rule = "must be a date without quotes, like 2026-11-01" if is_date else rule_of(error)
+            problems.append(Problem(str(path), clean(key), None, rule))  # never the value: it may be a secret
         return None
 
 

@@ -165,7 +165,14 @@ class Session:
             return None
         from engine.session.metrics import MetricsServer
 
-        return MetricsServer(self.view, *self._plan.metrics)
+        host, port = self._plan.metrics
+        try:
+            return MetricsServer(self.view, host, port)
+        except OSError as problem:
+            raise StartFailed(
+                f"metrics cannot be served at {host}:{port}: {problem.strerror}; another desk? Give this one a port of "
+                'its own, or metrics = "off" (control.toml, NIGHTDESK_CONTROL_METRICS)'
+            ) from problem
 
     def _make_shell(self, engine: Engine) -> Shell:
         plan, recovered = self._plan, self._plan.store.recovered

@@ -241,10 +241,13 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+OFF: Final = "off"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 def _listening(raw: str) -> str:
+    if raw.lower() == OFF:
+        return ""
     if raw and not parse_listening(raw):
         raise ValueError('must be an address and a port, as in "127.0.0.1:8787"')
     return raw

@@ -7,9 +7,11 @@ import pytest
 
 from console.answers.catalogue import problem
 from console.cli import main
-from console.commands.drill import FLAT_MS_MAX, RECORDED_MS_MAX, _judged
+from console.commands.drill import FLAT_MS_MAX, RECORDED_MS_MAX, _judged, _quiet_tree
 from engine.core.events import Act, FeedEvent
 from engine.core.facts import KillChanged
+from engine.session.config import load
+from engine.session.home import Home
 from engine.session.ports import CommandRequest
 from store.recovery import run_facts
 from tests.e2e.shell import ask
@@ -71,6 +73,12 @@ def test_another_end_or_no_kill_at_all_fails(killed: tuple[DeskRig, int], tmp_pa
     unkilled.run(600)
     told = " ".join(_judged("command", unkilled.home, STATUS, at_ns, 0.0, 0).problems)
     assert "not on record" in told and "not flat" in told and "ended as duration_complete" in told
+
+
+def test_a_drills_desk_leads_nowhere_outside(tmp_path: Path) -> None:
+    tree = _quiet_tree(Home.at(tmp_path, "paper"))
+    config = load("paper", tree=tree, variables={}, dotenv=tmp_path / ".env")
+    assert (config.api, config.control.metrics, config.outside.channels, config.rotations) == (None, "", (), ())
 
 
 def test_a_drill_never_touches_live(capsys: pytest.CaptureFixture[str]) -> None:

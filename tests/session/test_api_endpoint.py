@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from engine.core.events import Act
 from engine.session.api import server
 from engine.session.api.acting import Actor
-from engine.session.api.client import NotObeyed, NotSent, send
+from engine.session.api.client import BadAddress, NotObeyed, NotSent, send
 from engine.session.api.polling import Poller
 from engine.session.api.process import ApiProcess
 from engine.session.api.server import CONNECTIONS_MAX, PATH, Endpoint
@@ -35,6 +35,7 @@ from engine.session.home import Home
 from engine.session.secret import Secret
 from tests.session.desk_double import FakeDesk, a_view, killed, serving
 
+FORGED = "not signed with this desk's control key, or changed on its way: nothing was done"
 KEY = Secret("fedcba9876543210" * 4)
 CLOCK = WallClock()
 
@@ -76,7 +77,7 @@ async def test_a_signed_kill_reaches_the_desk_with_whence_and_why(tmp_path: Path
     async with listening(tmp_path, desk) as (url, _):
         answer = await asyncio.to_thread(send, url, command("kill", "the feed is wrong"))
     (asked,) = desk.asked
-    assert (asked.act, asked.source, asked.reason) == (Act.KILL, "api", "the feed is wrong (from 127.0.0.1)")
+    assert (asked.act, asked.source, asked.reason) == (Act.KILL, "api", "the feed is wrong, from 127.0.0.1")
     assert (answer["accepted"], answer["by"], answer["text"]) == (True, "socket", "kill done")
 
 
@@ -169,7 +170,7 @@ async def test_a_burst_of_forgeries_is_logged_once_and_holds_up_no_valid_kill(
     refusals = [record for record in caplog.records if record.name == "control"]
     assert [record.getMessage() for record in refusals] == [
         "refused 1 unsigned or forged commands, the newest from 127.0.0.1: "
-        "the signature does not belong to this command and key"
+        "not signed with this desk's control key, or changed on its way: nothing was done"
     ]
 
 
@@ -208,7 +209,7 @@ async def test_a_desk_that_does_not_answer_is_killed_by_its_file(tmp_path: Path)
     try:
         answer = await asyncio.to_thread(send, url, command("kill", "lost the line"))
         assert (answer["by"], answer["accepted"]) == ("file", False)
-        assert "lost the line (from 127.0.0.1)" in home.kill_file.read_text()
+        assert "lost the line, from 127.0.0.1" in home.kill_file.read_text()
         with pytest.raises(NotObeyed, match="no desk is running"):
             await asyncio.to_thread(send, url, command("pause"))
     finally:
@@ -216,13 +217,17 @@ async def test_a_desk_that_does_not_answer_is_killed_by_its_file(tmp_path: Path)
 
 
 def test_what_cannot_be_sent_says_why() -> None:
-    for url, why in (
-        ("desk:8787", "such as https"),
-        ("http://desk.example:1", "must be https"),
-        ("http://127.0.0.1:1", "no answer from 127.0.0.1:1"),
-    ):
-        with pytest.raises(NotSent, match=why):
+    for url, why in (("desk:8787", "such as https"), ("http://desk.example:1", "must be https")):
+        with pytest.raises(BadAddress, match=why):
             send(url, command())
+    with pytest.raises(NotSent, match=r"no answer from 127\.0\.0\.1:1: .*is it the desk"):
+        send("http://127.0.0.1:1", command())
+
+
+async def test_https_to_an_endpoint_without_a_certificate_names_the_cure(tmp_path: Path) -> None:
+    async with listening(tmp_path, FakeDesk(a_view())) as (url, _):
+        with pytest.raises(NotSent, match="is it http://"):
+            await asyncio.to_thread(send, url.replace("http", "https"), command())
 
 
 @pytest.fixture
@@ -305,12 +310,12 @@ async def test_a_command_left_at_the_polled_address_is_obeyed_once(
         await until(lambda: len(asked) >= 12)
         polling.cancel()
     (request,) = desk.asked
-    assert (request.act, request.source, request.reason) == (Act.KILL, "webhook", "from afar (from the polled address)")
+    assert (request.act, request.source, request.reason) == (Act.KILL, "webhook", "from afar, from the polled address")
     told = [record.getMessage() for record in caplog.records if record.name == "control"]
     assert [text for text in told if "polled address" in text][:3] == [
         "the polled address cannot be read: it answers with status 500",
         "the polled address can be read again",
-        "refused what is at the polled address: the signature does not belong to this command and key",
+        f"refused what is at the polled address: {FORGED}",
     ]
     assert sum("refused" in text for text in told) == 1
 

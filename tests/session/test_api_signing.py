@@ -127,7 +127,7 @@ def test_the_longest_reason_still_fits() -> None:
 
 
 def test_a_short_key_protects_nothing(nonces: Nonces) -> None:
-    with pytest.raises(BadKey, match="openssl rand -hex 32"):
+    with pytest.raises(BadKey, match="nightdesk remote key"):
         Verifier(Secret("a" * 31), "paper", nonces)
 
 

@@ -401,7 +401,7 @@ def test_signed_commands_are_taken_where_an_address_and_a_key_say_so(at: str) ->
     ("variables", "why"),
     [
         ({"HTTP": "127.0.0.1:8787"}, "needs NIGHTDESK_CONTROL_KEY"),
-        ({"HTTP": "127.0.0.1:8787", "KEY": "short"}, "fewer than 32 letters"),
+        ({"HTTP": "127.0.0.1:8787", "KEY": "short"}, "has 5 letters, 32 at least"),
         ({"POLL_URL": "https://example.com/kill"}, "needs NIGHTDESK_CONTROL_KEY"),
         ({"HTTP": "127.0.0.1", "KEY": KEY}, "an address and a port"),
         ({"HTTP": "http://127.0.0.1:1", "KEY": KEY}, "an address and a port"),
@@ -767,3 +767,11 @@ def test_no_breaker_may_do_less_than_it_does_anyway(tree: Path, written: str, ru
     text = refusal(tree=tree)
     assert "breaker_actions" in text
     assert rule in text
+
+
+def test_an_endpoint_and_metrics_can_be_turned_off_for_one_start(tree: Path) -> None:
+    path = tree / "paper" / "control.toml"
+    path.write_text('env = "paper"\nhttp = "127.0.0.1:8787"\nmetrics = "127.0.0.1:9464"\n')
+    off = {"NIGHTDESK_CONTROL_HTTP": "off", "NIGHTDESK_CONTROL_METRICS": "off"}
+    config = read(tree=tree, variables=off)
+    assert (config.api, config.control.metrics) == (None, "")

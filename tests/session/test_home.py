@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from engine.session.home import (
+    KILL_VARIABLE,
     SOCKET_PATH_BYTES_MAX,
     Home,
     HomeRefused,
     kill_requested,
+    kill_variable_set,
     make_socket_folder,
     run_id,
     write_kill_file,
@@ -122,3 +124,14 @@ def test_on_a_full_disk_the_kill_file_kills_without_its_text(tmp_path: Path, mon
     monkeypatch.setattr(os, "write", full)
     write_kill_file(home, "enough")
     assert kill_requested(home, {}) == "file"
+
+
+@pytest.mark.parametrize("value", ["TRUE", "true", "1", "yes", "ON", " True ", "maybe", "KILL", "flase"])
+def test_a_kill_variable_that_does_not_say_no_kills(value: str) -> None:
+    """What is unclear stops the desk: a misspelt kill must not be a missing one."""
+    assert kill_variable_set({KILL_VARIABLE: value})
+
+
+@pytest.mark.parametrize("value", ["", " ", "FALSE", "false", "0", "no", "Off"])
+def test_a_kill_variable_that_says_no_does_not(value: str) -> None:
+    assert not kill_variable_set({KILL_VARIABLE: value})

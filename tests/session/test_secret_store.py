@@ -129,7 +129,7 @@ def test_what_is_set_twice_is_refused(tree: Tree, key: Path) -> None:
     body = f'[{NAME}]\nfrom = "file:{key}"'
     for given in ({"variables": {NAME: "x"}}, {"dotenv": {NAME: "x"}}):
         assert tree.read(body, **given)[0] == {}
-        assert "which one counts?" in tree.said
+        assert "remove it there" in tree.said
 
 
 def test_the_environment_may_be_its_source_and_only_its_date_stands_there(tree: Tree) -> None:
@@ -165,3 +165,12 @@ def test_the_file_of_another_environment_is_refused_unread(tree: Tree, key: Path
     problems: list[Problem] = []
     assert read_secrets(tree.path, "paper", Sources({}, {}, {}), NOW_NS, problems) == ({}, ())
     assert 'must be "paper"' in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("rotated", "why"),
+    [('"yesterday"', "like 2026-11-01"), ("2027-07-01", "lies in the future"), ("7.5", "like 2026-11-01")],
+)
+def test_a_date_that_cannot_be_is_refused_with_an_example(tree: Tree, rotated: str, why: str) -> None:
+    tree.read(f'[{NAME}]\nfrom = "environment"\nrotated = {rotated}')
+    assert why in tree.said and "rotated" in tree.said

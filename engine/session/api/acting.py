@@ -45,7 +45,9 @@ class Actor:
         log.info("%s from %s: %s", command.act, whence, command.reason or "no reason given")
         if command.act == "status":
             return self._status()
-        request = CommandRequest(Act(command.act), source, "", f"{command.reason} (from {whence})".strip())
+        request = CommandRequest(
+            Act(command.act), source, "", ", ".join(filter(None, (command.reason, f"from {whence}")))
+        )
         if command.act == Act.KILL:
             return msgspec.to_builtins(remote.kill(self._home, request))  # type: ignore[no-any-return]
         try:

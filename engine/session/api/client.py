@@ -23,6 +23,10 @@ class NotSent(SessionError):
     """The command did not reach a desk, or no answer came back: whether it was obeyed is not known."""
 
 
+class BadAddress(SessionError):
+    """No desk can be meant by it."""
+
+
 class NotObeyed(SessionError):
     """The endpoint answered no."""
 
@@ -33,13 +37,13 @@ def send(url: str, command: SignedCommand, authority: Path | None = None) -> dic
     `authority` is a PEM file to know the endpoint's certificate by, in place of the system's authorities.
 
     Raises:
-        NotSent, NotObeyed: each names the cause and what to do.
+        BadAddress, NotSent, NotObeyed: each names the cause and what to do.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise NotSent(f"{url}: must be an address such as https://desk.example:8787")
+        raise BadAddress(f"{url}: must be an address such as https://desk.example:8787")
     if parts.scheme == "http" and not is_loopback(url):
-        raise NotSent(f"{url}: beyond this machine it must be https")
+        raise BadAddress(f"{url}: beyond this machine it must be https")
     context = ssl.create_default_context(cafile=authority) if parts.scheme == "https" else None
     request = urllib.request.Request(
         f"{parts.scheme}://{parts.netloc}{PATH}",
@@ -56,6 +60,8 @@ def send(url: str, command: SignedCommand, authority: Path | None = None) -> dic
         raise NotObeyed(str(said.get("text") or f"the endpoint answered {refused.code}")) from refused
     except OSError as failure:
         why = getattr(failure, "reason", failure)
+        if isinstance(why, ssl.SSLError) and why.reason == "WRONG_VERSION_NUMBER":
+            why = "it does not speak TLS; is it http://?"
         raise NotSent(
             f"no answer from {parts.netloc}: {why}; is it the desk's control.http, and reachable?"
         ) from failure

@@ -62,7 +62,8 @@ def checked_key(key: Secret) -> Secret:
     """The key, if it is long enough to be one. Raises `BadKey`."""
     if len(key.reveal()) < KEY_LETTERS_MIN:
         raise BadKey(
-            f"the control key has fewer than {KEY_LETTERS_MIN} letters; make one with: openssl rand -hex 32",
+            f"the control key has {len(key.reveal())} letters, {KEY_LETTERS_MIN} at least are needed; "
+            "make one with: nightdesk remote key"
         )
     return key
 
@@ -128,7 +129,8 @@ class Verifier:
         """Raises `Denied` unless the command is signed, for this desk, fresh, new and allowed."""
         expected = _signature(self._key, command)
         if not hmac.compare_digest(expected.encode(), command.signature.encode(errors="replace")):
-            raise Denied("not_authenticated", "the signature does not belong to this command and key", forged=True)
+            text = "not signed with this desk's control key, or changed on its way: nothing was done"
+            raise Denied("not_authenticated", text, forged=True)
         if command.desk != self._desk:
             raise Denied("wrong_desk", f"the command is for the {command.desk[:20]} desk, this is {self._desk}")
         apart = command.at - now_ns // _SECOND_NS
