@@ -3,12 +3,14 @@
 It watches the kill file and the engine's beat, closes the gate, and ends a process whose loop is frozen. It measures
 its own lateness too: when the whole process was paused, it says so and counts afresh instead of killing a healthy desk.
 Paused is who was late and had no processor meanwhile; code that held the interpreter had one.
-Behind it stands `faulthandler`, for C code that holds the interpreter lock.
+Behind it stands an alarm of the system, for C code that holds the interpreter lock: it counts the processor's time and
+not the wall's, so that it is no more deceived by a pause than the guard is.
 """
 
 import faulthandler
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -21,7 +23,8 @@ PERIOD_SECONDS: Final = 0.25
 LATE_NS: Final = 1_000_000_000  # the guard itself this late means the process was paused
 FROZEN_NS: Final = 30_000_000_000
 KILLED_SILENT_NS: Final = 2_000_000_000
-BEHIND_SECONDS: Final = 5  # how much later faulthandler fires than the guard
+BEHIND_SECONDS: Final = 5  # how much later the alarm goes off than the guard
+ALARM: Final = signal.SIGPROF
 
 log = logging.getLogger("watchdog")
 
@@ -56,14 +59,17 @@ class Guard:
         self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)
 
     def start(self) -> None:
+        # Written by the signal handler itself, lock or no lock; then the signal does what it always does, and ends us.
+        faulthandler.register(ALARM, file=self._stacks, all_threads=True, chain=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the watch; the process may now be as slow as it likes."""
         self._ended.set()
         with self._alarm:
-            faulthandler.cancel_dump_traceback_later()
+            signal.setitimer(signal.ITIMER_PROF, 0)
         self._thread.join(timeout=2)
+        faulthandler.unregister(ALARM)
 
     def beat(self) -> None:
         """The loop is alive."""
@@ -76,7 +82,7 @@ class Guard:
     def _watch(self) -> None:
         seen_ns, worked_ns = self._clock.mono_ns(), time.process_time_ns()
         while not self._ended.is_set():
-            self._rearm_faulthandler()
+            self._set_alarm()
             block(PERIOD_SECONDS)
             now_ns, used_ns = self._clock.mono_ns(), time.process_time_ns() - worked_ns
             silent_ns = now_ns - seen_ns
@@ -89,14 +95,12 @@ class Guard:
             if now_ns - self._beat_ns > limit and not self._ended.is_set():
                 self._end_frozen(now_ns - self._beat_ns)
 
-    def _rearm_faulthandler(self) -> None:
+    def _set_alarm(self) -> None:
         """Only while the loop beats: a thread that still runs must not keep a frozen loop alive."""
         with self._alarm:
             if self._ended.is_set() or self._clock.mono_ns() - self._beat_ns >= 2 * PERIOD_SECONDS * 1_000_000_000:
                 return
-            faulthandler.dump_traceback_later(
-                self._frozen_ns / 1_000_000_000 + BEHIND_SECONDS, exit=True, file=self._stacks
-            )
+            signal.setitimer(signal.ITIMER_PROF, self._frozen_ns / 1_000_000_000 + BEHIND_SECONDS)
 
     def _check_kill(self) -> None:
         if self._killed:
