@@ -66,6 +66,7 @@ class Watching:
         entries. A process that stood still as a whole, stopped or suspended, is not slow: it goes on, on fresh data.
         """
         policy, mono = self._plan.policy, self._plan.clock.mono_ns
+        self._check_resources()  # before the first quote can lead to an entry
         for probe in range(1, 1 << 62):
             due_ns = mono() + int(LAG_PROBE_SECONDS * 1e9)
             await asyncio.sleep(LAG_PROBE_SECONDS)
@@ -78,7 +79,7 @@ class Watching:
             self._work.did("watchdog_task")
             if probe % WORK_CHECK_PROBES == 0:
                 self._check_work()
-            if probe % RESOURCE_CHECK_PROBES == 1:
+            if probe % RESOURCE_CHECK_PROBES == 0:
                 self._check_resources()
                 self._check_clock()
 
