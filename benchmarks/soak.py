@@ -1,7 +1,7 @@
 """A desk for an hour against a venue that is dropped, muted and restarted on a schedule (`-m benchmarks.soak 3600`).
 
-Real processes. It trades all the while; at the end stand its report and how memory, descriptors and threads went from
-minute to minute, as seen from outside.
+Real processes. It trades until a breaker has had enough; at the end stand its report and how memory, descriptors and
+threads went, as seen from outside.
 """
 
 import json
@@ -22,7 +22,7 @@ from engine.session.home import Home
 
 ROOT: Final = Path(__file__).parent.parent
 STRATEGY: Final = "tests.e2e.eager:Eager"  # in and out every few seconds
-EVERY_SECONDS: Final = 240
+TIMES: Final = 12
 SAMPLE_SECONDS: Final = 10
 SETTLE_SHARE: Final = 0.4  # of the run, before its slopes are looked at
 END_SECONDS: Final = 60
@@ -106,10 +106,11 @@ def _watch(desk: "subprocess.Popen[bytes]", venue: Venue, seconds: int) -> tuple
         ("restarted", lambda: venue.restart(0)),
         ("mute for 5 s", lambda: venue.mute(5)),
     )
+    every = seconds / TIMES
     process, began, samples, done = psutil.Process(desk.pid), time.monotonic(), [], list[str]()
     while desk.poll() is None and (second := time.monotonic() - began) < seconds + END_SECONDS:
         samples.append(Sample(second, process.memory_info().rss, process.num_fds(), process.num_threads()))
-        if second > EVERY_SECONDS * (len(done) + 1) and second < seconds - EVERY_SECONDS:
+        if second > every * (len(done) + 1) and second < seconds - every:
             name, way = ways[len(done) % len(ways)]
             done.append(f"{second:,.0f} s: {name}")
             way()

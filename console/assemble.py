@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
@@ -346,32 +346,43 @@ def _volatility(config: Config, options: RunOptions) -> VolatilityIndex | None:
     return index_of(config.regime.volatility, options.seed, generated_market=generated)
 
 
+class Addresses(NamedTuple):
+    """Where a venue listens."""
+
+    rest: str
+    sockets: str
+
+
 async def _open_market(config: Config, options: RunOptions) -> Market:
     if options.speed == "max":
         return _open_source(config, options)
     early: list[DataRejected] = []
     refuse: Callable[[DataRejected], None] = early.append  # until there is a feed to tell the desk of it
-    venue = await _start_venue(
-        VenueOptions(
-            data=tuple(str(path) for path in options.data),
-            seed=options.seed,
-            speed=options.speed,
-            anchor="" if options.data or options.speed != 1 else str(options.home.market_anchor),
-            symbols=options.symbols,
-            warmup_bars=warmup_bars(config) if options.data else 0,
-            parent=os.getpid(),
-        ),
-        lambda event: refuse(event),
-    )
-    wall = not options.data and options.speed == 1
-    clock: Clock = WallClock() if wall else ScaledClock(venue.clock.now_ns(), options.speed)
-    symbols = options.symbols or await _listed(venue, config.venue.request_timeout / SECOND)
+    venue, clock = None, cast(Clock, WallClock())
+    at = _elsewhere(config, options)
+    if at is None:
+        venue = await _start_venue(
+            VenueOptions(
+                data=tuple(str(path) for path in options.data),
+                seed=options.seed,
+                speed=options.speed,
+                anchor="" if options.data or options.speed != 1 else str(options.home.market_anchor),
+                symbols=options.symbols,
+                warmup_bars=warmup_bars(config) if options.data else 0,
+                parent=os.getpid(),
+            ),
+            lambda event: refuse(event),
+        )
+        at = Addresses(venue.rest_url, venue.ws_url)
+        if options.data or options.speed != 1:
+            clock = ScaledClock(venue.clock.now_ns(), options.speed)
+    symbols = options.symbols or await _listed(at.rest, config.venue.request_timeout / SECOND)
     timeout_s, ping_s, window_s = (
         ns / SECOND for ns in (config.venue.request_timeout, config.venue.ping_interval, config.venue.reconnect_window)
     )
     patience = FeedSettings(timeout_s=timeout_s, ping_s=ping_s, window_s=window_s, replay=bool(options.data))
     hours = Hours(config.desk.paper_start_date)
-    feed = BitunixFeed(venue.rest_url, venue.ws_url, symbols, clock, patience, hours.rest)
+    feed = BitunixFeed(at.rest, at.sockets, symbols, clock, patience, hours.rest)
     refuse = feed.reject
     for event in early:
         refuse(event)
@@ -379,8 +390,23 @@ async def _open_market(config: Config, options: RunOptions) -> Market:
     if options.broker == "venue":
         keys = Credentials(SIM_KEY, SIM_SECRET)
         settings = BrokerSettings(timeout_s=timeout_s, ping_s=ping_s, window_s=window_s)
-        broker = BitunixBroker(venue.rest_url, venue.ws_url, keys, clock, settings=settings, on_rejected=refuse)
-    return Market(clock, venue.source, symbols, hours, feed=feed, broker=broker, venue=venue)
+        broker = BitunixBroker(at.rest, at.sockets, keys, clock, settings=settings, on_rejected=refuse)
+    source = venue.source if venue else f"venue at {at.rest}"
+    return Market(clock, source, symbols, hours, feed=feed, broker=broker, venue=venue)
+
+
+def _elsewhere(config: Config, options: RunOptions) -> Addresses | None:
+    """The venue the configuration names, run by somebody else; None: the desk starts its own."""
+    rest, sockets = config.venue.rest_url.rstrip("/"), config.venue.public_url.rstrip("/").removesuffix("/public")
+    if not rest and not sockets:
+        return None
+    if not rest or not sockets:
+        raise Quit(Exit.USAGE, f"venues/{config.desk.venue}.toml: rest_url and public_url belong together")
+    if options.data or options.speed != 1:
+        raise Quit(
+            Exit.USAGE, f"--data and --speed are the venue's own, and it runs at {rest}: nightdesk venue takes them"
+        )
+    return Addresses(rest, sockets)
 
 
 async def _start_venue(options: VenueOptions, on_rejected: Callable[[DataRejected], None]) -> VenueProcess:
@@ -392,13 +418,13 @@ async def _start_venue(options: VenueOptions, on_rejected: Callable[[DataRejecte
         raise Refused(f"the built-in venue could not start: {failure}") from failure
 
 
-async def _listed(venue: VenueProcess, timeout_s: float) -> tuple[str, ...]:
+async def _listed(rest_url: str, timeout_s: float) -> tuple[str, ...]:
     """Every symbol the venue trades, by asking it."""
     import aiohttp
 
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(timeout_s)) as http,
-        http.get(f"{venue.rest_url}/api/v1/futures/market/trading_pairs") as answer,
+        http.get(f"{rest_url}/api/v1/futures/market/trading_pairs") as answer,
     ):
         return tuple(row["symbol"] for row in (await answer.json())["data"])
 
