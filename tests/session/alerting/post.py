@@ -65,10 +65,12 @@ class Web(_Server):
                 raw = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
                 time.sleep(outer.delay_s)
                 status = outer.status
+                outer.take(
+                    (self.path, json.loads(raw) if raw.startswith("{") else raw, status)
+                )  # before it is answered
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(answer.encode())
-                outer.take((self.path, json.loads(raw) if raw.startswith("{") else raw, status))
 
             def log_message(self, *_: Any) -> None:
                 pass
