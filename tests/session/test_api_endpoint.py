@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -27,7 +28,7 @@ from engine.session.api.acting import Actor
 from engine.session.api.client import BadAddress, NotObeyed, NotSent, send
 from engine.session.api.polling import Poller
 from engine.session.api.process import ApiProcess
-from engine.session.api.server import CONNECTIONS_MAX, PATH, Endpoint
+from engine.session.api.server import PATH, Endpoint
 from engine.session.api.settings import ApiSettings
 from engine.session.api.signing import Nonces, SignedCommand, Verifier, sign
 from engine.session.clock import WallClock
@@ -178,10 +179,11 @@ async def test_whoever_holds_connections_open_gives_way_to_the_newest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "CONNECTION_SECONDS", 600.0)
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 64)
     desk = FakeDesk(a_view())
     async with listening(tmp_path, desk) as (url, _):
         port = int(url.rsplit(":", 1)[1])
-        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2 * CONNECTIONS_MAX)]
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(128)]
         assert (await asyncio.to_thread(send, url, command("kill")))["accepted"]
         first, last = held[0][0], held[-1][0]
         with contextlib.suppress(ConnectionError):
@@ -189,6 +191,41 @@ async def test_whoever_holds_connections_open_gives_way_to_the_newest(
         assert not last.at_eof()
         for _, writer in held:
             writer.transport.abort()
+
+
+@asynccontextmanager
+async def cutting(url: str, *, heard: bool) -> AsyncIterator[str]:
+    """In front of the endpoint: cuts the first connection, before or after the endpoint has heard what it brought."""
+    first = True
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal first
+        cut, first = first, False
+        asked = await reader.readuntil(b"}")
+        if not cut or heard:
+            there, to = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
+            to.write(re.sub(rb"Host: \S+", b"Host: " + url.removeprefix("http://").encode(), asked))
+            answer = await there.read()
+            to.transport.abort()
+            if not cut:
+                writer.write(answer)
+                await writer.drain()
+        writer.close()
+
+    between = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{between.sockets[0].getsockname()[1]}"
+    finally:
+        between.close()
+
+
+@pytest.mark.parametrize("heard", [False, True])
+async def test_a_command_whose_connection_was_cut_is_sent_again_and_obeyed_once(tmp_path: Path, heard: bool) -> None:
+    desk = FakeDesk(a_view())
+    async with listening(tmp_path, desk) as (url, _), cutting(url, heard=heard) as between:
+        answer = await asyncio.to_thread(send, between, command("kill"))
+    assert answer["accepted"]
+    assert len(desk.asked) == 1
 
 
 async def test_a_connection_that_says_nothing_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from engine.session.settings import LOOPBACK
 
 PATH: Final = "/v1/command"
 LINE_BYTES_MAX: Final = 1024
-CONNECTIONS_MAX: Final = 64
+CONNECTIONS_MAX: Final = 512
 CONNECTION_SECONDS: Final = 2.0
 BACKLOG: Final = 1024
 _SWEEP_SECONDS: Final = 0.1
@@ -40,7 +40,8 @@ class Endpoint:
     """Listens for signed commands.
 
     More than `CONNECTIONS_MAX` connections are never open: the oldest, which has had the longest time to say what it
-    wants, gives way to the newest. Every connection is cut after `CONNECTION_SECONDS`.
+    wants, gives way to the newest. Every connection is cut after `CONNECTION_SECONDS`; one that has brought a signed
+    command is not, and has its answer.
     """
 
     def __init__(self, actor: Actor, clock: Clock) -> None:
@@ -127,6 +128,7 @@ class Endpoint:
             raise Denied("too_large", f"a command has at most {BODY_BYTES_MAX} bytes", forged=True) from large
         command = decode(body)
         self._actor.check(command)  # what is forged takes no turn of what is not
+        self._open.pop(request.protocol, None)
         async with self._acting:
             return await asyncio.to_thread(self._actor.obey, command, "api", request.remote or "unknown")
 
