@@ -25,6 +25,7 @@ BLOCK_CODES: Final = {
     BlockReason.PHASE_UNKNOWN: R.PHASE_UNKNOWN,
     BlockReason.RESTORED: R.PAUSED,
     BlockReason.OUTAGE: R.PAUSED,
+    BlockReason.CRASH_LOOP: R.PAUSED,
     BlockReason.MARKET_CLOSED: R.MARKET_CLOSED,
 }
 """What a block refuses with; the kill and the breakers have rules of their own."""

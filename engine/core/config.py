@@ -214,3 +214,5 @@ class CoreConfig(Value, frozen=True):
     calendars: tuple[Calendar, ...] = ()  # of the instruments that do not trade around the clock
     phases: PhaseModel = PhaseModel()
     outage_gap: OutageGap = OutageGap.DECIDE
+    crashes_max: int = 0  # this many runs without an orderly end stop entries; 0: never
+    crash_window_ns: int = HOUR  # if they ended so within it

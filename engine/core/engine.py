@@ -68,6 +68,8 @@ NOTHING: Final[list[AnyFact | AnyEffect]] = []
 EQUITY_EVERY_NS: Final = MINUTE
 TRADES: Final = frozenset({SessionPhase.RUNNING, SessionPhase.SHUTTING_DOWN})
 """Phases in which orders may be sent: none leaves before history is seeded, not even one that closes."""
+ENDED: Final = frozenset({SessionPhase.COMPLETED, SessionPhase.FATAL_ERROR})
+"""Phases a run may end in; one that ended in any other said no goodbye."""
 JUMP_INVERSE: Final = 5  # a fifth, 20 %, from one price to the next is a jump
 OWN_BARS: Final = ""
 """Where the builders of bars made from ticks are kept, beside those of the strategies."""
@@ -515,6 +517,7 @@ class Engine:
         """Begin a run on the desk's books: new counters, the books as they were."""
         state = self.state
         first = not state.funded
+        crashed = "" if not state.run_id or state.phase in ENDED else state.run_id
         state.config, state.run_id, state.seq = event.config, event.run_id, 1
         state.decision_hash = bytes(32)
         state.phase, state.run_started_ns = SessionPhase.INITIALIZING, state.at_ns
@@ -543,6 +546,8 @@ class Engine:
             self.safety.unblock(reason, "a new run has begun")
         state.recent.outage_since_ns = 0
         self.safety.block(BlockReason.STARTING, "the session is starting")
+        if crashed:
+            self.safety.crashed(crashed)
         self._roll_day()
         self.hours.follow()
         self.hours.tell_all()

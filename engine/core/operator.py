@@ -17,6 +17,8 @@ AT_LAST_PRICE: Final = "last-price"
 BY_THE_SHELL: Final = "session"
 """Source of acts the session does on the desk's behalf: recorded, but no operator's intervention."""
 
+LIFTED_BY_RESUME: Final = (BlockReason.OPERATOR, BlockReason.RESTORED, BlockReason.OUTAGE, BlockReason.CRASH_LOOP)
+"""What waits for a person to have looked."""
 
 ENTRIES: Final = "entries"
 """Subject of a cancel-all that leaves the orders alone which protect positions."""
@@ -73,7 +75,7 @@ class Operator:
     def _resume(self, command: Command) -> tuple[bool, str]:
         lifted = [
             reason
-            for reason in (BlockReason.OPERATOR, BlockReason.RESTORED, BlockReason.OUTAGE)
+            for reason in LIFTED_BY_RESUME
             if self._safety.unblock(reason, f"resumed by {command.actor}", command.actor)
         ]
         left = self._left()

@@ -8,7 +8,8 @@ from typing import Final
 from engine.core.desk import Desk
 from engine.core.events import SessionPhase
 from engine.core.facts import BlockChanged, KillChanged
-from engine.core.state import Block
+from engine.core.state import TIMES_KEPT, Block, Crash
+from engine.core.times import stretch
 from engine.core.words import AlertKind, BlockReason
 
 LIFTS: Final = {
@@ -26,6 +27,7 @@ LIFTS: Final = {
     BlockReason.MARKET_CLOSED: "its opening",
     BlockReason.RESTORED: "resume (r)",
     BlockReason.OUTAGE: "resume (r)",
+    BlockReason.CRASH_LOOP: "resume (r)",
     BlockReason.DISK: "room on the disk",
 }
 
@@ -35,6 +37,7 @@ ALERTS: Final = {
     BlockReason.DISK: (AlertKind.DISK, AlertKind.DISK_FREE),
     BlockReason.RESTORED: (AlertKind.RESTORED, AlertKind.RESUMED),
     BlockReason.OUTAGE: (AlertKind.OUTAGE, AlertKind.RESUMED),
+    BlockReason.CRASH_LOOP: (AlertKind.CRASH_LOOP, AlertKind.RESUMED),
 }
 """The blocks that are alerted when they come into force and, while the desk runs, when they are lifted."""
 
@@ -69,10 +72,24 @@ class Safety:
         state = self._desk.state
         if state.blocks.pop(reason, None) is None:
             return False
+        if reason is BlockReason.CRASH_LOOP:
+            state.crashes.clear()  # somebody has looked at them
         self._desk.emit(BlockChanged(state.at_ns, reason, False, text, "", actor))
         if reason in ALERTS and state.phase is SessionPhase.RUNNING:
             self._desk.alert(ALERTS[reason][1], text)
         return True
+
+    def crashed(self, run_id: str) -> None:
+        """Count a run that ended without saying goodbye; with the last one too many, entries wait for a person."""
+        state, config = self._desk.state, self._desk.config
+        state.crashes.append(Crash(run_id, state.at_ns))
+        since_ns = state.at_ns - config.crash_window_ns
+        state.crashes = [crash for crash in state.crashes[-TIMES_KEPT:] if crash.at_ns > since_ns]
+        if 0 < config.crashes_max <= len(state.crashes):
+            within = stretch(config.crash_window_ns)
+            runs = ", ".join(crash.run_id for crash in state.crashes)
+            text = f"{len(state.crashes)} runs ended without saying goodbye within {within}: {runs}"
+            self.block(BlockReason.CRASH_LOOP, text)
 
     def standing(self) -> tuple[tuple[str, ...], str]:
         """The blocks in force beside the kill and the breakers, and one sentence naming them all."""

@@ -262,6 +262,13 @@ class Tally(msgspec.Struct):
         self.data_refused.setdefault(cause, Refused(0, event.where)).count += event.count
 
 
+class Crash(msgspec.Struct):
+    """A run that ended without saying goodbye, and when the next start found that."""
+
+    run_id: str
+    at_ns: int
+
+
 class EngineState(msgspec.Struct):
     """The desk's books (which outlive a run) and the current run's counters."""
 
@@ -288,6 +295,7 @@ class EngineState(msgspec.Struct):
     killed: bool = False
     blocks: dict[str, Block] = {}
     breakers: dict[BreakerName, Breaker] = {}
+    crashes: list[Crash] = []  # oldest first, none older than the window; an operator's resume forgets them
     recent: Recent = msgspec.field(default_factory=Recent)
     losses_in_row: int = 0
     errors_counted: int = 0  # since the run or the day began, or an operator's reset

@@ -198,6 +198,7 @@ class BlockReason(StrEnum):
     MARKET_CLOSED = "market_closed"
     RESTORED = "restored"
     OUTAGE = "outage"
+    CRASH_LOOP = "crash_loop"
     DISK = "disk"
 
 
@@ -297,6 +298,7 @@ class AlertKind(StrEnum):
     RUN_ENDED = "run_ended"
     RUN_FAILED = "run_failed"
     CRASHED = "crashed"
+    CRASH_LOOP = "crash_loop"
     WATCHDOG_FATAL = "watchdog_fatal"
     SLOW_LOOP = "slow_loop"
     PROCESS_PAUSED = "process_paused"

@@ -307,6 +307,8 @@ def to_core(
         cooldown_ns=desk.cooldown,
         kill_closes=desk.on_kill == "close",
         outage_gap=OutageGap(desk.outage_gap),
+        crashes_max=desk.crashes_max,
+        crash_window_ns=desk.crash_window,
         bar_ns=desk.bar,
         config_hash=config.content_hash,
         calendars=tuple(calendars),

@@ -76,6 +76,8 @@ class DeskFile(FileModel):
     on_kill: Literal["close", "keep"] = "close"
     on_hangup: Literal["continue", "stop"] = "continue"
     outage_gap: Literal["decide", "mark"] = "decide"
+    crashes_max: CountOrNone = 3
+    crash_window: Duration = HOUR
     memory_max_mb: Annotated[Count, Field(le=MEMORY_MAX_MB)] = MEMORY_MAX_MB
     disk_min_mb: CountOrNone = 256
     paper_latency_min: Duration = 60 * MILLISECOND

@@ -55,7 +55,7 @@ def test_a_kill_and_its_clearing_are_alerted() -> None:
     ]
 
 
-@pytest.mark.parametrize("reason", [BlockReason.RESTORED, BlockReason.OUTAGE])
+@pytest.mark.parametrize("reason", [BlockReason.RESTORED, BlockReason.OUTAGE, BlockReason.CRASH_LOOP])
 def test_what_waits_for_an_operator_from_the_start_is_alerted(reason: BlockReason) -> None:
     rig = Rig()
     rig.command(Act.BLOCK, "look at this", reason.value)

@@ -79,7 +79,7 @@ def test_tc14_a_feed_that_falls_silent_is_stale_and_ends_the_session(start: Star
 
 @pytest.mark.parametrize("database", ["whole", "damaged"])
 def test_tc15_after_a_crash_the_next_start_has_the_state(start: StartDesk, tmp_path: Path, database: str) -> None:
-    """With its database as it was; and damaged as well, from the backup, until somebody has looked."""
+    """FP-18: with its database as it was; and damaged as well, from the backup, until somebody has looked."""
     desk = start(*EAGER, *TWO)
     until_trading(desk)
     if database == "damaged":
@@ -90,8 +90,9 @@ def test_tc15_after_a_crash_the_next_start_has_the_state(start: StartDesk, tmp_p
         shutil.copy(backup_path(desk.home.database), tmp_path / "kept")
         with desk.home.database.open("r+b") as file:
             file.write(os.urandom(64 * 1024))
-    again = start(*EAGER, *TWO)
+    again = start(*EAGER, *TWO, NIGHTDESK_CRASHES_MAX="1")
     status = again.until_running()
+    assert "crash_loop" in {block["reason"] for block in status["blocks"]}
     if database == "damaged":
         assert "restored" in {block["reason"] for block in status["blocks"]}
     else:

@@ -125,13 +125,13 @@ def test_a_desk_killed_at_any_moment_goes_on_where_it_was(start: StartDesk, tmp_
     """FP-01, FV-03: ten kills in `make test`, a hundred with `make sim`."""
     moments = random.Random(seed)
     for _ in range(ROUNDS):
-        desk = start(*EAGER, *TWO)
+        desk = start(*EAGER, *TWO, NIGHTDESK_CRASHES_MAX="0")
         desk.until(desk.home.socket.exists)
         time.sleep(moments.uniform(0, 1.2))  # history is being seeded, then the desk trades
         desk.kill_9()
         desk.home.socket.unlink()  # what the dead desk left, so that the next round waits for its own
         assert_memory_is_whole(desk.home)
-    desk = start(*EAGER, *TWO)
+    desk = start(*EAGER, *TWO, NIGHTDESK_CRASHES_MAX="0")
     desk.until_running()
     desk.until(
         lambda: len(Books(desk.home).fills) >= 2

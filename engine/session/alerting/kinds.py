@@ -160,6 +160,12 @@ KINDS: Final[Mapping[K, Words]] = {
         "runs/<id>/stacks.txt and logs/system.jsonl of that run; was it killed, or the machine?",
         folds=False,
     ),
+    K.CRASH_LOOP: Words(
+        CRITICAL,
+        "crash loop",
+        _NO_ENTRIES,
+        "runs/<id>/stacks.txt and logs/system.jsonl of the runs named; `nightdesk doctor`; then `nightdesk resume`",
+    ),
     K.WATCHDOG_FATAL: Words(
         CRITICAL,
         "the desk froze and ended itself",
