@@ -37,6 +37,7 @@ from engine.session.resources import MEGABYTE
 from engine.session.secret import Secret
 from engine.session.session import Session, handle_signals
 from engine.session.settings import BUILT_IN, parse_listening
+from engine.session.supervisor import Supervisor
 from engine.session.volatility import VolatilityIndex, index_of
 from engine.strategies import make, make_all, spec
 from engine.venues.bitunix.broker import BitunixBroker, BrokerSettings
@@ -257,6 +258,7 @@ async def _plan(
     config: Config, options: RunOptions, lock: DeskLock, store: DeskStore, on_line: Callable[[str], None] | None
 ) -> Plan:
     """Open the market and make the run's folder."""
+    supervisor = Supervisor.of_this_process()  # before the venue, which is a child, begins
     market = await _open_market(config, options)
     folder = options.home.new_run(WallClock().now_ns())
     lock.inform(Holder(os.getpid(), WallClock().now_ns(), folder.run_id, str(options.home.socket)))
@@ -304,6 +306,7 @@ async def _plan(
         volatility=volatility,
         market_ended=market.venue.market_ended if market.venue else None,
         close_venue=market.venue.stop if market.venue else None,
+        supervisor=supervisor,
         on_line=on_line,
         alerts=config.alerts,
         outside=config.outside,

@@ -155,14 +155,16 @@ class Comparison(msgspec.Struct):
 class Away(msgspec.Struct):
     """The time between two runs, as far as something of the paper desk stood in the market.
 
-    `since` holds by symbol with a position or an order where the first bar begins that may meet them, `heard_ns` when
-    the desk heard of one of them last; `bars` and `fills` count what of the time between was looked at and what came.
+    `until` holds by symbol with a position or an order up to when bars have told of it: at first where the first bar
+    begins that may meet them. `heard_ns` is when the desk heard of one of them last; `bars` and `fills` count what of
+    the time between was looked at and what came, `untold_ns` is how long a market was open meanwhile without a bar.
     """
 
-    since: dict[str, int] = {}
+    until: dict[str, int] = {}
     heard_ns: int = 0
     bars: int = 0
     fills: int = 0
+    untold_ns: int = 0
 
 
 class RegimeState(msgspec.Struct):

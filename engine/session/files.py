@@ -182,8 +182,7 @@ class LineFile:
 
     def _put_aside(self) -> None:
         """Go on in a new file. Where that cannot be made the old one grows on: better a long file than no lines."""
-        self._parts += 1
-        part = self._path.with_name(f"{self._path.stem}.{self._parts:04}{self._path.suffix}")
+        part = self._path.with_name(f"{self._path.stem}.{self._parts + 1:04}{self._path.suffix}")
         try:
             self._path.rename(part)
             fresh = Appender(self._path)
@@ -194,6 +193,7 @@ class LineFile:
             return
         self._file.close()
         self._file = fresh
+        self._parts += 1
         self._to_pack.append(part)
         self._due.set()
 

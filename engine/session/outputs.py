@@ -28,7 +28,6 @@ from engine.session.plan import Plan
 from engine.session.ports import Batch, SignedHead
 from engine.session.scrub import Scrubber
 from engine.session.shell import Shell
-from engine.session.supervisor import Supervisor
 
 RECORD_SECONDS: Final = 10.0
 
@@ -55,7 +54,7 @@ class Outputs:
         )
         self._session_log = stream.SessionLog(folder.session_log, scrubber, patient=virtual)
         self._scrubber = scrubber
-        self._supervisor = Supervisor.of_this_process()
+        self._supervisor = plan.supervisor
         self._marks: list[EquityMarked] = []
         self._trades: list[TradeClosed] = []
         self._conditions = ConditionsMet()

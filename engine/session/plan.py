@@ -18,6 +18,7 @@ from engine.session.home import Home, RunFolder
 from engine.session.lock import DeskLock
 from engine.session.ports import Broker, Clock, Feed, Journal, Recovered, SignedHead
 from engine.session.secret import Secret
+from engine.session.supervisor import Supervisor
 from engine.session.volatility import VolatilityIndex
 
 
@@ -115,4 +116,5 @@ class Plan(msgspec.Struct, frozen=True):
     paper_start_day: int | None = None  # first day of the paper period, since 1970; None: none was set
     secrets_due: tuple[str, ...] = ()  # what is to be said of secrets that are to be changed
     warnings: tuple[str, ...] = ()  # what an operator should know of at the start
+    supervisor: Supervisor = msgspec.field(default_factory=Supervisor)  # who started the desk
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

@@ -260,7 +260,8 @@ class Session:
         shell = self._shell
         assert shell is not None
         starting = Starting(self._plan, shell, self._outputs, self._enter)
-        self._was_killed = await starting.initialize()
+        if await starting.initialize():  # a kill that came meanwhile stays one
+            self._was_killed = True
         if shell.has_begun:
             self._running[asyncio.create_task(shell.pump(), name="pump")] = "pump"
         if not shell.stopping.is_set():

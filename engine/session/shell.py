@@ -317,8 +317,8 @@ class Shell:
     def _follow_prices(self) -> None:
         """Show prices that are not durable yet, now and then: nothing but prices differs from what is."""
         now_ns = self.clock.mono_ns()
-        if now_ns - self._viewed_ns >= VIEW_EVERY_NS and self.in_flight == 0:
-            self._viewed_ns = now_ns
+        if self._looked and now_ns - self._viewed_ns >= VIEW_EVERY_NS and self.in_flight == 0:
+            self._viewed_ns, self._looked = now_ns, False
             self._view = self.build_view()
 
     def close_batch(self, snapshot: bool = False) -> None:

@@ -19,6 +19,7 @@ from engine.venues.errors import VenueError
 
 PAST_NS_MAX: Final = MINUTE  # a wall clock may be set back a little
 BASE_SPAN_NS: Final = MINUTE
+AWAY_BARS_MAX: Final = 7 * 24 * 60  # a week of minutes; what no bar tells of waits for the operator
 WRONG_NS_MAX: Final = MINUTE  # a clock further from the venue's is wrong, and nothing is recorded by it
 
 log = logging.getLogger("session")
@@ -136,7 +137,7 @@ class Starting:
         needed = max(plan.policy.min_history, config.phases.window, returns + 1, *look_back)
         for done, symbol in enumerate(symbols):
             shell.phase_text = f"history {done}/{len(symbols)} symbols"
-            bars = await self._history(symbol, needed)
+            bars = await self._history(symbol, max(needed, self._away(symbol)))
             if shell.stopping.is_set():
                 return
             if len(bars) < plan.policy.min_history:
@@ -148,6 +149,13 @@ class Starting:
                 shell.runner.take(bar)
             shell.settle(urgent=True)
             shell.publish()
+
+    def _away(self, symbol: str) -> int:
+        """How many bars tell what became of the symbol's position and orders while the desk was away."""
+        until_ns = self._shell.runner.engine.state.away.until.get(symbol)
+        if until_ns is None:
+            return 0
+        return min((self._plan.clock.now_ns() - until_ns) // BASE_SPAN_NS + 1, AWAY_BARS_MAX)
 
     async def _history(self, symbol: str, count: int) -> list[Bar]:
         plan = self._plan

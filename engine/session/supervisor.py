@@ -21,7 +21,7 @@ STATUS_LETTERS_MAX: Final = 200
 class Supervisor:
     """Whoever started the desk and wants to hear of it. `variables` is the environment."""
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str] = {}) -> None:
         path = variables.get(VARIABLE, "")
         self._address = f"\0{path[1:]}" if path.startswith("@") else path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if path else None
@@ -30,7 +30,7 @@ class Supervisor:
 
     @classmethod
     def of_this_process(cls) -> "Supervisor":
-        """The one in the environment, which is kept from the children."""
+        """The one in the environment, which is kept from every child that is started from here on."""
         found = cls(os.environ)
         os.environ.pop(VARIABLE, None)
         return found

@@ -182,7 +182,7 @@ class Tasks:
     async def timer(self) -> None:
         """Wake the core when it asked for it, bring it what the volatility index says, end the run in time."""
         shell, clock, duration_ns = self._shell, self._plan.clock, self._plan.policy.duration_ns
-        while clock.kind == "virtual":
+        while clock.kind == "virtual":  # the market brings the time, and wakes the core by it
             self._work.did("timer_task")
             await asyncio.sleep(TIMER_CHECK_SECONDS)
         end_ns = duration_ns and clock.now_ns() + duration_ns - self._running_ns()

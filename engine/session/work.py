@@ -18,17 +18,16 @@ class Duty(NamedTuple):
 
     task: str
     limit_ns: int
-    does: str
 
 
 DUTIES: Final = (
-    Duty("heartbeat_task", 30 * SECOND, "beats every second"),
-    Duty("watchdog_task", 30 * SECOND, "measures the loop every 0.1 s"),
-    Duty("timer_task", 30 * SECOND, "wakes the core when it asked for it"),
-    Duty("kill_switch_task", 30 * SECOND, "looks for the kill file every 0.25 s"),
-    Duty("stale_data_task", 30 * SECOND, "looks every second whether the data is too old"),
-    Duty("funding_task", 300 * SECOND, "looks after funding rates every minute"),
-    Duty("checkpoint_task", 900 * SECOND, "asks for a snapshot every ten seconds, and for a backup every hour"),
+    Duty("heartbeat_task", 30 * SECOND),  # beats every second
+    Duty("watchdog_task", 30 * SECOND),  # measures the loop every 0.1 s
+    Duty("timer_task", 30 * SECOND),  # wakes the core when it asked for it
+    Duty("kill_switch_task", 30 * SECOND),  # looks for the kill file every 0.25 s
+    Duty("stale_data_task", 30 * SECOND),  # looks every second whether the data is too old
+    Duty("funding_task", 300 * SECOND),  # looks after funding rates every minute
+    Duty("checkpoint_task", 900 * SECOND),  # asks for a snapshot every ten seconds, and for a backup every hour
 )
 """The tasks that turn by themselves. The others wait for the outside: `MARKET_DATA`, `EXECUTION` and `JOURNAL`."""
 

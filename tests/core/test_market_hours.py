@@ -295,3 +295,26 @@ def test_a_bracket_that_could_not_be_sent_into_a_closed_market_rests_from_its_op
     pass_to(rig, SESSIONS[1][0])
     rig.quote("100", "100.1")
     assert {order.purpose for order in rig.engine.state.orders.values()} == {Purpose.STOP, Purpose.TARGET}
+
+
+def test_a_closed_market_hides_nothing_from_a_desk_that_was_away() -> None:
+    rig = desk(CLOSE - MINUTE)
+    rig.propose()
+    rig.quote("100", "100.1")
+    assert rig.engine.state.positions[SYMBOL].qty
+    rig.engine = Engine(lambda _: (rig.strategy,), rig.engine.snapshot())
+    rig.now_ns = OPEN + DAY + MINUTE
+    rig.send(RunStarted(rig.now_ns, "run2", rig.config))
+    rig.send(PhaseEntered(rig.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+    assert BlockReason.OUTAGE not in rig.engine.state.blocks
+
+
+def test_an_open_market_hides_what_no_bar_tells_of() -> None:
+    rig = desk(CLOSE - MINUTE)
+    rig.propose()
+    rig.quote("100", "100.1")
+    rig.engine = Engine(lambda _: (rig.strategy,), rig.engine.snapshot())
+    rig.now_ns = OPEN + DAY + 10 * MINUTE
+    rig.send(RunStarted(rig.now_ns, "run2", rig.config))
+    rig.send(PhaseEntered(rig.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+    assert "of 10m00s no bar tells" in rig.engine.state.blocks[BlockReason.OUTAGE].text

@@ -17,6 +17,7 @@ from engine.session.home import Home, kill_requested
 from engine.session.lock import DeskLock, Holder
 from engine.session.plan import Plan, Policy, Source
 from engine.session.session import Session
+from engine.session.supervisor import Supervisor
 from engine.session.volatility import VolatilityIndex
 from store.desk import Store, open_store
 from tests.rig import START_NS, Told, d
@@ -57,6 +58,7 @@ class DeskRig:
         self.volatility: VolatilityIndex | None = None
         self.paper_start_day: int | None = None
         self.secrets_due: tuple[str, ...] = ()
+        self.supervisor = Supervisor()
         self.begins_ns = START_NS  # of the next run's market: books go forward in time
 
     def config(self, **changes: Any) -> CoreConfig:
@@ -130,6 +132,7 @@ class DeskRig:
             volatility=self.volatility,
             paper_start_day=self.paper_start_day,
             secrets_due=self.secrets_due,
+            supervisor=self.supervisor,
         )
 
 

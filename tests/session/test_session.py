@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from engine.core import money
-from engine.core.config import SECOND
+from engine.core.config import DAY, MINUTE, SECOND
 from engine.core.events import Act, FeedEvent, SessionPhase
 from engine.review.replay import replay
 from engine.session.clock import WallClock
@@ -39,6 +40,12 @@ def rows(rig: DeskRig, sql: str) -> list[Any]:
         return connection.execute(sql).fetchall()
     finally:
         connection.close()
+
+
+def outage(rig: DeskRig) -> str:
+    """What the desk said of the time it was away."""
+    ((text,),) = rows(rig, "SELECT text FROM feed_notes WHERE kind = 'OUTAGE_GAP'")
+    return str(text)
 
 
 async def until_positions(session: Session) -> None:
@@ -169,6 +176,28 @@ def test_the_books_go_on_over_a_restart_and_nothing_is_booked_twice(tmp_path: Pa
     _, second = rig.run(400)
     assert second["starting_equity"] == first["ending_equity"]
     assert len(rows(rig, "SELECT DISTINCT fill_id FROM fills")) == first["fills_count"] + second["fills_count"]
+
+
+def test_a_paper_desk_that_was_away_for_long_is_told_of_every_minute(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path, ("BTCUSDT",))
+    rig.run(400, policy=Policy(duration_ns=400 * SECOND, keep_positions=True))
+    assert rows(rig, "SELECT symbol FROM positions")
+    rig.begins_ns += 5 * DAY
+    rig.run(10)
+    told = outage(rig)
+    counted = re.search(r"; (\d+) bars of that time made", told)
+    assert counted is not None
+    assert int(counted[1]) >= 5 * DAY // MINUTE
+    assert "no bar tells" not in told
+
+
+def test_after_more_than_a_week_away_the_operator_has_to_look(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path, ("BTCUSDT",))
+    rig.run(400, policy=Policy(duration_ns=400 * SECOND, keep_positions=True))
+    rig.begins_ns += 9 * DAY
+    _, report = rig.run(300)
+    assert re.search(r"of \S+ no bar tells", outage(rig))
+    assert not report["signals"]["EXECUTED"]
 
 
 def test_too_little_history_ends_the_start_with_a_sentence_and_exit_code_one(tmp_path: Path) -> None:

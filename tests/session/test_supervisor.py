@@ -72,16 +72,25 @@ def test_a_supervisor_that_is_gone_or_deaf_stops_nothing(tmp_path: Path) -> None
     deaf.close()
 
 
-def test_a_whole_run_is_told_and_its_children_are_not_given_the_socket(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_children_of_this_process_are_not_given_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     systemd = Systemd(str(tmp_path / "notify"))
     monkeypatch.setenv(VARIABLE, str(tmp_path / "notify"))
-    DeskRig(tmp_path / "home").run(300)
+    supervisor = Supervisor.of_this_process()
+    assert VARIABLE not in os.environ
+    supervisor.beat("well")
+    supervisor.close()
+    assert systemd.heard() == ["WATCHDOG=1\nSTATUS=well"]
+    systemd.close()
+
+
+def test_a_whole_run_is_told(tmp_path: Path) -> None:
+    systemd = Systemd(str(tmp_path / "notify"))
+    rig = DeskRig(tmp_path / "home")
+    rig.supervisor = Supervisor({VARIABLE: str(tmp_path / "notify")})
+    rig.run(300)
     heard = systemd.heard()
     systemd.close()
     assert heard[0].startswith("EXTEND_TIMEOUT_USEC=")
     assert heard.index("READY=1") < heard.index("STOPPING=1")
     beats = [text for text in heard if text.startswith("WATCHDOG=1")]
     assert beats and "PAPER RUNNING" in beats[0]
-    assert VARIABLE not in os.environ

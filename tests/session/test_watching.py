@@ -98,7 +98,7 @@ def test_a_task_that_hangs_ends_the_session_like_one_that_failed(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Tasks, "timer", hangs)
-    monkeypatch.setattr("engine.session.work.DUTIES", (Duty("timer_task", SECOND // 2, "turns"),))
+    monkeypatch.setattr("engine.session.work.DUTIES", (Duty("timer_task", SECOND // 2),))
     rig = DeskRig(tmp_path)
     code, report = rig.run(LONG, source=Slow(rig))
     assert (code, report["reason"]) == (1, "task_stalled:timer_task")
