@@ -102,10 +102,12 @@ def test_a_core_and_a_task_that_fail_are_told(tmp_path: Path) -> None:
 
     rig = DeskRig(tmp_path)
     rig.run(900, source=Poisoned(rig.symbols, 1000))
-    assert kinds(rig)[-2:] == [K.CORE_FAILED, K.RUN_FAILED]
+    first = kinds(rig)  # what the core tells waits for the disk, and may come between these two
+    assert K.CORE_FAILED in first and first[-1] is K.RUN_FAILED
     rig.run(900, source=Broken(rig.symbols, 1000, rig.begins_ns))
-    assert kinds(rig)[-2:] == [K.TASK_FAILED, K.RUN_FAILED]
-    assert "market_data_task ended unexpectedly" in told(rig)[-2][1]
+    assert kinds(rig)[-1] is K.RUN_FAILED
+    (text,) = [text for kind, text in told(rig) if kind is K.TASK_FAILED]
+    assert "market_data_task ended unexpectedly" in text
 
 
 def test_a_start_that_fails_is_told(tmp_path: Path) -> None:
