@@ -23,6 +23,7 @@ PERIOD_SECONDS: Final = 0.25
 LATE_NS: Final = 1_000_000_000  # the guard itself this late means the process was paused
 FROZEN_NS: Final = 30_000_000_000
 KILLED_SILENT_NS: Final = 2_000_000_000
+UNSEEN_MAX: Final = 300  # beats of a loop that turns, half a minute of them, without a round of the guard
 BEHIND_SECONDS: Final = 5  # how much later the alarm goes off than the guard
 ALARM: Final = signal.SIGPROF
 
@@ -53,6 +54,7 @@ class Guard:
         self._frozen_ns = frozen_ns
         self._clock = WallClock()
         self._beat_ns = self._clock.mono_ns()
+        self._unseen = 0
         self._killed = False
         self._ended = threading.Event()
         self._alarm = threading.Lock()
@@ -74,6 +76,11 @@ class Guard:
     def beat(self) -> None:
         """The loop is alive."""
         self._beat_ns = self._clock.mono_ns()
+        self._unseen += 1
+
+    def is_watching(self) -> bool:
+        """Whether the thread still makes its rounds. Counted in beats: a pause stops the loop like the thread."""
+        return self._thread.is_alive() and self._unseen <= UNSEEN_MAX
 
     def killed(self) -> None:
         """A kill is under way: from now on little silence is borne."""
@@ -84,6 +91,7 @@ class Guard:
         while not self._ended.is_set():
             self._set_alarm()
             block(PERIOD_SECONDS)
+            self._unseen = 0
             now_ns, used_ns = self._clock.mono_ns(), time.process_time_ns() - worked_ns
             silent_ns = now_ns - seen_ns
             if silent_ns > PERIOD_SECONDS * 1_000_000_000 + LATE_NS and used_ns < silent_ns // 2:

@@ -127,8 +127,8 @@ class Session:
         self._tasks = Tasks(plan, shell, self._outputs, self._volatility)
         forget_strays = log_stray_errors(asyncio.get_running_loop(), shell.count_error)
         guard = self._make_guard(shell)
-        self._pulse(guard)
         guard.start()
+        self._pulse(guard)
         control = ControlServer(plan.home, self)
         api = shell.endpoint = ApiProcess(plan.api, plan.home) if plan.api else None
         metrics = None
@@ -231,8 +231,12 @@ class Session:
         return self._guard
 
     def _pulse(self, guard: Guard) -> None:
-        """Tell the guard that the loop turns, whatever the tasks do."""
+        """Tell the guard that the loop turns, whatever the tasks do, and see that it watches: nobody else would."""
         guard.beat()
+        if not guard.is_watching() and self._shell is not None and not self._shell.stopping.is_set():
+            self._shell.error("guard", "the guard's thread has ended or hangs")
+            self._shell.alert(AlertKind.TASK_FAILED, "the guard's thread has ended or hangs")
+            self._shell.stop("task_failed:guard", 1)
         self._pulse_handle = asyncio.get_running_loop().call_later(PULSE_SECONDS, self._pulse, guard)
 
     def _latched(self, killed: bool) -> None:

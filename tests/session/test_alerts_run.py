@@ -15,6 +15,7 @@ from engine.core.events import Act
 from engine.core.words import AlertKind as K
 from engine.session.alerting.record import AlertLine, read_lines
 from engine.session.dead_letters import Operation
+from engine.session.guard import Guard
 from engine.session.lock import Holder
 from engine.session.plan import Policy
 from engine.session.ports import CommandRequest
@@ -108,6 +109,23 @@ def test_a_core_and_a_task_that_fail_are_told(tmp_path: Path) -> None:
     assert kinds(rig)[-1] is K.RUN_FAILED
     (text,) = [text for kind, text in told(rig) if kind is K.TASK_FAILED]
     assert "market_data_task ended unexpectedly" in text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_guard_that_dies_ends_the_session_in_order_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FP-19."""
+
+    def dies(_: Guard) -> None:
+        raise RuntimeError("the watch broke")
+
+    monkeypatch.setattr(Guard, "_check_kill", dies)
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(LONG, source=Slow(rig))
+    assert (code, report["reason"], report["positions_open"]) == (1, "task_failed:guard", [])
+    assert (K.TASK_FAILED, "the guard's thread has ended or hangs") in told(rig)
+    assert "the watch broke" in str(report["errors"])
 
 
 def test_a_start_that_fails_is_told(tmp_path: Path) -> None:

@@ -107,3 +107,27 @@ def test_a_guard_that_has_stopped_leaves_no_alarm_behind(monkeypatch: pytest.Mon
     watch.stop()
     watch._thread.join(PATIENCE)
     assert asked == ["set", "cancelled"]
+
+
+def test_a_guard_whose_thread_died_or_hangs_is_noticed_by_the_loop() -> None:
+    """FP-19: by the beats of a loop that turns, so that a pause is no false alarm."""
+    asked, over = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        asked.set()
+        over.wait(PATIENCE)
+
+    watch = guard.Guard(hang, print, lambda _: None, sys.stderr, lambda _: None)
+    watch.start()
+    assert asked.wait(PATIENCE)
+    for _ in range(guard.UNSEEN_MAX):
+        watch.beat()
+    assert watch.is_watching()
+    watch.beat()
+    assert not watch.is_watching()
+    watch._ended.set()
+    over.set()
+    watch._thread.join(PATIENCE)
+    watch._unseen = 0
+    assert not watch.is_watching()
+    watch.stop()
