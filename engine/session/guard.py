@@ -4,7 +4,8 @@ It watches the kill file and the engine's beat, closes the gate, and ends a proc
 its own lateness too: when the whole process was paused, it says so and counts afresh instead of killing a healthy desk.
 Paused is who was late and had no processor meanwhile; code that held the interpreter had one.
 Behind it stands an alarm of the system, for C code that holds the interpreter lock: it counts the processor's time and
-not the wall's, so that it is no more deceived by a pause than the guard is.
+not the wall's, so that it is no more deceived by a pause than the guard is. And a crash inside an extension writes the
+stacks, too, before it ends the process.
 """
 
 import faulthandler
@@ -63,6 +64,7 @@ class Guard:
     def start(self) -> None:
         # Written by the signal handler itself, lock or no lock; then the signal does what it always does, and ends us.
         faulthandler.register(ALARM, file=self._stacks, all_threads=True, chain=True)
+        faulthandler.enable(file=self._stacks, all_threads=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -72,6 +74,7 @@ class Guard:
             signal.setitimer(signal.ITIMER_PROF, 0)
         self._thread.join(timeout=2)
         faulthandler.unregister(ALARM)
+        faulthandler.disable()
 
     def beat(self) -> None:
         """The loop is alive."""

@@ -1,5 +1,6 @@
 """Strategies that trade at once, so that a test of seconds sees orders, fills and positions. No example to follow."""
 
+import ctypes
 from collections.abc import Sequence
 from typing import Final
 
@@ -48,6 +49,15 @@ class Eager(BaseStrategy[Turns]):
         stop = (price - side.sign * price // ACROSS) // tick * tick
         target = (price + side.sign * 2 * price // ACROSS) // tick * tick
         return Proposal(symbol, side, entry, stop, target, "eager", hold_ns=self.hold_ns)
+
+
+class Crashing(Eager):
+    """Has made its first round trip, and then crashes inside an extension."""
+
+    def on_quote(self, quote: Quote, market: Market) -> Sequence[Proposal | ExitWish]:
+        if not market.is_busy(quote.symbol) and self.state.taken.get(quote.symbol):
+            ctypes.string_at(0)
+        return super().on_quote(quote, market)
 
 
 class Spread(Eager):

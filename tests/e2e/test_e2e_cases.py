@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -79,12 +80,18 @@ def test_tc14_a_feed_that_falls_silent_is_stale_and_ends_the_session(start: Star
 
 @pytest.mark.parametrize("database", ["whole", "damaged"])
 def test_tc15_after_a_crash_the_next_start_has_the_state(start: StartDesk, tmp_path: Path, database: str) -> None:
-    """FP-18: with its database as it was; and damaged as well, from the backup, until somebody has looked."""
-    desk = start(*EAGER, *TWO)
-    until_trading(desk)
-    if database == "damaged":
+    """FP-18, FP-22: crashed in an extension, its database as it was; or killed, and its database damaged."""
+    if database == "whole":
+        desk = start("--strategy", "tests.e2e.eager:Crashing", *TWO)
+        desk.until(lambda: desk.process.poll() is not None)
+        assert desk.process.returncode == -signal.SIGSEGV, desk.said
+        (stacks,) = desk.home.runs.glob("2*/stacks.txt")
+        assert "Segmentation fault" in stacks.read_text() and "on_quote" in stacks.read_text()
+    else:
+        desk = start(*EAGER, *TWO)
+        until_trading(desk)
         back_up(desk.home.database)
-    desk.kill_9()
+        desk.kill_9()
     before = len(Books(desk.home).fills)
     if database == "damaged":
         shutil.copy(backup_path(desk.home.database), tmp_path / "kept")

@@ -13,7 +13,7 @@ from engine.session import guard
 from tests.steady import PATIENCE
 
 GUARDED = """
-import re, sys, threading, time
+import faulthandler, re, sys, threading, time
 from engine.session import guard
 guard.BEHIND_SECONDS = int(sys.argv[3])
 guard = guard.Guard(
@@ -38,6 +38,8 @@ def hang():
         while True: pass
     elif sys.argv[1] == "regex":
         re.match(r"(a+)+$", "a" * 40 + "b")
+    elif sys.argv[1] == "crash":
+        faulthandler._sigsegv()
 while not over.is_set():
     guard.beat()
     time.sleep(0.1)
@@ -72,6 +74,14 @@ def test_a_frozen_process_is_ended_with_its_stacks(how: str) -> None:
     if how != "regex":
         assert "WATCHDOG_FATAL: Main loop frozen" in err
         assert "last words" in out
+
+
+def test_a_crash_inside_an_extension_leaves_its_stacks() -> None:
+    """FP-22."""
+    process = guarded("crash", 30)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == -signal.SIGSEGV
+    assert "Segmentation fault" in err and "in hang" in err and "in _watch" in err
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.sim)])
