@@ -136,6 +136,7 @@ class Blotter:
         state = self._desk.state
         order.move(Trigger.AMEND_SENT)
         order.asked, order.since_ns = terms, state.at_ns
+        order.grown_qty = max(order.grown_qty, abs(terms.qty), abs(order.qty))
         state.pace.message(state.at_ns)
         self._desk.emit(
             AmendRequested(
@@ -252,17 +253,22 @@ class Blotter:
     def claim(self, fill: Fill) -> Order | None:
         """The order `fill` belongs to; None if the fill is known already, or is no order's, which stops new entries."""
         state = self._desk.state
-        if fill.fill_id in state.fills_seen:
+        if fill.fill_id in state.fills_seen or fill.fill_id in state.held_fills:
             return None  # known by its id, booked once
         state.fills_seen[fill.fill_id] = None
         _trim(state.fills_seen, FILL_IDS_KEPT)
-        order = state.orders.get(fill.client_order_id) or state.ended_orders.get(fill.client_order_id)
+        order = self.find(fill.client_order_id)
         if order is None:
             text = f"fill {fill.fill_id} belongs to no order of this desk"
             self._desk.fail("fills", text, "unknown-fill")
             self._safety.block(BlockReason.RECONCILIATION, text)
             self._desk.alert(AlertKind.UNKNOWN_FILL, text)
         return order
+
+    def find(self, order_id: str) -> Order | None:
+        """An order that works, or that ended not long ago."""
+        state = self._desk.state
+        return state.orders.get(order_id) or state.ended_orders.get(order_id)
 
     def fill(self, order: Order, fill: Fill) -> None:
         """Count a claimed fill on its order; one that had ended stays as it was, and an alert says so."""
@@ -272,17 +278,9 @@ class Blotter:
         if late:
             self._desk.alert(AlertKind.LATE_FILL, f"{fill.fill_id} after {order.state}")
             return
-        if abs(order.filled_qty) > abs(order.qty):
-            self._overfilled(order)
+        if order.asked is not None and abs(order.qty) < abs(order.filled_qty) <= abs(order.asked.qty):
+            order.take(order.asked)  # who fills more has taken the amend that is on its way
         self._step(order, Trigger.FULL_FILL if order.is_whole else Trigger.PART_FILL)
-
-    def _overfilled(self, order: Order) -> None:
-        """More was filled than the order is known to ask: the amend on its way was taken, or the broker errs."""
-        if order.asked is not None and abs(order.filled_qty) <= abs(order.asked.qty):
-            order.take(order.asked)
-            return
-        text = f"{order.order_id}: {money.text(order.filled_qty)} filled of {money.text(order.qty)}"
-        self._desk.alert(AlertKind.OVERFILLED_ORDER, text)
 
     def doubt_all(self) -> None:
         """After a restart only the venue knows what became of the working orders: ask it for each."""

@@ -7,6 +7,7 @@ from engine.core.breakers import Breakers
 from engine.core.desk import Desk
 from engine.core.events import Act, Command
 from engine.core.facts import OperatorActed, StopSession
+from engine.core.reconciliation import REQUEST
 from engine.core.safety import Safety
 from engine.core.trading import Trading
 from engine.core.words import BlockReason, BreakerName, ExitReason
@@ -157,13 +158,12 @@ class Operator:
         return f"{words}, {waiting} waiting for their market to open" if waiting else words
 
     def _reconcile(self, command: Command) -> tuple[bool, str]:
-        reconciliation = self._trading.reconciliation
         if not command.subject:
-            reconciliation.ask("request")
+            self._trading.reconciliation.ask(REQUEST)
             return True, "the books are being compared"
         if not command.reason:
             return False, "adopting the broker's books needs a reason"
-        return reconciliation.adopt(command.subject, command.reason, command.actor)
+        return self._trading.adoption.adopt(command.subject, command.reason, command.actor)
 
     def _block(self, command: Command) -> tuple[bool, str]:
         self._safety.block(BlockReason(command.subject), command.reason, command.actor)

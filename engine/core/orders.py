@@ -174,6 +174,7 @@ class Order(msgspec.Struct):
     refused: Terms | None = None  # by the newest amend that was refused
     since_ns: int = 0  # when it came into its state, or the amend on its way was sent
     stuck: bool = False  # it has waited for an answer longer than the limit
+    grown_qty: int = 0  # the largest quantity an amend has asked for, without sign; 0: none was asked for
 
     @property
     def ended(self) -> bool:
@@ -193,6 +194,11 @@ class Order(msgspec.Struct):
         """Whether it is filled, also as far as an amend on its way may have made it larger."""
         wanted = max(abs(self.qty), abs(self.asked.qty) if self.asked else 0)
         return abs(self.filled_qty) >= wanted
+
+    @property
+    def largest_qty(self) -> int:
+        """The most the broker was ever asked to fill, without sign."""
+        return max(abs(self.qty), self.grown_qty)
 
     @property
     def terms(self) -> Terms:

@@ -3,26 +3,25 @@
 The broker's books are read at one moment and the desk's stand at another, so what differs may only be on its way. A
 symbol in which something changed here since the books were asked for is passed over; a difference counts once it has
 been seen `SEEN_MIN` times, and until then the orders it may come from are asked about. One that counts is a
-discrepancy: it stops entries and alerts, and only books that agree lift it.
+discrepancy: it stops entries and alerts, and only books that agree lift it. So does a fill that cannot be: it is held
+apart until an operator has it booked, or asks for books that agree without it.
 
 The broker of a venue is read over its wire. The paper broker keeps its own ledger, by its own code, and is compared at
 once.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from engine.core import money
-from engine.core.blotter import Blotter
 from engine.core.config import SECOND
 from engine.core.desk import Desk
-from engine.core.events import AccountRead, BookOrder, BookPosition, Fill, Role, SessionPhase
+from engine.core.events import AccountRead, BookOrder, BookPosition, Fill, SessionPhase
 from engine.core.facts import Cancel, DiscrepancyChanged, Query, ReadAccount, Reconciled
-from engine.core.orders import Order
 from engine.core.paper import PaperBroker
 from engine.core.safety import Safety
 from engine.core.state import Suspect
-from engine.core.words import AlertKind, BlockReason, ExitReason, OrderKind, OrderState, Purpose, TimeInForce
+from engine.core.words import AlertKind, BlockReason, OrderState
 
 POLL_NS: Final = 5 * SECOND
 PAPER_POLL_NS: Final = 60 * SECOND
@@ -32,13 +31,15 @@ CASH_TOLERANCE: Final = money.SCALE // 100
 SETTLED: Final = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 """Of an order in any other state no book can be expected to have, or not to have, it."""
 
+REQUEST: Final = "request"
+"""Why books are read that an operator wants compared."""
+
 NOT_YET: Final = "the books have not been compared with the broker's yet"
-ADOPTED: Final = "adopted"
 
 
 class Difference(NamedTuple):
-    """Something the two books have differently. `kind`: position, entry_price, cash, or of an order missing, phantom,
-    foreign, duplicate or order_fill."""
+    """Something the two books have differently. `kind`: position, entry_price, cash, fill, or of an order missing,
+    phantom, foreign, duplicate or order_fill."""
 
     kind: str
     subject: str
@@ -56,16 +57,12 @@ class Difference(NamedTuple):
 
 
 class Reconciliation:
-    """Compares the books of one desk. `fill` books the fill by which an operator adopts what the broker has."""
+    """Compares the books of one desk."""
 
-    def __init__(
-        self, desk: Desk, safety: Safety, blotter: Blotter, paper: PaperBroker | None, fill: Callable[[Fill], None]
-    ) -> None:
+    def __init__(self, desk: Desk, safety: Safety, paper: PaperBroker | None) -> None:
         self._desk = desk
         self._safety = safety
-        self._blotter = blotter
         self._paper = paper
-        self._fill = fill
 
     # --- when ---
 
@@ -114,7 +111,7 @@ class Reconciliation:
         comparison = self._desk.state.comparison
         stale = {symbol for symbol, touched_ns in comparison.touched.items() if touched_ns >= read.asked_ns}
         differences = {difference.key: difference for difference in self._differences(read, stale)}
-        self._forget(differences, stale)
+        self._forget(differences, stale, by_request=read.trigger == REQUEST)
         for key, difference in differences.items():
             self._suspect(key, difference)
         self._conclude(read, len(differences), complete=not stale)
@@ -178,6 +175,20 @@ class Reconciliation:
 
     # --- suspects and discrepancies ---
 
+    def hold(self, fill: Fill, flaw: str) -> None:
+        """Keep a fill that cannot be off the books, as a discrepancy from the first sight, and compare them soon."""
+        state, comparison = self._desk.state, self._desk.state.comparison
+        state.held_fills[fill.fill_id] = fill
+        told = f"{money.text(fill.qty)} {fill.symbol} at {money.text(fill.price)} for {fill.client_order_id}: {flaw}"
+        difference = Difference("fill", fill.fill_id, "not booked", told, fill.symbol)
+        at_ns, discrepancy_id = self._desk.at_ns, self._desk.new_id()
+        suspect = Suspect(at_ns, SEEN_MIN, discrepancy_id, difference.ours, difference.theirs)
+        comparison.suspects[difference.key] = suspect
+        comparison.clean, comparison.due_ns = False, at_ns + AGAIN_NS
+        self._desk.emit(self._changed(suspect, difference, ""))
+        self._desk.alert(AlertKind.IMPOSSIBLE_FILL, f"{discrepancy_id}: {difference.text}")
+        self._safety.block(BlockReason.RECONCILIATION, f"{difference.text} ({discrepancy_id})")
+
     def _suspect(self, key: str, difference: Difference) -> None:
         """A difference was seen: ask about what it may come from, and believe it once it stays."""
         state = self._desk.state
@@ -207,20 +218,26 @@ class Reconciliation:
             if order.symbol == difference.symbol and order.state in SETTLED:
                 self._desk.emit(Query(order.order_id, order.symbol))
 
-    def _forget(self, differences: dict[str, Difference], stale: set[str]) -> None:
-        """Let go of what is alike again; what could not be compared stays."""
+    def _forget(self, differences: dict[str, Difference], stale: set[str], *, by_request: bool) -> None:
+        """Let go of what is alike again; what could not be compared stays, and a held fill until an operator asks."""
+        unlike = {difference.symbol for difference in differences.values()} | stale
         suspects = self._desk.state.comparison.suspects
         for key in [key for key in suspects if key not in differences]:
             kind, _, subject = key.partition(" ")
-            order = self._desk.state.orders.get(subject)
+            held, order = self._desk.state.held_fills.get(subject), self._desk.state.orders.get(subject)
+            if kind == "fill" and held is not None and (not by_request or held.symbol in unlike):
+                continue
             if subject in stale or (order is not None and order.symbol in stale) or (kind == "cash" and stale):
                 continue
-            self._resolve(key, "both books agree again", "")
+            self.resolve(key, "both books agree again", "")
 
-    def _resolve(self, key: str, resolution: str, actor: str) -> None:
+    def resolve(self, key: str, resolution: str, actor: str) -> None:
+        """Let a difference go, on record if it counted."""
         suspect = self._desk.state.comparison.suspects.pop(key)
+        kind, _, subject = key.partition(" ")
+        if kind == "fill":
+            self._desk.state.held_fills.pop(subject, None)
         if suspect.id:
-            kind, _, subject = key.partition(" ")
             gone = Difference(kind, subject, suspect.ours, suspect.theirs)
             self._desk.emit(self._changed(suspect, gone, resolution, actor))
             self._desk.alert(AlertKind.RECONCILED, f"{suspect.id} {resolution}: {gone.text}")
@@ -259,53 +276,6 @@ class Reconciliation:
                 self._safety.unblock(BlockReason.RECONCILIATION, "both books agree")
         elif is_open or comparison.trigger not in ("", "poll"):
             comparison.due_ns = self._desk.at_ns + AGAIN_NS
-
-    # --- the operator ---
-
-    def adopt(self, discrepancy_id: str, reason: str, actor: str) -> tuple[bool, str]:
-        """Take the broker's side of a discrepancy into the desk's books, by name and on record."""
-        suspects = self._desk.state.comparison.suspects
-        found = next((key for key, suspect in suspects.items() if suspect.id == discrepancy_id), None)
-        if found is None:
-            standing = ", ".join(suspect.id for suspect in suspects.values() if suspect.id) or "none"
-            return False, f"no discrepancy {discrepancy_id!r} stands; there are: {standing}"
-        kind, _, subject = found.partition(" ")
-        suspect = suspects[found]
-        if kind == "position":
-            self._adopt_position(subject, money.parse(suspect.theirs) - money.parse(suspect.ours), discrepancy_id)
-        elif kind == "cash":
-            base = self._desk.state.comparison.cash_base or 0
-            self._desk.state.comparison.cash_base = base + money.parse(suspect.theirs) - money.parse(suspect.ours)
-        else:
-            return False, f"{kind} cannot be adopted: settle it at the broker, then reconcile again"
-        self._resolve(found, f"{ADOPTED}: {reason}", actor)
-        self.ask("request")
-        return True, f"{found} adopted: {suspect.theirs} instead of {suspect.ours}"
-
-    def _adopt_position(self, symbol: str, delta: int, discrepancy_id: str) -> None:
-        """Book what is missing as a fill of an order of its own, at the newest price, without a fee."""
-        state, holding = self._desk.state, self._desk.state.holdings.get(symbol)
-        order = Order(
-            order_id=f"{discrepancy_id}-a",
-            signal_id=holding.signal_id if holding else "",
-            strategy_id=holding.strategy_id if holding else "",
-            symbol=symbol,
-            purpose=Purpose.CLOSE,
-            kind=OrderKind.MARKET,
-            tif=TimeInForce.GTC,
-            qty=delta,
-            price=0,
-            reduce_only=True,
-            expected=self._desk.mark(symbol, -delta),
-            placed_ns=state.at_ns,
-            exit_reason=ExitReason.FORCE_CLOSE,
-        )
-        if holding is not None:
-            holding.exit_reason = holding.leaving = ExitReason.FORCE_CLOSE
-        self._blotter.adopt(order)
-        at_ns, price = state.at_ns, order.expected
-        fill_id = f"{order.order_id}-fill"
-        self._fill(Fill(fill_id, order.order_id, symbol, at_ns, at_ns, delta, price, 0, Role.TAKER, ADOPTED, ADOPTED))
 
     def _paper_books(self, trigger: str) -> AccountRead:
         """The paper broker's ledger, read now."""

@@ -7,7 +7,7 @@ import msgspec
 from engine.core import money
 from engine.core.config import CoreConfig
 from engine.core.correlation import Returns
-from engine.core.events import DataRejected, FeedHealth, Quote, SessionPhase
+from engine.core.events import DataRejected, FeedHealth, Fill, Quote, SessionPhase
 from engine.core.ledger import Ledger
 from engine.core.orders import Order, slippage
 from engine.core.pace import Pace
@@ -290,6 +290,7 @@ class EngineState(msgspec.Struct):
     orders: dict[str, Order] = {}  # working ones only
     ended_orders: dict[str, Order] = {}  # the newest few, for late fills
     fills_seen: dict[str, None] = {}  # the newest few fill ids
+    held_fills: dict[str, Fill] = {}  # those that cannot be, by id: known, and on no book
     ledger: Ledger = msgspec.field(default_factory=Ledger)
     ledger_difference: str = ""  # the newest one that was told; empty: there was none
     live_signals: dict[str, LiveSignal] = {}

@@ -6,6 +6,8 @@ changes a position or one of its orders leads to `Exits.protect`.
 
 from engine.core import money
 from engine.core.account import Account
+from engine.core.adoption import Adoption
+from engine.core.believing import incredible, senseless
 from engine.core.blotter import Blotter
 from engine.core.bookkeeping import Bookkeeping
 from engine.core.breakers import Breakers
@@ -37,6 +39,7 @@ class Trading:
         holdings: Positions, their results, and the trades they become.
         exits: Targets, stops and the other ways out.
         reconciliation: The books against the broker's own.
+        adoption: The broker's side taken over, where an operator says so.
     """
 
     def __init__(self, desk: Desk, safety: Safety, breakers: Breakers, paper: PaperBroker | None) -> None:
@@ -51,7 +54,8 @@ class Trading:
         self.bookkeeping = Bookkeeping(desk, safety)
         self.holdings = Holdings(desk, breakers, self.blotter, self.bookkeeping)
         self.exits = Exits(desk, self.blotter)
-        self.reconciliation = Reconciliation(desk, safety, self.blotter, paper, self._fill)
+        self.reconciliation = Reconciliation(desk, safety, paper)
+        self.adoption = Adoption(desk, self.blotter, self.reconciliation, self.answer, self._book)
         self.blotter.ended = self._ended
         self.blotter.settled = lambda: self.reconciliation.ask("unknown")
         safety.cancel_entries = self.blotter.cancel_entries
@@ -80,10 +84,23 @@ class Trading:
             self.answer(answer)
 
     def _fill(self, fill: Fill) -> None:
-        """Book it, move its order on (which may end the signal), close the trade or protect what is open."""
+        """Book it, unless it cannot be: then it is held apart."""
         order = self.blotter.claim(fill)
         if order is None:
             return
+        flaw = senseless(fill, order) or incredible(fill, order, self._prices(order))
+        if flaw:
+            self.reconciliation.hold(fill, flaw)
+        else:
+            self._book(order, fill)
+
+    def _prices(self, order: Order) -> tuple[int, ...]:
+        """What a venue's fill of `order` can be judged by: the newest price, and the one the order was sent at."""
+        known = self._desk.state.symbols.get(order.symbol)
+        return () if self._paper is not None else (known.last if known else 0, order.expected)
+
+    def _book(self, order: Order, fill: Fill) -> None:
+        """Book a fill, move its order on (which may end the signal), close the trade or protect what is open."""
         self.holdings.book(order, fill)
         self.exits.filled(order, fill)
         self.blotter.fill(order, fill)

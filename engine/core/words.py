@@ -286,7 +286,7 @@ class AlertKind(StrEnum):
     LATE_ORDER = "late_order"
     LATE_FILL = "late_fill"
     UNKNOWN_FILL = "unknown_fill"
-    OVERFILLED_ORDER = "overfilled_order"
+    IMPOSSIBLE_FILL = "impossible_fill"
     UNPLANNED_POSITION = "unplanned_position"
     NO_RESTING_STOP = "no_resting_stop"
     STOP_PASSED = "stop_passed"

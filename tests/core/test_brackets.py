@@ -330,7 +330,7 @@ def test_a_fill_beyond_the_known_quantity_means_the_amend_was_taken() -> None:
     rig.send(Fill("s2", stop.order_id, SYMBOL, rig.now_ns, rig.now_ns, -half, d(99), 0, Role.TAKER))
     assert rig.engine.state.ended_orders[stop.order_id].state is OrderState.FILLED
     assert [trade.exit_reason for trade in rig.of(TradeClosed)] == [ExitReason.SL]
-    assert not [alert for alert in rig.of(Alert) if alert.kind is AlertKind.OVERFILLED_ORDER]
+    assert not [alert for alert in rig.of(Alert) if alert.kind is AlertKind.IMPOSSIBLE_FILL]
 
 
 def test_a_filled_order_whose_enlargement_is_refused_has_ended() -> None:
@@ -347,15 +347,6 @@ def test_a_filled_order_whose_enlargement_is_refused_has_ended() -> None:
     assert rig.engine.state.ended_orders[stop.order_id].state is OrderState.FILLED
     again = rig.of(Submit)[-1]
     assert (again.kind, again.qty) == (OrderKind.STOP, -half), "what is left gets a stop of its own"
-
-
-def test_more_filled_than_asked_for_is_booked_and_told() -> None:
-    rig = Rig(paper=False, resting_stops=True)
-    rig.propose()
-    (entry,) = rig.of(Submit)
-    rig.send(Fill("f1", entry.order_id, SYMBOL, rig.now_ns, rig.now_ns, entry.qty + d(1), d("100.1"), 0, Role.TAKER))
-    assert rig.engine.state.positions[SYMBOL].qty == entry.qty + d(1)
-    assert [alert.kind for alert in rig.of(Alert)] == [AlertKind.OVERFILLED_ORDER]
 
 
 # --- when it is not to rest ---

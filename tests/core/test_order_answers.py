@@ -56,21 +56,12 @@ def test_a_fill_after_the_end_is_booked_and_told() -> None:
     assert not [fact for fact in rig.of(OrderChanged)[changes:] if fact.order_id == order.order_id]
 
 
-def test_more_than_was_asked_for_is_told_in_numbers() -> None:
-    rig, order = entered()
-    rig.send(fill_of(order, "21", rig))
-    assert (AlertKind.OVERFILLED_ORDER, f"{order.order_id}: 21 filled of 20") in [
-        (alert.kind, alert.text) for alert in rig.of(Alert)
-    ]
-    assert order.state is S.FILLED
-
-
 @pytest.mark.parametrize(("qty", "told"), [("20", False), ("25", False), ("26", True)])
 def test_a_fill_beyond_the_order_says_that_its_amend_was_taken(qty: str, told: bool) -> None:
     rig, order = entered()
     rig.engine.trading.blotter.amend(order, MORE, "more")
     rig.send(fill_of(order, qty, rig))
-    assert (AlertKind.OVERFILLED_ORDER in [alert.kind for alert in rig.of(Alert)]) is told
+    assert (AlertKind.IMPOSSIBLE_FILL in [alert.kind for alert in rig.of(Alert)]) is told
     assert (order.terms == MORE) is (qty == "25")
 
 

@@ -247,6 +247,7 @@ class Machine(RuleBasedStateMachine):
         for fill in self.rig.of(FillBooked):
             got[fill.order_id] = got.get(fill.order_id, 0) + fill.qty
         assert all(abs(qty) <= asked[order_id] for order_id, qty in got.items())
+        assert not self.rig.engine.state.held_fills, "whatever the wire does, what was truly filled is believed"
 
     @invariant()
     def every_signal_has_at_most_one_verdict(self) -> None:

@@ -363,6 +363,8 @@ def test_a_late_fill_of_a_close_that_opens_a_position_is_closed_again() -> None:
     rig.send(Fill("f2", target.order_id, SYMBOL, rig.now_ns, rig.now_ns, target.qty, d(103), 0, Role.MAKER))
     assert not rig.engine.state.positions
     rig.send(Fill("f3", target.order_id, SYMBOL, rig.now_ns, rig.now_ns, d(-1), d(103), 0, Role.MAKER))
+    (held,) = rig.engine.state.comparison.suspects.values()
+    rig.command(Act.RECONCILE, "the venue has it", held.id)
     assert rig.of(FillBooked)[-1].late
     assert AlertKind.UNPLANNED_POSITION in [alert.kind for alert in rig.of(Alert)]
     rig.now_ns += SECOND

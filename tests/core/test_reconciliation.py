@@ -27,6 +27,7 @@ from engine.core.facts import (
     Cancel,
     DiscrepancyChanged,
     FillBooked,
+    OperatorActed,
     Query,
     ReadAccount,
     Reconciled,
@@ -34,7 +35,7 @@ from engine.core.facts import (
     Submit,
 )
 from engine.core.reconciliation import AGAIN_NS, CASH_TOLERANCE, POLL_NS, SEEN_MIN
-from engine.core.words import AlertKind, BlockReason, ReasonCode
+from engine.core.words import AlertKind, BlockReason, OrderState, ReasonCode
 from tests.rig import SYMBOL, Rig, d
 
 LATER = SECOND
@@ -340,12 +341,34 @@ def test_an_operator_adopts_the_brokers_position_by_name_and_with_a_reason() -> 
 
 def test_what_cannot_be_adopted_is_refused_with_the_way_out() -> None:
     rig = holding()
-    read(rig, orders=())
+    orders = tuple(BookOrder(o.order_id, "v", o.symbol, o.qty, 0) for o in rig.engine.state.orders.values())
+    read(rig, orders=(*orders, BookOrder("other-1", "v9", SYMBOL, d(1), 0)))
     (change,) = rig.of(DiscrepancyChanged)
     rig.command(Act.RECONCILE, "never mind", change.discrepancy_id)
     rig.command(Act.RECONCILE, "never mind", "nothing")
     assert blocked(rig)
     assert rig.of(DiscrepancyChanged) == [change]
+
+
+def test_an_order_the_venue_has_no_longer_ends_when_an_operator_says_so_and_its_position_stays_protected() -> None:
+    rig = holding()
+    (target,) = rig.engine.state.orders.values()
+    read(rig, orders=())
+    (change,) = rig.of(DiscrepancyChanged)
+    rig.command(Act.RECONCILE, "cancelled by hand at the venue", change.discrepancy_id)
+    assert rig.engine.state.ended_orders[target.order_id].state is OrderState.CANCELED
+    (again,) = rig.engine.state.orders.values()
+    assert (again.order_id != target.order_id, again.qty) == (True, target.qty)
+
+
+def test_a_position_is_not_adopted_at_a_price_nobody_knows() -> None:
+    rig = at_venue()
+    read(rig, positions=(BookPosition("OTHER", d(1), d(7)),))
+    (change,) = rig.of(DiscrepancyChanged)
+    rig.command(Act.RECONCILE, "it is mine", change.discrepancy_id)
+    assert rig.of(OperatorActed)[-1].accepted is False
+    assert "no price of OTHER is known" in rig.of(OperatorActed)[-1].text
+    assert blocked(rig) and not rig.engine.state.positions
 
 
 # --- the paper broker ---

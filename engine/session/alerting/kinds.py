@@ -116,8 +116,12 @@ KINDS: Final[Mapping[K, Words]] = {
         "stopped entries until the books agree",
         "look at the venue: who trades on this account? Then `nightdesk reconcile`",
     ),
-    K.OVERFILLED_ORDER: Words(
-        CRITICAL, "order filled beyond its size", "booked all of it", "compare the position with the venue's"
+    K.IMPOSSIBLE_FILL: Words(
+        CRITICAL,
+        "a fill that cannot be",
+        "kept it off the books and stopped entries",
+        "look at the venue; `nightdesk reconcile --adopt ID --reason TEXT` books it, `nightdesk reconcile` lets it go "
+        "once both books agree without it",
     ),
     K.UNPLANNED_POSITION: Words(
         CRITICAL, "position nobody planned", "closes it", "see that it is gone; find out where it came from"
