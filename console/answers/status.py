@@ -225,6 +225,7 @@ class Status(Answer, frozen=True):
     errors: list[ErrorKind]
     healthy: bool
     unhealthy: list[str]
+    warnings: list[str]
     heartbeat: Heartbeat
     works: list[Work]
     feed_age_seconds: float | None
@@ -256,6 +257,7 @@ class Stopped(Answer, frozen=True):
     signal_reasons: dict[str, int]
     healthy: bool
     unhealthy: list[str]
+    warnings: list[str]
     heartbeat: None
     works: list[Work]
     feed_age_seconds: None

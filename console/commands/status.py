@@ -108,6 +108,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("breakers", ", ".join(b["name"] for b in found["breakers"] if b["tripped"]) or "none tripped"),
         ("health", "healthy" if found["healthy"] else "UNHEALTHY"),
         *(("unhealthy", text) for text in found["unhealthy"]),
+        *(("warning", text) for text in found["warnings"]),
         ("heartbeat", f"{heartbeat['count']} beats, longest gap {heartbeat['max_gap_seconds']:.2f} s"),
         ("machine", _machine(heartbeat)),
         ("feed age", "no data yet" if age is None else f"{age:.1f} s"),

@@ -27,6 +27,7 @@ def rows(seen: Seen, width: int) -> list[Line]:
     lost = pulse.dropped_ticks + pulse.gap_count + pulse.stale_events + _refused(seen)
     return [
         *(_row("health", text, width, Tone.BAD) for text in pulse.unhealthy),
+        *(_row("warning", text, width, Tone.WARN) for text in pulse.warnings),
         _feed(seen, width),
         _row("loop lag", f"{p99}{micros(pulse.loop_lag_p99_us)}, max {micros(pulse.loop_lag_max_us)}", width, lag),
         _row("beats", f"{pulse.count:,}, {gap}gap {stretch(pulse.max_gap_ns)}", width, _gap_tone(pulse.max_gap_ns)),

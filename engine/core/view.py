@@ -166,8 +166,8 @@ class HeartbeatView(View, frozen=True):
     """How well the desk is beating. Lateness and lag in microseconds, over the last minute.
 
     `unhealthy` says in sentences what is wrong with the desk itself; empty: data flows, orders are answered, the
-    journal commits and the loop is on time. `leak_bytes_hour` and `descriptors_hour` are how fast
-    memory and open descriptors grow; None before that can be told.
+    journal commits and the loop is on time. `warnings` are what a person should know of that is no illness.
+    `leak_bytes_hour` and `descriptors_hour` are how fast memory and open descriptors grow; None before that is known.
     """
 
     count: int = 0
@@ -194,6 +194,7 @@ class HeartbeatView(View, frozen=True):
     works: tuple[WorkView, ...] = ()
     unhealthy: tuple[str, ...] = ()
     unhealthy_beats: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 class DiscrepancyView(View, frozen=True):

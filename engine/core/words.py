@@ -310,6 +310,7 @@ class AlertKind(StrEnum):
     CORE_FAILED = "core_failed"
     TASK_FAILED = "task_failed"
     FILES_LOST = "files_lost"
+    CHANGED = "changed"
     CLOCK = "clock"
     DEAD_LETTER = "dead_letter"
     UNDELIVERED = "undelivered"

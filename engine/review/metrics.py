@@ -6,7 +6,7 @@ never a zero that looks like a result. A bad figure is given as it is.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, localcontext
 from itertools import pairwise
 from typing import Final
 
@@ -15,6 +15,8 @@ import msgspec
 from engine.core import money
 from engine.core.config import DAY
 from engine.core.facts import EquityMarked, TradeClosed
+
+_CONTEXT: Final = Context(prec=50, traps=[InvalidOperation, DivisionByZero])  # whatever the thread's own is
 
 DAYS_A_YEAR: Final = 365
 """Crypto trades every day; shares would take 252."""
@@ -158,8 +160,7 @@ def sharpe(equity: Sequence[int]) -> int | None:
     """
     if len(equity) <= SHARPE_RETURNS_MIN or min(equity) <= 0:
         return None
-    with localcontext() as context:
-        context.prec = 50
+    with localcontext(_CONTEXT):
         returns = [Decimal(after) / before - 1 for before, after in pairwise(equity)]
         mean = sum(returns, Decimal(0)) / len(returns)
         variance = sum(((value - mean) ** 2 for value in returns), Decimal(0)) / (len(returns) - 1)

@@ -12,6 +12,7 @@ from engine.core.view import WorkView
 from engine.core.words import AlertKind, BlockReason
 from engine.session.clock import WallClock
 from engine.session.health import unhealthy
+from engine.session.interpreter import Settings
 from engine.session.lines import MEMORY_EXCEEDED
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan
@@ -53,6 +54,7 @@ class Watching:
         self._resources = Resources(
             plan.home.dir, plan.clock, shell.memory, policy.memory_max_bytes, policy.disk_min_bytes
         )
+        self._settings = Settings()
         self._stepped_ns = 0
         self._was_unhealthy = False
         self._ill_beats = 0  # in a row
@@ -82,6 +84,7 @@ class Watching:
             if probe % RESOURCE_CHECK_PROBES == 0:
                 self._check_resources()
                 self._check_clock()
+                self._check_interpreter()
 
     async def _was_paused(self, since_ns: int) -> bool:
         """Whether the guard, once it had its turn, found that the whole process stood still since then."""
@@ -161,6 +164,7 @@ class Watching:
             works=works,
             unhealthy=ills,
             unhealthy_beats=shell.heartbeat.unhealthy_beats + bool(ills),
+            warnings=(*self._plan.warnings, *shell.warnings.values()),
         )
         self._tell_health()
         if count % GAUGE_WINDOW_BEATS == 0:
@@ -231,6 +235,17 @@ class Watching:
                 self._shell.stop("stale_data", 1)
             self._work.did("stale_data_task")
             await asyncio.sleep(1)
+
+    def _check_interpreter(self) -> None:
+        """Tell once of every setting of the interpreter that somebody has changed; nothing is set back."""
+        for text in self._settings.changed():
+            self._shell.error("interpreter", text)
+            self._changed(text)
+
+    def _changed(self, text: str) -> None:
+        """Something was changed under the desk: told now, and shown from now on."""
+        self._shell.alert(AlertKind.CHANGED, text)
+        self._shell.warnings[text] = text
 
     def _check_clock(self) -> None:
         """Tell when the machine's clock was set; the desk goes on by its own."""

@@ -206,6 +206,12 @@ KINDS: Final[Mapping[K, Words]] = {
     K.FILES_LOST: Words(
         CRITICAL, "the desk's files were removed or replaced", _ENDED, "find out who did it before the next start"
     ),
+    K.CHANGED: Words(
+        WARNING,
+        "something was changed under the running desk",
+        "goes on with what it has",
+        "find out who did it; start the desk again when it suits",
+    ),
     K.CLOCK: Words(
         WARNING, "the machine's clock is wrong or was set", "goes on by its own clock", "look at NTP: timedatectl"
     ),

@@ -5,7 +5,7 @@ still text. REST replies come seldom, so they are models whose numbers are alrea
 the venue's documentation differ, both shapes are read. Fields we do not use are ignored.
 """
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -20,6 +20,8 @@ from engine.venues.errors import UnknownOutcome
 EARLIEST_NS: Final = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z: an older stamp on a live feed is damage
 AHEAD_NS_MAX: Final = 60_000_000_000
 MS: Final = 1_000_000
+_CONTEXT: Final = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation])  # whatever the thread's own is
+_EIGHTH: Final = Decimal("1e-8")
 FEE_RATE_MAX: Final = 1_000_000  # 1 %: more is damage, or a percentage where a fraction should be
 
 # Prices and sizes repeat from frame to frame; remembering the last few thousand texts halves the cost of a frame.
@@ -169,7 +171,7 @@ def _exact(raw: object) -> object:
 def _rounded(raw: object) -> object:
     """As `_exact`, but rounded to eight places: for volumes and fees, which the venue gives at any length."""
     try:
-        return money.parse(f"{Decimal(_plain(raw)).quantize(Decimal(1).scaleb(-8), ROUND_HALF_UP):f}")
+        return money.parse(f"{_CONTEXT.create_decimal(_plain(raw)).quantize(_EIGHTH, ROUND_HALF_UP, _CONTEXT):f}")
     except InvalidOperation as problem:
         raise money.NotExact(raw) from problem
 
@@ -177,7 +179,7 @@ def _rounded(raw: object) -> object:
 def _plain(raw: object) -> str:
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         raise money.NotExact(raw)
-    return raw if isinstance(raw, str) else f"{Decimal(str(raw)):f}"
+    return raw if isinstance(raw, str) else f"{_CONTEXT.create_decimal(str(raw)):f}"
 
 
 def _upper(raw: object) -> object:
