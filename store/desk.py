@@ -8,9 +8,10 @@ store.close()
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from engine.core.facts import AnyFact
 from engine.session.dead_letters import Letter
@@ -26,6 +27,7 @@ from store.letters import read_letters
 from store.recovery import Inputs, RunStart, recover, run_facts, run_inputs, verify_file
 from store.rejoin import rejoin
 from store.retention import Prunable, Pruned, prune
+from store.weeks import read_weeks
 from store.writer import JournalWriter
 
 log = logging.getLogger("store")
@@ -71,6 +73,10 @@ class Store:
     def record_report(self, run_id: str, report: str) -> Future[None]:
         """Keep the final report (a JSON text) of a run, in the journal and in `runs`, behind all batches before it."""
         return self.journal.perform(lambda: self._writer.write_report(run_id, report))
+
+    def weeks(self, known: Collection[str]) -> list[dict[str, Any]]:
+        """The summaries of all weeks that are over but the `known`, oldest first; from any thread but the engine's."""
+        return read_weeks(self.path, self.env, known)
 
     def letters(self) -> list[Letter]:
         """Every dead letter as it stands, the one that failed first first."""

@@ -315,6 +315,7 @@ class AlertKind(StrEnum):
     DEAD_LETTER = "dead_letter"
     UNDELIVERED = "undelivered"
     ALERTS_DROPPED = "alerts_dropped"
+    WEEK_ENDED = "week_ended"
     SIGNED_HEAD = "signed_head"
     SECRET_DUE = "secret_due"
     TEST = "test"

@@ -6,12 +6,12 @@ not: what one was to do may be wrong by now.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from enum import StrEnum
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 from tenacity import Retrying, stop_after_attempt, wait_exponential
@@ -20,6 +20,7 @@ from engine.core.clean import clean
 from engine.session.alerting.notices import Notice
 from engine.session.fingerprints import class_of
 from engine.session.ports import Clock
+from engine.session.weeks import Weeks
 
 ATTEMPTS: Final = 3
 RECORD_SECONDS: Final = 10.0
@@ -34,6 +35,7 @@ class Operation(StrEnum):
     ALERT = "alert"
     BACKUP = "backup"
     REPORT = "report"
+    WEEK = "week"
 
 
 class LetterState(StrEnum):
@@ -64,6 +66,12 @@ class ReportPayload(msgspec.Struct, frozen=True):
     path: str
 
 
+class WeekPayload(msgspec.Struct, frozen=True):
+    """Summaries of weeks that are missing in a folder."""
+
+    folder: str
+
+
 class AlertPayload(msgspec.Struct, frozen=True):
     """An alert that did not reach a channel. The channel's address is not in it."""
 
@@ -86,6 +94,8 @@ class Doer(LetterBox, Protocol):
     def backup(self) -> object: ...
 
     def record_report(self, run_id: str, report: str) -> Future[None]: ...
+
+    def weeks(self, known: Collection[str]) -> Sequence[dict[str, Any]]: ...
 
 
 Operations = Mapping[Operation, Callable[[str], None]]
@@ -201,7 +211,10 @@ def operations_on(store: Doer) -> Operations:
         wanted = msgspec.json.decode(payload, type=ReportPayload)
         store.record_report(wanted.run_id, Path(wanted.path).read_text()).result(RECORD_SECONDS)
 
-    return {Operation.BACKUP: backup, Operation.REPORT: report}
+    def week(payload: str) -> None:
+        Weeks(store, Path(msgspec.json.decode(payload, type=WeekPayload).folder)).write()
+
+    return {Operation.BACKUP: backup, Operation.REPORT: report, Operation.WEEK: week}
 
 
 def letter_id(operation: Operation, payload: str) -> str:

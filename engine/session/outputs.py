@@ -28,6 +28,7 @@ from engine.session.plan import Plan
 from engine.session.ports import Batch, SignedHead
 from engine.session.scrub import Scrubber
 from engine.session.shell import Shell
+from engine.session.weeks import Weeks
 
 RECORD_SECONDS: Final = 10.0
 
@@ -39,6 +40,7 @@ class Outputs:
 
     Attributes:
         stacks: Where a watchdog writes every thread's stack, opened now so that a full disk cannot hide a freeze.
+        weeks: The summaries of the weeks that are over.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -61,6 +63,7 @@ class Outputs:
         self._dealings = Dealings()
         self._dropped = 0
         self._fill_times = FillTimes()
+        self.weeks = Weeks(plan.store, plan.home.artifacts)
 
     def started(self, config: str) -> None:
         """The run has begun: its configuration goes on record."""
@@ -101,6 +104,11 @@ class Outputs:
             overflow_line(dropped - self._dropped, dropped).write()
             self._dropped = dropped
 
+    def tell_weeks(self) -> None:
+        """The weeks whose summaries were written since this was last called: events of the stream."""
+        for told in self.weeks.untold():
+            self._stream.append_event(self._plan.clock.now_ns(), stream.week_ended(told))
+
     def entered(self, phase: SessionPhase) -> None:
         """The session has come to `phase`: whoever supervises the process hears of it."""
         self._supervisor.entered(phase)
@@ -123,6 +131,7 @@ class Outputs:
 
     def finish(self, shell: Shell, reason: str, code: int, problems: list[str]) -> list[str]:
         """Write the report and everything beside it; what could not be written, in words."""
+        unwritten = self._last_weeks(shell)
         signed, unsigned = self._sign_head()
         told = msgspec.structs.replace(
             figures(self._plan, shell, reason, code, signed),
@@ -130,11 +139,11 @@ class Outputs:
             conditions=self._conditions.figures(self._plan.clock.now_ns()),
             dealing=self._dealings.figures(_today(shell), shell.runner.engine.state.tally.stuck),
             lost_lines=self.lost,
-            problems=(*problems, *unsigned),
+            problems=(*problems, *unwritten, *unsigned),
         )
         report = final_report(told)
         results = Results(report, self._marks, self._trades, shell.build_view())
-        failed = [*unsigned, *write_end(self._plan.folder, results, self._scrubber)]
+        failed = [*unwritten, *unsigned, *write_end(self._plan.folder, results, self._scrubber)]
         try:
             if shell.emergency.is_on:
                 shell.emergency.report(self._plan.folder.run_id, json.dumps(report))
@@ -144,6 +153,16 @@ class Outputs:
         except Exception as error:  # whatever keeps it out, the file is there and the reason is told
             failed.append(f"the report is not in the database: {error}")
             self._keep_report(error)
+        return failed
+
+    def _last_weeks(self, shell: Shell) -> list[str]:
+        """Write the summary of a week that ended since the desk last looked; what could not be written, in words."""
+        failed = []
+        try:
+            self.weeks.write(shell.alert)
+        except Exception as error:  # the next start looks again by itself
+            failed.append(f"the summary of the week could not be written: {error}")
+        self.tell_weeks()
         return failed
 
     def _keep_report(self, error: Exception) -> None:

@@ -1,9 +1,9 @@
 """What a session is to do: everything the command line decided, made and opened before the session starts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -57,6 +57,8 @@ class DeskStore(Protocol):
     def record_report(self, run_id: str, report: str) -> Future[None]: ...
 
     def backup(self) -> object: ...
+
+    def weeks(self, known: Collection[str]) -> Sequence[dict[str, Any]]: ...
 
     def letters(self) -> Sequence[Letter]: ...
 

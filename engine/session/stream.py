@@ -45,7 +45,11 @@ NAMES: Final = (
     *("SYSTEM_STARTUP", "SYSTEM_SHUTDOWN", "CandleClosed", "TickReceived", "GapDetected", "ORDER_BOOK_STALE"),
     *("OrderSubmitted", "OrderRejected", "ExecutionFill", "ExecutionExit"),
     *("CircuitBreakerTripped", "KillSwitchActivated", "AccountLiquidated", "AsyncHeartbeat"),
-    *("RegimeChanged", "StrategySwitched", "ExposureSpiked", "MarketPhaseChanged"),
+    *("RegimeChanged", "StrategySwitched", "ExposureSpiked", "MarketPhaseChanged", "WeekEnded"),
+)
+WEEK_FIELDS: Final = (
+    *("week", "first_day", "last_day", "starting_equity", "ending_equity", "net_pnl", "fees_total", "funding_total"),
+    *("trades", "wins", "max_drawdown", "error_count"),
 )
 TICK_EVERY_NS: Final = SECOND
 _BEFORE_AN_ORDER: Final = frozenset({ReasonCode.INTERNAL_ERROR})
@@ -99,6 +103,11 @@ def startup(mode: str, config: Mapping[str, Any]) -> Event:
 
 def shutdown(reason: str, exit_code: int) -> Event:
     return "SYSTEM_SHUTDOWN", {"reason": clean(reason), "exit_code": exit_code}
+
+
+def week_ended(told: Mapping[str, Any]) -> Event:
+    """The heads of a week's summary; the whole of it is in its file."""
+    return "WeekEnded", {name: told[name] for name in WEEK_FIELDS}
 
 
 def heartbeat(view: DeskView) -> Event:

@@ -11,10 +11,12 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from engine.core.events import AnyEvent, BrokerEvent, FundingRate, OrderRefused
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
 from engine.core.words import AlertKind, ReasonCode
-from engine.session.dead_letters import DeadLetters, Operation, operations_on
+from engine.session.dead_letters import DeadLetters, Operation, WeekPayload, operations_on
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
 from engine.session.ports import Broker, Feed
@@ -45,7 +47,9 @@ class Tasks:
         self._plan = plan
         self._shell = shell
         self._volatility = volatility
-        self._letters = DeadLetters(plan.store, plan.clock, operations_on(plan.store), self._letter_kept)
+        self._outputs = outputs
+        operations = {**operations_on(plan.store), Operation.WEEK: self._write_weeks}
+        self._letters = DeadLetters(plan.store, plan.clock, operations, self._letter_kept)
         self._work = WorkLog(plan.clock)
         self._watching = Watching(plan, shell, outputs, self._work)
         self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
@@ -262,7 +266,8 @@ class Tasks:
             await asyncio.sleep(60)
 
     async def checkpoint(self) -> None:
-        """A snapshot after every ten seconds of activity; every hour a backup, and what failed before once more."""
+        """A snapshot after every ten seconds of activity; a summary of each week that is over; every hour a backup, and
+        what failed before once more."""
         policy, clock = self._plan.policy, self._plan.clock
         backed_up_ns = clock.mono_ns()
         if self._letters.due():
@@ -271,10 +276,23 @@ class Tasks:
             await asyncio.sleep(policy.checkpoint_ns / 1e9)
             self._shell.close_batch(snapshot=True)
             self._work.did("checkpoint_task")
+            await self._sum_up_weeks()
             if clock.mono_ns() - backed_up_ns >= policy.backup_ns:
                 backed_up_ns = clock.mono_ns()
                 await asyncio.to_thread(self._letters.do, Operation.BACKUP)
                 await asyncio.to_thread(self._retry_letters)
+
+    async def _sum_up_weeks(self) -> None:
+        """Have the weeks that are over written, once their last day is durable."""
+        outputs = self._outputs
+        if outputs.weeks.is_due(self._shell.runner.engine.state.day):
+            await self._shell.durable()
+            payload = msgspec.json.encode(WeekPayload(str(self._plan.home.artifacts))).decode()
+            await asyncio.to_thread(self._letters.do, Operation.WEEK, payload)
+        outputs.tell_weeks()
+
+    def _write_weeks(self, _: str) -> None:
+        self._outputs.weeks.write(self._shell.alert)
 
     def _letter_kept(self, where: str, text: str, error: BaseException) -> None:
         self._shell.error_anywhere(where, text, error)

@@ -14,7 +14,18 @@ from engine.core.view import DeskView, HeartbeatView
 from engine.core.words import OrderKind, OrderState, Purpose, ReasonCode, Regime, Side, TerminalState, TimeInForce
 from engine.session.ports import Batch
 from engine.session.scrub import Scrubber
-from engine.session.stream import NAMES, EventStream, SessionLog, from_fact, from_input, heartbeat, shutdown, startup
+from engine.session.stream import (
+    NAMES,
+    WEEK_FIELDS,
+    EventStream,
+    SessionLog,
+    from_fact,
+    from_input,
+    heartbeat,
+    shutdown,
+    startup,
+    week_ended,
+)
 from engine.session.viewing import Progress, RunFacts, desk_view
 from tests.rig import INDEX, START_NS, SYMBOL, Rig, d
 
@@ -37,6 +48,7 @@ FIELDS = {
     "StrategySwitched": {"strategy_id", "enabled", "regime"},
     "ExposureSpiked": {"before", "exposure", "rise", "limit"},
     "MarketPhaseChanged": {"symbol", "previous", "phase"},
+    "WeekEnded": {"week", "first_day", "last_day", "net_pnl", "ending_equity", "trades", "wins", "error_count"},
     "AsyncHeartbeat": {"price", "pos", "equity", "unrealized", "elapsed"},
 }
 
@@ -96,6 +108,7 @@ def test_a_whole_run_tells_every_event_with_its_fields_and_without_a_hole(tmp_pa
     rejected = order(OrderState.REJECTED, previous=OrderState.SUBMITTED, reason_code="insufficient_margin")
     liquidated = AccountLiquidated(rig.now_ns, SYMBOL, "liquidation-3", d("-2"), d("59"), d("60"), "equity 59 of 60")
     stream.written(batch([quote(rig.now_ns)], [(0, rejected), (0, liquidated)]))
+    stream.append_event(rig.now_ns, week_ended(dict.fromkeys(WEEK_FIELDS, "0") | {"days": []}))
     stream.append_event(rig.now_ns, shutdown("kill_switch", 0))
     stream.close()
 

@@ -27,6 +27,13 @@ PROBE_S: Final = 1.0
 that stands still makes a loop late, and that is seen at the next look, whenever it comes."""
 
 
+class NoWeeks:
+    """In place of the summaries of the weeks: none is ever due."""
+
+    def is_due(self, day: int) -> bool:
+        return False
+
+
 class Quiet:
     """In place of `Outputs`: the report is made and recorded, nothing else is written."""
 
@@ -35,12 +42,15 @@ class Quiet:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.stacks = io.StringIO()
+        self.weeks = NoWeeks()
 
     def started(self, config: str) -> None: ...
 
     def written(self, batch: Batch) -> None: ...
 
     def beat(self, view: DeskView) -> None: ...
+
+    def tell_weeks(self) -> None: ...
 
     def entered(self, phase: SessionPhase) -> None: ...
 

@@ -233,6 +233,7 @@ KINDS: Final[Mapping[K, Words]] = {
         "counted them; lesser ones went before critical ones, and the journal has what they were about",
         "read alerts.jsonl",
     ),
+    K.WEEK_ENDED: Words(INFO, "a week is over", "wrote its summary into artifacts", "read it", folds=False),
     K.SIGNED_HEAD: Words(
         INFO,
         "signed head of the journal",
