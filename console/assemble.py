@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
@@ -33,6 +34,7 @@ from engine.session.lines import closing_lines
 from engine.session.lock import DeskLock, Holder
 from engine.session.plan import DeskStore, Plan, Policy, Source
 from engine.session.ports import Broker, Clock, Feed
+from engine.session.program import Program, unpinned
 from engine.session.resources import MEGABYTE
 from engine.session.secret import Secret
 from engine.session.session import Session, handle_signals
@@ -259,7 +261,9 @@ async def _plan(
 ) -> Plan:
     """Open the market and make the run's folder."""
     supervisor = Supervisor.of_this_process()  # before the venue, which is a child, begins
+    looking = asyncio.ensure_future(asyncio.to_thread(unpinned))
     market = await _open_market(config, options)
+    libraries = await looking
     folder = options.home.new_run(WallClock().now_ns())
     lock.inform(Holder(os.getpid(), WallClock().now_ns(), folder.run_id, str(options.home.socket)))
     strategies = _strategies(config, market.symbols)
@@ -313,9 +317,12 @@ async def _plan(
         paper_start_day=market.hours.paper_start_day,
         api=config.api,
         metrics=parse_listening(config.control.metrics),
+        program=Program(others=_files(strategies)),
+        unpinned=libraries,
         secrets=_secrets(config),
         secrets_due=tuple(rotation.text for rotation in config.rotations if rotation.is_due),
         warnings=(
+            *libraries,
             *market.hours.warnings(market.clock.now_ns()),
             *(rotation.text for rotation in config.rotations if rotation.is_due),
         ),
@@ -341,6 +348,12 @@ def _strategies(config: Config, symbols: Sequence[str]) -> tuple[StrategySpec, .
         )
         for entry in config.strategies
     )
+
+
+def _files(strategies: Sequence[StrategySpec]) -> tuple[Path, ...]:
+    """Where strategies come from that are named as module:Class."""
+    modules = {sys.modules[spec.kind.partition(":")[0]] for spec in strategies if ":" in spec.kind}
+    return tuple(Path(module.__file__) for module in modules if module.__file__)
 
 
 def _volatility(config: Config, options: RunOptions) -> VolatilityIndex | None:

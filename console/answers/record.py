@@ -62,6 +62,7 @@ class Report(Answer, frozen=True):
     journal_head: str
     journal_rows: int
     journal_signed: SignedHead | None
+    program: dict[str, Any]
     heartbeat: dict[str, Any]
     loop_lag_ms: dict[str, float | None]
     tick_to_decision_us: dict[str, int | None]

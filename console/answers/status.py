@@ -192,6 +192,7 @@ class Status(Answer, frozen=True):
     source: str
     clock: str
     seed: int
+    program: str | None
     kill_latched: bool
     blocks: list[Block]
     why: str

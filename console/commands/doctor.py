@@ -14,10 +14,12 @@ from console.commands.settings import read
 from console.commands.status import is_latched
 from console.commands.where import Where
 from console.exits import Exit
+from engine.session import remote
 from engine.session.clock import WallClock
 from engine.session.errors import SessionError
 from engine.session.home import kill_requested
 from engine.session.lock import holder
+from engine.session.program import LOCK, Program, unpinned
 from store.database import holds_desk, quick_check, reading, sqlite_is_fixed, sqlite_version, stamped_env
 from store.errors import StoreError
 from store.heads import recorded_heads
@@ -63,6 +65,31 @@ def _sqlite(where: Where, tree: Path | None) -> Iterator[Finding]:
         yield Finding("sqlite", OK, version)
     else:
         yield Finding("sqlite", WARN, f"{version} has a rare WAL fault (fixed in 3.51.3); the desk works around it")
+
+
+def _program(where: Where, tree: Path | None) -> Iterator[Finding]:
+    """Whether a running desk was started from the files that lie here now."""
+    try:
+        running = remote.status(where.home).get("program")
+    except SessionError:
+        return  # none runs, or none answers, which is told with the lock
+    if running is None:
+        return
+    same = running == Program().fingerprint
+    text = running[:12] if same else "the running desk was started from other files than these: start it again"
+    yield Finding("program", OK if same else WARN, text)
+
+
+def _libraries(where: Where, tree: Path | None) -> Iterator[Finding]:
+    """Whether the libraries are the ones the program was tried with."""
+    if not LOCK.exists():
+        yield Finding("libraries", OK, f"not compared: there is no {LOCK.name} beside the program")
+        return
+    others = unpinned()
+    for text in others:
+        yield Finding("libraries", WARN, text)
+    if not others:
+        yield Finding("libraries", OK, f"as {LOCK} pins them")
 
 
 def _config(where: Where, tree: Path | None) -> Iterator[Finding]:
@@ -213,6 +240,8 @@ def _key(where: Where, tree: Path | None) -> Iterator[Finding]:
 CHECKS: Final[tuple[Callable[[Where, Path | None], Iterator[Finding]], ...]] = (
     _python,
     _sqlite,
+    _program,
+    _libraries,
     _config,
     _home,
     _disk,

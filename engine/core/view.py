@@ -280,6 +280,7 @@ class DeskView(View, frozen=True):
     kill_closes: bool = True  # what a kill does with open positions: close them or keep them
     signal_reasons: dict[str, int] = {}  # how many ended by each reason code
     data_refused: tuple[RefusedView, ...] = ()  # of the run, by cause, the most frequent first
+    program: str = ""  # fingerprint of the files it was started from; empty: not known
     errors: tuple[ErrorView, ...] = ()  # of the run, by fingerprint, the most frequent first
 
 

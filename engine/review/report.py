@@ -77,6 +77,9 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
         net_pnl_optimistic: The same under the optimistic profile.
         paper_start_day: First day of the paper period, since 1970; None: none was set.
         paper_days: Trading days from it to the end of the run, both included; None: they cannot be told.
+        program: Fingerprint of the files it was started from; empty: not known.
+        program_replaced: Those of them that were other ones at the end.
+        unpinned: Libraries of other versions than the program was tried with.
         lost_lines: Log and event lines that could not be written.
         outage_ns: How long the paper desk was away before the run with something in the market; 0: not at all.
         outage_fills: What the bars of that time filled.
@@ -135,6 +138,9 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 0
     unhealthy_beats: int = 0
     signal_reasons: Mapping[str, int] = {}
+    program: str = ""
+    program_replaced: tuple[str, ...] = ()
+    unpinned: tuple[str, ...] = ()
     journal_signed: Mapping[str, Any] | None = None
     data_rejects: int = 0
     data_refused: tuple[RefusedView, ...] = ()
@@ -395,6 +401,11 @@ def _evidence(f: RunFigures) -> dict[str, Any]:
         "journal_head": f.journal_head,
         "journal_rows": f.journal_rows,
         "journal_signed": f.journal_signed,
+        "program": {
+            "fingerprint": f.program or None,
+            "replaced": list(f.program_replaced),
+            "unpinned": list(f.unpinned),
+        },
     }
 
 

@@ -267,6 +267,9 @@ def figures(plan: Plan, shell: Shell, reason: str, code: int, signed: SignedHead
         strategies=engine.desk.config.strategies,
         outage_ns=tally.outage_ns,
         outage_fills=tally.outage_fills,
+        program=plan.program.fingerprint if plan.program else "",
+        program_replaced=plan.program.replaced() if plan.program else (),
+        unpinned=plan.unpinned,
     )
 
 

@@ -17,6 +17,7 @@ from engine.session.dead_letters import Letter
 from engine.session.home import Home, RunFolder
 from engine.session.lock import DeskLock
 from engine.session.ports import Broker, Clock, Feed, Journal, Recovered, SignedHead
+from engine.session.program import Program
 from engine.session.secret import Secret
 from engine.session.supervisor import Supervisor
 from engine.session.volatility import VolatilityIndex
@@ -117,6 +118,8 @@ class Plan(msgspec.Struct, frozen=True):
     outside: Outside = Outside()  # whom alerts go to, beside alerts.jsonl
     paper_start_day: int | None = None  # first day of the paper period, since 1970; None: none was set
     secrets_due: tuple[str, ...] = ()  # what is to be said of secrets that are to be changed
+    program: Program | None = None  # what the desk was started from; None: nobody watches it
+    unpinned: tuple[str, ...] = ()  # libraries of other versions than the program was tried with, a sentence each
     warnings: tuple[str, ...] = ()  # what an operator should know of at the start
     supervisor: Supervisor = msgspec.field(default_factory=Supervisor)  # who started the desk
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

@@ -188,6 +188,7 @@ class Session:
             pid=os.getpid(),
             duration_ns=plan.policy.duration_ns,
             paper_start_day=plan.paper_start_day,
+            program=plan.program.fingerprint if plan.program else "",
         )
         record = Emergency(plan.home.emergency, plan.home.ballast)
         shell = Shell(

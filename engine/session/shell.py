@@ -89,6 +89,7 @@ class Shell:
         in_flight: How many closed batches are not durable yet, or not yet told of.
         to_read: Why the broker's books are to be read, as the core asked last; `reads` is set when it has.
         warnings: What a person should know of that is no illness, by what it is about; shown until the run ends.
+        replaced: Files of the program that are other ones than those it was started from.
         endpoint: Where signed commands are taken from; None: nowhere.
         emergency: What stands in for the journal once that has failed.
         journal_error: What the journal failed with; empty while all is well.
@@ -133,6 +134,7 @@ class Shell:
         self.broken = False
         self.emergency = emergency
         self.endpoint: ApiProcess | None = None
+        self.replaced: tuple[str, ...] = ()
         self.warnings: dict[str, str] = {}
         self.journal_error = ""  # why the journal takes nothing any more
         self._on_written = on_written

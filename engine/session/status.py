@@ -45,6 +45,7 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "source": view.source,
         "clock": view.clock,
         "seed": view.seed,
+        "program": view.program or None,
         "kill_latched": view.kill_latched,
         "blocks": [_block(view, block) for block in view.blocks],
         "why": why(view),

@@ -46,6 +46,7 @@ class RunFacts(msgspec.Struct, frozen=True):
     pid: int
     duration_ns: int
     paper_start_day: int | None = None  # since 1970
+    program: str = ""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -128,6 +129,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         kill_closes=desk.config.kill_closes,
         regime=_regime(engine),
         paper_period=_paper_period(engine, run.paper_start_day),
+        program=run.program,
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
     )
 

@@ -16,6 +16,7 @@ from engine.session.interpreter import Settings
 from engine.session.lines import MEMORY_EXCEEDED
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan
+from engine.session.program import replaced_text
 from engine.session.resources import MEGABYTE, Resources
 from engine.session.shell import Shell
 from engine.session.work import (
@@ -36,6 +37,7 @@ GUARD_TURN_SECONDS: Final = 0.5  # two of the guard's own periods
 ILL_BEATS: Final = 10  # in a row, before anyone is told
 WORK_CHECK_PROBES: Final = 10
 RESOURCE_CHECK_PROBES: Final = 50
+PROGRAM_CHECK_PROBES: Final = 600
 STEP_NS_MIN: Final = 1_000_000_000
 
 log = logging.getLogger("session")
@@ -85,6 +87,8 @@ class Watching:
                 self._check_resources()
                 self._check_clock()
                 self._check_interpreter()
+            if probe % PROGRAM_CHECK_PROBES == 0:
+                await self._check_program()
 
     async def _was_paused(self, since_ns: int) -> bool:
         """Whether the guard, once it had its turn, found that the whole process stood still since then."""
@@ -241,6 +245,17 @@ class Watching:
         for text in self._settings.changed():
             self._shell.error("interpreter", text)
             self._changed(text)
+
+    async def _check_program(self) -> None:
+        """Tell when the program's files are other ones than those it was started from."""
+        if self._plan.program is None:
+            return
+        replaced = await asyncio.to_thread(self._plan.program.replaced)
+        if replaced != self._shell.replaced:
+            self._shell.replaced = replaced
+            if replaced:
+                log.warning("%s", replaced_text(replaced))
+                self._changed(replaced_text(replaced))
 
     def _changed(self, text: str) -> None:
         """Something was changed under the desk: told now, and shown from now on."""

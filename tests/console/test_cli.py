@@ -28,6 +28,7 @@ from engine.session.dead_letters import DeadLetters, Operation
 from engine.session.home import Home
 from engine.session.lock import DeskLock, Holder
 from engine.session.ports import Batch
+from engine.session.program import Program
 from engine.session.status import rearm_token
 from store.desk import open_store
 from store.letters import read_letters as letters_of
@@ -819,6 +820,26 @@ def test_the_doctor_finds_a_healthy_place_and_names_what_is_wrong(
     assert code == 1 and "chmod 700" in out and "positions_max" in out
     monkeypatch.delenv("NIGHTDESK_RISK_POSITIONS_MAX")
     assert nightdesk("doctor", "--fix")[0] == 0
+
+
+def test_the_doctor_compares_libraries_and_program_with_what_they_should_be(
+    nightdesk: Nightdesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FS-15, FO-16."""
+
+    def found(name: str) -> list[tuple[str, str]]:
+        told = json.loads(nightdesk("doctor", "--json")[1])
+        return [(finding["verdict"], finding["text"]) for finding in told if finding["name"] == name]
+
+    assert [verdict for verdict, _ in found("libraries")] == ["ok"]
+    monkeypatch.setattr("console.commands.doctor.unpinned", lambda: ("msgspec is version 0, …",))
+    assert found("libraries") == [("warn", "msgspec is version 0, …")]
+    assert found("program") == []  # no desk runs
+    monkeypatch.setattr("engine.session.remote.status", lambda _: {"program": Program().fingerprint})
+    assert [verdict for verdict, _ in found("program")] == ["ok"]
+    monkeypatch.setattr("engine.session.remote.status", lambda _: {"program": "0" * 64})
+    ((verdict, text),) = found("program")
+    assert verdict == "warn" and "start it again" in text
 
 
 @pytest.mark.parametrize(
