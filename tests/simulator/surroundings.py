@@ -85,6 +85,9 @@ class NoGuard:
 
     def beat(self) -> None: ...
 
+    def is_watching(self) -> bool:
+        return True
+
     def killed(self) -> None: ...
 
 
