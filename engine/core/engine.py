@@ -11,7 +11,6 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from engine.core import money
 from engine.core.bars import BarBuilder
 from engine.core.breakers import Breakers
 from engine.core.conditions import MarketPhases
@@ -55,6 +54,7 @@ from engine.core.operator import Operator
 from engine.core.outage import Outage
 from engine.core.paper import PaperBroker
 from engine.core.paper_state import PaperAccount, PaperState, opening_state
+from engine.core.prices import Prices
 from engine.core.profiles import PROFILES, models
 from engine.core.regimes import Regimes
 from engine.core.safety import Safety
@@ -70,7 +70,6 @@ TRADES: Final = frozenset({SessionPhase.RUNNING, SessionPhase.SHUTTING_DOWN})
 """Phases in which orders may be sent: none leaves before history is seeded, not even one that closes."""
 ENDED: Final = frozenset({SessionPhase.COMPLETED, SessionPhase.FATAL_ERROR})
 """Phases a run may end in; one that ended in any other said no goodbye."""
-JUMP_INVERSE: Final = 5  # a fifth, 20 %, from one price to the next is a jump
 OWN_BARS: Final = ""
 """Where the builders of bars made from ticks are kept, beside those of the strategies."""
 
@@ -198,6 +197,8 @@ class Engine:
         self.market_phases = MarketPhases(self.desk, self.safety)
         self.breakers = Breakers(self.desk, self.safety)
         self.trading = Trading(self.desk, self.safety, self.breakers, self.paper)
+        self.prices = Prices(self.desk)
+        self._take_price, self._allow_price = self.prices.take, self.prices.allow
         self.funding = Settlements(self.desk, self.trading.bookkeeping, self.paper)
         self.hours = MarketHours(self.desk, self.safety, self.breakers, self.trading, self._shut)
         self._closed = self.hours.closed
@@ -298,11 +299,10 @@ class Engine:
         known = self.state.symbols.get(quote.symbol)
         if known is None:
             return  # not one of this run's symbols
-        if quote.symbol in self._closed:
+        if quote.symbol in self._closed or not self._take_price(known, quote.symbol, (quote.bid + quote.ask) >> 1):
             self._pass_by()
             return
         known.quote = quote
-        self._price(known, quote.symbol, (quote.bid + quote.ask) >> 1)
         known.last_ns = quote.at_ns
         self.state.tally.market_events += 1
         if self.paper is not None:
@@ -314,13 +314,12 @@ class Engine:
         known = self.state.symbols.get(book.symbol)
         if known is None:
             return
-        if book.symbol in self._closed:
+        (bid, bid_qty), (ask, ask_qty) = book.bids[0], book.asks[0]
+        if book.symbol in self._closed or not self._take_price(known, book.symbol, (bid + ask) >> 1):
             self._pass_by()
             return
-        (bid, bid_qty), (ask, ask_qty) = book.bids[0], book.asks[0]
         quote = Quote(book.symbol, book.at_ns, book.venue_ns, bid, ask, bid_qty, ask_qty)
         known.quote = quote
-        self._price(known, book.symbol, (bid + ask) >> 1)
         known.last_ns = book.at_ns
         self.state.tally.market_events += 1
         if self.paper is not None:
@@ -329,15 +328,8 @@ class Engine:
         self._touched(quote)
 
     def _pass_by(self) -> None:
-        """A tick from outside the session of its market: counted, and nothing else."""
+        """A tick from outside the session of its market, or set aside: counted, and nothing else."""
         self.state.tally.market_events += 1
-
-    def _price(self, known: SymbolState, symbol: str, price: int) -> None:
-        """Take a symbol's newest price; a jump is traded on like any price, but told."""
-        last, known.last = known.last, price
-        if abs(price - last) * JUMP_INVERSE > last > 0:
-            text = f"price jumped from {money.text(last)} to {money.text(price)}"
-            self.desk.emit(FeedNoted(self.state.at_ns, symbol, "PRICE_JUMP", text, money.div(price - last, last)))
 
     def _touched(self, quote: Quote) -> None:
         """The touch of a symbol may have moved: mark, guard, get out, and only then let strategies propose."""
@@ -356,12 +348,11 @@ class Engine:
         known = self.state.symbols.get(trade.symbol)
         if known is None:
             return
-        if trade.symbol in self._closed:
+        judge = self._take_price if known.quote is None else self._allow_price
+        if trade.symbol in self._closed or not judge(known, trade.symbol, trade.price):
             self._pass_by()
             return
         known.last_ns = trade.at_ns
-        if known.quote is None:
-            self._price(known, trade.symbol, trade.price)
         self.state.tally.market_events += 1
         if self.paper is not None:
             for answer in self.paper.on_trade(trade):
@@ -385,6 +376,9 @@ class Engine:
         if known is None or bar.start_ns <= known.bar_start_ns:
             return  # a repeat or a late bar never rewrites a decision
         known.bar_start_ns = bar.start_ns
+        if not bar.backfilled and not self.prices.allow_bar(known, bar):
+            self._pass_by()
+            return
         if not self._own_bars:
             self._learn(known, bar)
         if bar.backfilled:
@@ -417,7 +411,7 @@ class Engine:
                 self.trading.answer(answer)
         if known.quote is not None:
             return
-        self._price(known, bar.symbol, bar.close)
+        self.prices.take_close(known, bar)
         known.last_ns = bar.at_ns
         if bar.symbol in self.state.positions:
             self.desk.remark(bar.symbol)

@@ -187,6 +187,7 @@ class SymbolState(msgspec.Struct):
 
     quote: Quote | None = None
     last: int = 0  # newest price of any kind
+    aside: int = 0  # newest price set aside for being far from it; 0: none since
     last_ns: int = 0  # when the newest data arrived
     health: FeedHealth = FeedHealth.LIVE
     bar_start_ns: int = 0  # newest closed base bar
