@@ -60,6 +60,7 @@ ANSWERS: Final[dict[str, tuple[Any, ...]]] = {
     "clean": (Cleaned,),
     "completion": (Completion,),
     "venue": (Ports,),
+    "alert ack": _ACTED,
     "alert test": (list[Tried],),
     "alert list": (list[Known],),
     "audit verify": (Proven,),

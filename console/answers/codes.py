@@ -59,6 +59,7 @@ CODES: Final[dict[str, dict[Exit, str]]] = {
     "clean": {Exit.DONE: "removed, or there was nothing", **_RUNNING},
     "completion": {Exit.DONE: "printed"},
     "venue": {Exit.DONE: "ended by SIGINT or SIGTERM"},
+    "alert ack": {**_ACT, Exit.DONE: "on record"},
     "alert test": {Exit.DONE: "every channel took it", Exit.ERROR: "one did not"},
     "alert list": {Exit.DONE: "printed"},
     "audit verify": {**_READ, Exit.DONE: "as it was written", Exit.FAILED_CHECK: "something is not as it was written"},

@@ -1,12 +1,28 @@
-"""Whom the desk tells: alert test, list."""
+"""Whom the desk tells: alert ack, test, list."""
 
 from typing import Annotated
 
 import typer
 
-from console.menu.common import EVERYWHERE, end, group, where_of
+from console.menu.common import EVERYWHERE, Reason, end, group, where_of
 
 commands = group("Whom the desk tells what has happened.")
+
+
+@commands.command("ack", epilog=EVERYWHERE)
+def alert_ack(ctx: typer.Context, reason: Reason = "") -> None:
+    """Answer every alert so far: somebody has read them, and it is on record who.
+
+    A critical alert without an answer is told again every `remind_every`, and may pause entries (alerts.toml). Every
+    other command to the desk is an answer, too.
+
+    \b
+    nightdesk alert ack --reason "a late bar, watching it"
+    """
+    from console.commands import acts
+    from engine.core.events import Act
+
+    end(acts.act(where_of(ctx), Act.ACKNOWLEDGE, reason))
 
 
 @commands.command("test", epilog=EVERYWHERE)

@@ -302,6 +302,7 @@ class Act(StrEnum):
     CLOSE_ALL = "close-all"  # end of a session: close what is open, exit reason SHUTDOWN
     BLOCK = "block"  # a shell-side reason to stop entries: `subject` names it (journal, unknown order, …)
     UNBLOCK = "unblock"
+    ACKNOWLEDGE = "acknowledge"  # somebody has read the alerts
     RECONCILE = "reconcile"  # compare the books now; `subject` names a discrepancy whose other side is adopted
 
 

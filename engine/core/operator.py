@@ -45,13 +45,14 @@ class Operator:
             Act.BLOCK: self._block,
             Act.UNBLOCK: self._unblock,
             Act.RECONCILE: self._reconcile,
+            Act.ACKNOWLEDGE: self._acknowledge,
         }
 
     def act(self, command: Command) -> None:
         """Do what `command` asks, or refuse with the reason; either way it is on record."""
         before = self._standing()
         accepted, text = self._acts[command.act](command)
-        if command.source != BY_THE_SHELL:
+        if command.source != BY_THE_SHELL and command.act is not Act.ACKNOWLEDGE:  # to read is not to intervene
             self._desk.state.tally.operator_acts += 1
         self._desk.emit(
             OperatorActed(
@@ -164,6 +165,9 @@ class Operator:
         if not command.reason:
             return False, "adopting the broker's books needs a reason"
         return self._trading.adoption.adopt(command.subject, command.reason, command.actor)
+
+    def _acknowledge(self, command: Command) -> tuple[bool, str]:
+        return True, "alerts acknowledged"
 
     def _block(self, command: Command) -> tuple[bool, str]:
         self._safety.block(BlockReason(command.subject), command.reason, command.actor)

@@ -314,6 +314,7 @@ class AlertKind(StrEnum):
     CLOCK = "clock"
     DEAD_LETTER = "dead_letter"
     UNDELIVERED = "undelivered"
+    UNANSWERED = "unanswered"
     ALERTS_DROPPED = "alerts_dropped"
     WEEK_ENDED = "week_ended"
     SIGNED_HEAD = "signed_head"

@@ -43,7 +43,17 @@ TEXT_MAX: Final = 300
 BY_SOCKET: Final = "cli"
 
 OPERATOR_ACTS: Final = frozenset(
-    {Act.PAUSE, Act.RESUME, Act.KILL, Act.REARM, Act.FLATTEN, Act.RESET_BREAKER, Act.CANCEL_ALL, Act.RECONCILE}
+    {
+        Act.PAUSE,
+        Act.RESUME,
+        Act.KILL,
+        Act.REARM,
+        Act.FLATTEN,
+        Act.RESET_BREAKER,
+        Act.CANCEL_ALL,
+        Act.RECONCILE,
+        Act.ACKNOWLEDGE,
+    }
 )
 """What may be asked over the socket; the other acts are the session's own."""
 

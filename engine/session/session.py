@@ -18,8 +18,9 @@ from engine.core.config import SECOND
 from engine.core.engine import Engine
 from engine.core.events import Act, PhaseEntered, SessionPhase
 from engine.core.facts import Alert
+from engine.core.operator import BY_THE_SHELL
 from engine.core.view import CommandReceipt, DeskView
-from engine.core.words import AlertKind
+from engine.core.words import AlertKind, BlockReason
 from engine.session.alerting.ping import Ping
 from engine.session.api.process import ApiProcess
 from engine.session.control import ControlServer
@@ -113,7 +114,7 @@ class Session:
         self._outputs = Outputs(plan)
         for warning in plan.warnings:
             log.warning("%s", warning)
-        self._alerts = make_alerts(plan)
+        self._alerts = make_alerts(plan, self._unanswered)
         self._ping: Ping | None = None
         engine = Engine(plan.make_strategies, plan.store.recovered.snapshot)
         untold: list[tuple[str, AlertKind, str, int]] = []
@@ -123,6 +124,7 @@ class Session:
                     untold.append((engine.state.run_id, item.kind, item.text, item.at_ns))
         self._alerts.start(untold)
         shell = self._shell = self._make_shell(engine)
+        shell.alerting = self._alerts
         self._volatility = VolatilityReader(plan.volatility)
         self._tasks = Tasks(plan, shell, self._outputs, self._volatility)
         forget_strays = log_stray_errors(asyncio.get_running_loop(), shell.count_error)
@@ -158,6 +160,10 @@ class Session:
             self._outputs.stacks.close()
             shell.emergency.close()
         return code
+
+    def _unanswered(self, text: str) -> None:
+        """Nobody looks after the desk: it enters nothing until somebody does. From the alerts' own thread."""
+        self.command(CommandRequest(Act.BLOCK, BY_THE_SHELL, "nightdesk", text, BlockReason.OPERATOR.value))
 
     def _serve_metrics(self) -> "MetricsServer | None":
         """Metrics, where they are wanted: what serves them is loaded only then."""

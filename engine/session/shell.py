@@ -32,8 +32,10 @@ from engine.core.facts import (
     StopSession,
     Submit,
 )
+from engine.core.operator import BY_THE_SHELL
 from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView
 from engine.core.words import AlertKind, BlockReason, OrderState, Severity
+from engine.session.alerting.alerts import Alerts
 from engine.session.alerting.kinds import KINDS
 from engine.session.api.process import ApiProcess
 from engine.session.emergency import Emergency
@@ -90,6 +92,7 @@ class Shell:
         to_read: Why the broker's books are to be read, as the core asked last; `reads` is set when it has.
         warnings: What a person should know of that is no illness, by what it is about; shown until the run ends.
         replaced: Files of the program that are other ones than those it was started from.
+        alerting: What tells people; it hears of every command of a person.
         endpoint: Where signed commands are taken from; None: nowhere.
         emergency: What stands in for the journal once that has failed.
         journal_error: What the journal failed with; empty while all is well.
@@ -134,6 +137,7 @@ class Shell:
         self.broken = False
         self.emergency = emergency
         self.endpoint: ApiProcess | None = None
+        self.alerting: Alerts | None = None
         self.replaced: tuple[str, ...] = ()
         self.warnings: dict[str, str] = {}
         self.journal_error = ""  # why the journal takes nothing any more
@@ -282,6 +286,8 @@ class Shell:
         out = self.runner.take(msgspec.structs.replace(event, at_ns=now_ns))
         acted = next(item for item in out if isinstance(item, OperatorActed))
         self._follow_gate()
+        if self.alerting is not None and event.source != BY_THE_SHELL:
+            self.alerting.answered()
         if event.act is Act.KILL:
             self._on_latch(True)
         elif event.act is Act.REARM and acted.accepted:

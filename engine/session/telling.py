@@ -1,7 +1,7 @@
 """What a session has to do with its alerts: who speaks, to whom, and what is said when a run begins and ends."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -22,8 +22,11 @@ HEAD_SECONDS: Final = 10.0
 _REASONS_SHOWN: Final = 3
 
 
-def make_alerts(plan: Plan) -> Alerts:
-    """The alerts of a run. One at full speed lives in another time and far too fast: it tells its file alone."""
+def make_alerts(plan: Plan, on_unanswered: Callable[[str], None]) -> Alerts:
+    """The alerts of a run. One at full speed lives in another time and far too fast: it tells its file alone.
+
+    `on_unanswered` is told why, from another thread, when a critical one was without an answer for too long.
+    """
     file = alerts_file(plan)
     heads = file.heads_every or 0
     return Alerts(
@@ -37,6 +40,9 @@ def make_alerts(plan: Plan) -> Alerts:
         scrubber=Scrubber(plan.secrets),
         sign_head=lambda: msgspec.json.encode(plan.store.sign_head("sent").result(HEAD_SECONDS)).decode(),
         heads_every_ns=heads,
+        remind_ns=file.remind_every or 0,
+        pause_ns=file.pause_unanswered or 0,
+        on_unanswered=on_unanswered,
     )
 
 

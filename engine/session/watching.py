@@ -168,7 +168,7 @@ class Watching:
             works=works,
             unhealthy=ills,
             unhealthy_beats=shell.heartbeat.unhealthy_beats + bool(ills),
-            warnings=(*self._plan.warnings, *shell.warnings.values()),
+            warnings=self._warnings(),
         )
         self._tell_health()
         if count % GAUGE_WINDOW_BEATS == 0:
@@ -177,6 +177,12 @@ class Watching:
         view = await shell.show()
         if view is not None:
             self._outputs.beat(view)
+
+    def _warnings(self) -> tuple[str, ...]:
+        """What a person should know of that is no illness."""
+        alerting = self._shell.alerting
+        troubles = alerting.troubles() if alerting is not None else ()
+        return (*self._plan.warnings, *self._shell.warnings.values(), *troubles)
 
     def _works(self) -> tuple[WorkView, ...]:
         """Every task's work, and what waits for the outside."""

@@ -44,6 +44,7 @@ TOP = (
 )
 NESTED = (
     *(f"remote {act}" for act in ("kill", "pause", "flatten", "status", "sign", "key")),
+    "alert ack",
     "alert test",
     "alert list",
     "dead-letters list",

@@ -13,13 +13,16 @@ import pytest
 from engine.core.config import SECOND
 from engine.core.events import Act
 from engine.core.words import AlertKind as K
+from engine.core.words import BlockReason
 from engine.session.alerting.record import AlertLine, read_lines
+from engine.session.alerting.settings import AlertsFile
 from engine.session.dead_letters import Operation
 from engine.session.guard import Guard
 from engine.session.lock import Holder
 from engine.session.plan import Policy
 from engine.session.ports import CommandRequest
 from engine.session.session import Session
+from engine.session.status import status_json
 from engine.session.telling import crashed_text, ended_alert
 from engine.session.watching import Watching
 from tests.session.deskrig import DeskRig
@@ -213,6 +216,41 @@ def test_a_late_loop_a_stalled_task_and_a_set_clock_are_told(tmp_path: Path, mon
     watching._check_clock()
     assert [kind for kind, _ in said] == [K.TASK_FAILED, K.CLOCK]
     assert "set by +7.0 s" in said[1][1]
+
+
+def test_what_nobody_answers_stops_entries_and_an_answer_is_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FO-17: where that is wanted; and to have read the alerts is no intervention."""
+    rig = DeskRig(tmp_path)
+    made = rig._plan
+    file = AlertsFile(env="paper", pause_unanswered="1ms")
+    monkeypatch.setattr(rig, "_plan", lambda *given: msgspec.structs.replace(made(*given), alerts=file))
+    shown: list[dict[str, Any]] = []
+
+    def is_paused(session: Session) -> bool:
+        view = session.view()
+        if view is None or not view.heartbeat.warnings:
+            return False
+        shown.append(status_json(view))
+        return any(block.reason == BlockReason.OPERATOR for block in view.blocks)
+
+    async def leave_alone(session: Session) -> None:
+        while not is_running(session):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        session._alerts.write_alert(K.CLOCK, "a lesser one")
+        session._alerts.write_alert(K.NO_RESTING_STOP, "BTCUSDT")
+        while not is_paused(session):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        acked = await asyncio.wrap_future(session.command(CommandRequest(Act.ACKNOWLEDGE, "cli", "ann", "seen")))
+        assert acked.accepted
+        await seen(session, lambda session: not session._alerts.troubles())
+
+    _, report = rig.run(LONG, source=Slow(rig), meddle=leave_alone)
+    (block,) = (block for block in shown[-1]["blocks"] if block["reason"] == "operator")
+    assert block["text"] == "nobody has answered for 0s: position without a resting stop: BTCUSDT"
+    assert shown[-1]["warnings"][0].startswith("critical alert unanswered for")
+    assert report["autonomous"]
 
 
 def test_an_operation_that_fails_for_good_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

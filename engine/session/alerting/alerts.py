@@ -22,6 +22,7 @@ from engine.session.alerting.lanes import Lanes
 from engine.session.alerting.notices import Notice, Sender, compose, message
 from engine.session.alerting.record import AlertLine, Record, unfinished
 from engine.session.alerting.record import Line as RecordLine
+from engine.session.alerting.reminders import Reminders
 from engine.session.alerting.services import NotDelivered, Service
 from engine.session.clock import WallClock
 from engine.session.dead_letters import AlertPayload, DeadLetters, Letter, LetterBox, Operation
@@ -63,6 +64,8 @@ class Alerts:
         box: Where alerts wait that reach no channel.
         clock: The desk's, for the times people read.
         connect: Makes the line of a channel; the tests have others.
+        remind_ns: How often a critical alert without an answer is told again; 0: never.
+        pause_ns: How long one may be without before `on_unanswered` is told why, from the alerts' thread; 0: for ever.
         sign_head: Gives the signed head of the journal as JSON, blocking; it is sent every `heads_every_ns` (0: never).
     """
 
@@ -80,6 +83,9 @@ class Alerts:
         connect: Callable[[Channel], Line] = lambda channel: Service(channel.url),
         sign_head: Callable[[], str] | None = None,
         heads_every_ns: int = 0,
+        remind_ns: int = 0,
+        pause_ns: int = 0,
+        on_unanswered: Callable[[str], None] = lambda _: None,
         wait_s: float = 1.0,
     ) -> None:
         self._sender = sender
@@ -96,6 +102,8 @@ class Alerts:
         self._couriers = [Courier(channel, self._lines[channel.name], self, wait_s) for channel in channels]
         self._letters = DeadLetters(box, clock, {Operation.ALERT: self._deliver}, _log_letter)
         self._inbox: Lanes[Posted] = Lanes(INBOX_MAX)
+        self._reminders = Reminders(remind_ns, pause_ns)
+        self._on_unanswered = on_unanswered
         self._folds: dict[tuple[AlertKind, str], Fold] = {}
         self._earlier: Sequence[RecordLine] = ()
         self._replayed: Sequence[tuple[str, AlertKind, str, int]] = ()
@@ -114,6 +122,18 @@ class Alerts:
     def write_alert(self, kind: AlertKind, text: str, at_ns: int = 0) -> None:
         """Alert people. From any thread; never waits and raises nothing. `at_ns`: when it happened, else now."""
         self._post(kind, text, at_ns)
+
+    def answered(self) -> None:
+        """A person has done something with the desk: what was told before counts as read. From any thread."""
+        self._reminders.answered()
+
+    def troubles(self) -> tuple[str, ...]:
+        """What is wrong with telling people, a sentence each. From any thread."""
+        silent = [courier for courier in self._couriers if courier.problem]
+        told = [f"alerts do not reach {c.channel.name} ({c.channel.service}): {c.problem}" for c in silent]
+        told += [f"{self.lost} lines of alerts.jsonl could not be written"] if self.lost else []
+        unanswered = self._reminders.text(self._mono.mono_ns())
+        return (*told, f"critical alert {unanswered}") if unanswered else tuple(told)
 
     def last_words(self, kind: AlertKind, text: str) -> None:
         """Alert before the process ends hard: on the disk first, then two seconds for the channels. For the guard."""
@@ -206,6 +226,7 @@ class Alerts:
                     self._take(each)
                 self._end_folds()
                 self._tell_dropped()
+                self._remind()
                 self._send_head()
                 if not posted and self._closing:
                     self._end_folds(all_of_them=True)
@@ -218,6 +239,7 @@ class Alerts:
             if not len(self._inbox) and not self._closing:
                 due_ns = [fold.until_ns for fold in self._folds.values()]
                 due_ns += [self._head_due_ns] if self._sign_head else []
+                due_ns += [due] if (due := self._reminders.due_ns()) is not None else []
                 wait_s = max(0.0, (min(due_ns) - self._mono.mono_ns()) / 1e9) if due_ns else None
                 self._inbox.changed.wait(wait_s)
             return self._inbox.take_all()
@@ -267,6 +289,14 @@ class Alerts:
             self._dropped_told = dropped
             self._route(self._compose(AlertKind.ALERTS_DROPPED, text, 0, self._run_id))
 
+    def _remind(self) -> None:
+        """Tell again what nobody has answered, and say when that has lasted too long."""
+        now_ns = self._mono.mono_ns()
+        if text := self._reminders.reminder(now_ns):
+            self._route(self._compose(AlertKind.UNANSWERED, text, 0, self._run_id))
+        if text := self._reminders.pause(now_ns):
+            self._on_unanswered(text)
+
     def _send_head(self) -> None:
         """The journal's signed head, when it is due and as the run ends."""
         if self._sign_head is None or not (self._closing or self._mono.mono_ns() >= self._head_due_ns):
@@ -281,6 +311,7 @@ class Alerts:
 
     def _route(self, notice: Notice, skips: str = "") -> None:
         """On the disk first, then to every channel of its severity."""
+        self._reminders.raised(notice, self._mono.mono_ns())
         wanting = [courier for courier in self._wanting(notice) if courier.channel.name != skips]
         self._record.raised(notice, [courier.channel.name for courier in wanting])
         for courier in wanting:

@@ -48,6 +48,9 @@ class Courier:
 
     Args:
         wait_s: Before a failed delivery is tried again; it doubles.
+
+    Attributes:
+        problem: Why nothing arrives there; empty: the last thing that was tried did.
     """
 
     def __init__(self, channel: Channel, line: Line, office: Office, wait_s: float = 1.0) -> None:
@@ -60,7 +63,7 @@ class Courier:
         self._refilled_ns = self._clock.mono_ns()
         self._letters_ns = self._refilled_ns - int(LETTERS_SECONDS * 1e9)  # what an earlier run left is due at once
         self._wait_s = wait_s
-        self._is_down = False
+        self.problem = ""
         self._carrying: Sequence[Notice] = ()
         self._closing = threading.Event()
         self._over = False
@@ -151,7 +154,7 @@ class Courier:
             self._lanes.changed.notify_all()
 
     def _is_enough(self, so_far: RetryCallState) -> bool:
-        return self._is_down or self._closing.is_set() or so_far.attempt_number >= ATTEMPTS
+        return bool(self.problem) or self._closing.is_set() or so_far.attempt_number >= ATTEMPTS
 
     def _pause(self, seconds: float) -> None:
         self._closing.wait(seconds)
@@ -160,14 +163,14 @@ class Courier:
         if self._over:
             return
         self._office.failed(self.channel, notices, error, attempts)
-        if not self._is_down:
-            self._is_down = True
+        was_down, self.problem = bool(self.problem), str(error) or type(error).__name__
+        if not was_down:
             self._office.went_down(self.channel, error)
 
     def _report_success(self, notices: Sequence[Notice]) -> None:
         if self._over:
             return
         self._office.sent(self.channel, notices)
-        if self._is_down:
-            self._is_down = False
+        if self.problem:
+            self.problem = ""
             self._office.retry_letters(self.channel)

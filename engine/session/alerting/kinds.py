@@ -227,6 +227,13 @@ KINDS: Final[Mapping[K, Words]] = {
         "keeps its alerts as dead letters and tries again",
         "`nightdesk alert test --channel NAME`",
     ),
+    K.UNANSWERED: Words(
+        CRITICAL,
+        "nobody has answered a critical alert",
+        "tells it again every remind_every; pauses entries after pause_unanswered, where that is set",
+        "look at the desk, then `nightdesk alert ack`; every other command to it is an answer, too",
+        folds=False,
+    ),
     K.ALERTS_DROPPED: Words(
         WARNING,
         "alerts were dropped",

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
-from engine.core.config import MINUTE, SECOND
+from engine.core.config import HOUR, MINUTE, SECOND
 from engine.core.words import Severity
 from engine.session.fields import Count, Duration, duration_text, parse_duration
 from engine.session.layers import FileModel
@@ -67,6 +67,8 @@ class AlertsFile(FileModel):
     repeat_window: Duration = 5 * MINUTE
     rate_per_minute: Count = 10
     heads_every: DurationOrOff = None
+    remind_every: DurationOrOff = HOUR
+    pause_unanswered: DurationOrOff = None
     ping_every: Duration = 60 * SECOND
     ping_style: Literal["plain", "healthchecks"] = "plain"
     channels: Annotated[dict[str, ChannelFile], BeforeValidator(_channels)] = Field(default_factory=dict)

@@ -20,6 +20,7 @@ from engine.session.alerting.record import AlertLine, DeliveryLine, read_lines, 
 from engine.session.clock import WallClock
 from engine.session.dead_letters import LetterState
 from tests.session.alerting.post import Box, Web, channel
+from tests.steady import PATIENCE
 
 SENDER = Sender("PAPER", "desk-1", "host-1")
 CRITICAL, WARNING, INFO = AlertKind.KILL, AlertKind.STUCK_ORDER, AlertKind.STOP_PASSED
@@ -52,6 +53,13 @@ def make(tmp_path: Path, box: Box) -> Iterator[Make]:
     yield start
     for alerts in made:
         alerts.close(0.5)
+
+
+def until(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not met():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def lines(tmp_path: Path) -> list[AlertLine]:
@@ -103,6 +111,7 @@ def test_each_channel_is_told_its_severities_alone(make: Make, web: Web) -> None
 
 
 def test_the_same_alert_again_is_counted_and_told_once_with_the_number(make: Make, web: Web, tmp_path: Path) -> None:
+    """FS-22."""
     alerts = make(channel(web.hook()), repeat_ns=300_000_000)
     for n in range(13):
         alerts.write_alert(WARNING, f"BTCUSDT 20260101-000000-{n}-1 has waited")
@@ -134,6 +143,7 @@ def test_what_was_only_counted_is_told_at_the_end_of_a_run(make: Make, web: Web)
 def test_beyond_the_rate_of_a_channel_the_rest_goes_together_and_what_is_critical_does_not_wait(
     make: Make, web: Web
 ) -> None:
+    """FS-22."""
     web.delay_s = 0.1
     alerts = make(channel(web.hook(), rate_per_minute=2))
     texts = [f"symbol{chr(97 + n % 26)}{'x' * (n // 26)} waits" for n in range(30)]
@@ -238,9 +248,36 @@ def test_an_address_that_never_answers_delays_no_other_channel(make: Make, web: 
         black_hole.delay_s = 0
 
 
+def test_a_critical_alert_nobody_answers_is_told_again_until_somebody_does(make: Make, web: Web) -> None:
+    """FO-17: to whoever is told what is critical, and in the end to the desk."""
+    paused: list[str] = []
+    alerts = make(channel(web.hook()), remind_ns=50_000_000, pause_ns=1, on_unanswered=paused.append)
+    alerts.write_alert(AlertKind.MEMORY, "more than 1500 MB")
+    bodies = web.bodies(3)
+    assert [body["type"] for body in bodies] == ["failure"] * 3
+    assert "nobody has answered" in bodies[2]["title"] and "more than 1500 MB" in bodies[2]["message"]
+    assert len(paused) == 1 and "more than 1500 MB" in paused[0]
+    assert any("critical alert unanswered for" in text for text in alerts.troubles())
+    alerts.answered()
+    assert alerts.troubles() == ()
+
+
+def test_a_channel_that_does_not_answer_is_a_trouble_until_something_arrives(make: Make, web: Web) -> None:
+    web.status = 500
+    alerts = make(channel(web.hook()))
+    alerts.write_alert(WARNING, "BTCUSDT waits")
+    web.wait(3)
+    until(lambda: bool(alerts.troubles()))
+    assert alerts.troubles()[0].startswith("alerts do not reach hook (json): ")
+    web.status = 200
+    alerts.write_alert(WARNING, "ETHUSDT waits")
+    until(lambda: not alerts.troubles())
+
+
 def test_a_full_queue_drops_lesser_alerts_first_counts_them_and_says_so(
     make: Make, web: Web, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """FS-22."""
     monkeypatch.setattr(module, "INBOX_MAX", 5)
     alerts = Alerts(tmp_path / "a.jsonl", SENDER, "run-1", WallClock(), Box(), [channel(web.hook())])
     for symbol in "abcdefgh":
