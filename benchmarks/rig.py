@@ -23,6 +23,7 @@ from engine.session.lock import DeskLock, Holder
 from engine.session.plan import Plan, Policy
 from engine.session.ports import Broker, Clock, Feed
 from engine.strategies import make_all, spec
+from engine.venues.errors import VenueError
 from engine.venues.sim.generated import GeneratedMarket
 from store.desk import Store, open_store
 
@@ -77,6 +78,9 @@ class PacedFeed:
 
     async def instruments(self) -> Sequence[Instrument]:
         return self._instruments
+
+    async def listing(self) -> dict[str, Instrument | VenueError]:
+        return {instrument.symbol: instrument for instrument in self._instruments}
 
     async def history(self, symbol: str, span_ns: int, count: int) -> list[Bar]:
         return self._history[symbol][-count:]

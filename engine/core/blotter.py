@@ -161,10 +161,11 @@ class Blotter:
         for order in list(self._desk.state.orders.values()):
             self.cancel(order, why)
 
-    def cancel_entries(self, why: str) -> None:
-        """Cancel every working order that adds risk; what protects a position stays."""
+    def cancel_entries(self, why: str, symbol: str = "") -> None:
+        """Cancel every working order that adds risk, in one symbol or in all; what protects a position stays."""
         for order in self._desk.entries():
-            self.cancel(order, why)
+            if symbol in ("", order.symbol):
+                self.cancel(order, why)
 
     def cancel_symbol(self, symbol: str, why: str) -> None:
         """Cancel every working order in `symbol`."""

@@ -55,6 +55,7 @@ class Candidate(msgspec.Struct, frozen=True):
     since_same_ns: int  # since the same entry was sent, at most `duplicate_window_ns`
     orders_last_minute: int
     messages_last_minute: int
+    changed: str = ""  # how the symbol's rules are not those the run began with
     too_small: str = ""  # why the size is zero, see `too_small`
 
 

@@ -58,6 +58,7 @@ class Candidates:
             last_age_ns=state.at_ns - known.last_ns,
             is_open=desk.is_open(symbol),
             halted=known.halted,
+            changed=known.changed,
             conditions=answer,
             killed=state.killed,
             blocks=blocks,

@@ -95,6 +95,12 @@ def halt(c: Candidate) -> Measured:
     return stands(c.halted)
 
 
+@rule(1, Unit.COUNT, R.INSTRUMENT_CHANGED, no="the venue's rules for {c.proposal.symbol} have changed: {c.changed}")
+def listing(c: Candidate) -> Measured:
+    """The venue lists the symbol as it did when the run began."""
+    return stands(bool(c.changed))
+
+
 @rule(
     1,
     Unit.COUNT,

@@ -31,6 +31,7 @@ from engine.core.events import (
     FeedHealth,
     FundingRate,
     GapDetected,
+    InstrumentChanged,
     PhaseEntered,
     Quote,
     RunStarted,
@@ -62,7 +63,7 @@ from engine.core.shadows import Shadows
 from engine.core.state import EngineState, Snapshot, SymbolState, Tally
 from engine.core.strategy import ExitWish, Proposal, Strategy
 from engine.core.trading import Trading
-from engine.core.words import BlockReason, BreakerName
+from engine.core.words import AlertKind, BlockReason, BreakerName
 
 NOTHING: Final[list[AnyFact | AnyEffect]] = []
 EQUITY_EVERY_NS: Final = MINUTE
@@ -98,6 +99,7 @@ class Engine:
             VolatilityRead: self._on_volatility,
             FeedChanged: self._on_feed_changed,
             TradingHalted: self._on_halted,
+            InstrumentChanged: self._on_instrument,
             GapDetected: self._on_gap,
             DataRejected: self._on_data_rejected,
             RunStarted: self._on_run_started,
@@ -479,6 +481,18 @@ class Engine:
         kind = "TRADING_HALTED" if event.halted else "TRADING_RESUMED"
         self.desk.emit(FeedNoted(event.at_ns, event.symbol, kind, event.text))
 
+    def _on_instrument(self, event: InstrumentChanged) -> None:
+        """A symbol's rules changed, or it is gone: nothing enters it by the old ones, and what is held may leave."""
+        known = self.state.symbols.get(event.symbol)
+        if known is None or known.changed == event.text:
+            return
+        known.changed = event.text
+        text = event.text or "its rules are those the run began with again"
+        self.desk.emit(FeedNoted(event.at_ns, event.symbol, "INSTRUMENT_CHANGED", text))
+        if event.text:
+            self.desk.alert(AlertKind.INSTRUMENT_CHANGED, f"{event.symbol}: {event.text}")
+            self.trading.blotter.cancel_entries(event.text, event.symbol)
+
     def _shut(self, symbol: str, closed: bool) -> None:
         """A market closes or opens, or is halted or goes on: nothing fills in between, nor on what was shown before."""
         if self.paper is not None:
@@ -536,6 +550,7 @@ class Engine:
             if known.halted:
                 self._on_halted(TradingHalted(symbol, event.at_ns, False, "a halt ends with its run"))
             known.quote, known.bar_start_ns, known.health = None, 0, FeedHealth.LIVE
+            known.changed = ""  # the run has the rules of now
         for reason in (BlockReason.SHUTTING_DOWN, BlockReason.STALE_DATA):
             self.safety.unblock(reason, "a new run has begun")
         state.recent.outage_since_ns = 0

@@ -118,6 +118,14 @@ class TradingHalted(Event, frozen=True, array_like=True, tag="th"):
     text: str = ""
 
 
+class InstrumentChanged(Event, frozen=True, array_like=True, tag="ic"):
+    """What the venue lists of `symbol` is not what the run began with; `text` says how, empty: it is again."""
+
+    symbol: str
+    at_ns: int
+    text: str
+
+
 class GapDetected(Event, frozen=True, array_like=True, tag="gap"):
     """`missing` bars between `prev_ns` and `curr_ns` (bar starts) did not arrive on the stream."""
 
@@ -398,6 +406,6 @@ BrokerEvent = (
 BrokerNews = BrokerEvent | BrokerReconnected
 """What a venue's broker says by itself."""
 
-FeedEvent = MarketEvent | FeedChanged | TradingHalted | GapDetected | DataRejected
+FeedEvent = MarketEvent | FeedChanged | TradingHalted | InstrumentChanged | GapDetected | DataRejected
 SessionEvent = RunStarted | PhaseEntered | Command | Wake | ErrorNoted | BalanceRead | AccountRead
 AnyEvent = FeedEvent | VolatilityRead | BrokerNews | SessionEvent

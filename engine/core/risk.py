@@ -20,6 +20,7 @@ RULES: Final[tuple[Rule, ...]] = (
     desk.price_known,
     desk.price_age,
     desk.halt,
+    desk.listing,
     desk.conditions,
     desk.positions,
     desk.whitelist,

@@ -195,6 +195,7 @@ class SymbolState(msgspec.Struct):
     phase_told: MarketPhase = MarketPhase.UNKNOWN  # the newest one on record
     funding: Funding | None = None
     halted: bool = False
+    changed: str = ""  # how its rules are other ones than those the run began with; empty: they are not
 
     @property
     def phase(self) -> MarketPhase:

@@ -1,6 +1,6 @@
 """The ports of the session: what it needs of a venue, a clock, a journal, and what it offers an operator."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from engine.core.config import Instrument
 from engine.core.events import AccountRead, Act, AnyEvent, BalanceRead, Bar, BrokerEvent, BrokerNews, FeedEvent
 from engine.core.facts import AnyFact, Cancel, Query, Submit
 from engine.core.view import CommandReceipt, DeskView
+from engine.venues.errors import VenueError
 
 
 class Clock(Protocol):
@@ -37,6 +38,9 @@ class Feed(Protocol):
         """Open the connection or raise `VenueError` naming the cause."""
 
     async def instruments(self) -> Sequence[Instrument]: ...
+
+    async def listing(self) -> Mapping[str, Instrument | VenueError]:
+        """Each symbol as the venue lists it now, or why it is not to be traded there. Raises `VenueError`."""
 
     async def sync_time(self) -> int | None:
         """How far the venue's clock is ahead of ours, in ns, by asking it; None if it does not say."""

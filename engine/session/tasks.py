@@ -17,6 +17,7 @@ from engine.core.events import AnyEvent, BrokerEvent, FundingRate, OrderRefused
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
 from engine.core.words import AlertKind, ReasonCode
 from engine.session.dead_letters import DeadLetters, Operation, WeekPayload, operations_on
+from engine.session.listing import changes
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
 from engine.session.ports import Broker, Feed
@@ -236,6 +237,17 @@ class Tasks:
             self._shell.runner.take(read)
             self._shell.settle()
 
+    async def _look_at_listing(self, feed: Feed) -> None:
+        """See whether the venue still lists the run's symbols as it did, and tell the core where it does not."""
+        try:
+            listing = await feed.listing()
+        except VenueError as problem:
+            log.warning("the venue was not asked for its contracts: %s", problem)
+            return
+        engine = self._shell.runner.engine
+        told = changes(engine.desk.instruments, engine.state.symbols, listing, self._plan.clock.now_ns())
+        self._shell.inbox.put(told)
+
     async def _sync_time(self, feed: Feed) -> None:
         """Compare clocks with the venue; far apart is told, once until they are near again."""
         try:
@@ -249,13 +261,15 @@ class Tasks:
             self._shell.alert(AlertKind.CLOCK, text)
 
     async def funding(self) -> None:
-        """Where the venue gives no funding rate for a perpetual, the assumed one stands in; hourly, compare clocks."""
+        """Where the venue gives no funding rate for a perpetual, the assumed one stands in; hourly, compare clocks and
+        contracts."""
         shell, clock = self._shell, self._plan.clock
         synced_ns = clock.mono_ns()
         while True:
             if self._plan.feed is not None and clock.mono_ns() - synced_ns >= SYNC_EVERY_NS:
                 synced_ns = clock.mono_ns()
                 await self._sync_time(self._plan.feed)
+                await self._look_at_listing(self._plan.feed)
             for symbol, known in shell.runner.engine.state.symbols.items():
                 instrument = shell.runner.engine.desk.instruments[symbol]
                 if known.funding is None and instrument.funding_interval_ns:

@@ -30,6 +30,10 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("price_known", {"last": 0}, "0", "0", "no price of BTCUSDT is known yet"),
     ("price_age", {"last_age_ns": 17 * SECOND}, "17", "15", "the last price is 17.0 s old, 15.0 s are allowed"),
     ("halt", {"halted": True}, "1", "0", "trading in BTCUSDT is halted"),
+    (
+        *("listing", {"changed": "tick is 0.5, was 0.1"}),
+        *("1", "0", "the venue's rules for BTCUSDT have changed: tick is 0.5, was 0.1"),
+    ),
     ("conditions", {"conditions": Answer(0, R.PHASE_FORBIDS, "no entry: VOLATILE")}, "1", "0", "no entry: VOLATILE"),
     ("positions", {"open_positions": 6}, "6", "5", "6 of 5 positions open or being entered"),
     ("whitelist", {"instrument": None}, "1", "0", "BTCUSDT is not among the symbols of this run"),

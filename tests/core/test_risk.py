@@ -104,6 +104,7 @@ BOUNDARIES: list[tuple[str, ReasonCode, dict[str, Any], dict[str, Any]]] = [
     ("price_known", R.NO_PRICE, {}, {"last": 0}),
     ("price_age", R.STALE_DATA, {"last_age_ns": 15 * SECOND}, {"last_age_ns": 15 * SECOND + 1}),
     ("halt", R.HALTED, {"halted": False}, {"halted": True}),
+    ("listing", R.INSTRUMENT_CHANGED, {"changed": ""}, {"changed": "tick is 0.5, was 0.1"}),
     ("conditions", R.PHASE_UNKNOWN, {}, {"conditions": Answer(0, R.PHASE_UNKNOWN, "too few bars")}),
     ("positions", R.MAX_POSITIONS, {"open_positions": 4}, {"open_positions": 5}),
     ("whitelist", R.SYMBOL_NOT_ALLOWED, {}, {"instrument": None}),
@@ -314,8 +315,8 @@ def test_every_reason_has_exactly_one_terminal_state() -> None:
         ),
         (
             TerminalState.REJECTED_BY_CIRCUIT_BREAKER,
-            "kill paused reconciliation stale_data trading_halted breaker cooldown daily_loss error_limit "
-            "phase_forbids phase_unknown strategy_disabled gate_denied journal unknown_order session_ended "
+            "kill paused reconciliation stale_data trading_halted instrument_changed breaker cooldown daily_loss "
+            "error_limit phase_forbids phase_unknown strategy_disabled gate_denied journal unknown_order session_ended "
             "market_closed no_price",
         ),
         (

@@ -80,6 +80,12 @@ KINDS: Final[Mapping[K, Words]] = {
         "look at the venue and the network; positions are guarded at the broker alone meanwhile",
     ),
     K.FRESH_DATA: Words(INFO, "market data is fresh again", "lifted the block on entries", "nothing"),
+    K.INSTRUMENT_CHANGED: Words(
+        CRITICAL,
+        "an instrument's rules changed, or it is gone",
+        "stopped entries in it; positions keep their stops and can be closed",
+        "look at the venue: is it delisted? Close what is held, or start the desk again to trade by the new rules",
+    ),
     K.LIQUIDATION: Words(
         CRITICAL,
         "liquidated by the broker",

@@ -17,7 +17,7 @@ from engine.core.events import Bar, DataRejected, FeedEvent
 from engine.venues.bitunix.candles import CHANNEL, Candles
 from engine.venues.bitunix.frames import Item, Kline
 from engine.venues.bitunix.health import WHOLE, Watch
-from engine.venues.bitunix.history import History, read_instruments
+from engine.venues.bitunix.history import History, read_listing
 from engine.venues.bitunix.link import LinkTimes
 from engine.venues.bitunix.outbox import Outbox, Tasks
 from engine.venues.bitunix.rest import Clock, Rest
@@ -106,8 +106,16 @@ class BitunixFeed:
 
     async def instruments(self) -> Sequence[Instrument]:
         """The contracts of our symbols. Raises `RuleRefused` for an unknown one, `VenueClosed` for one not traded."""
+        listing = (await self.listing()).values()
+        for problem in listing:
+            if isinstance(problem, VenueError):
+                raise problem
+        return [instrument for instrument in listing if isinstance(instrument, Instrument)]
+
+    async def listing(self) -> dict[str, Instrument | VenueError]:
+        """The contract of each of our symbols as the venue has it now, or why it is not to be traded. May raise."""
         settings = self._settings
-        return await read_instruments(
+        return await read_listing(
             self._rest,
             self._symbols,
             maker_fee=settings.maker_fee,

@@ -11,7 +11,7 @@ from engine.core.events import Bar, DataRejected
 from engine.core.money import SCALE, mul
 from engine.venues.bitunix.rest import Clock, Rest
 from engine.venues.bitunix.wire import EARLIEST_NS, KLINE_ROW, KLINES, MS, PAIRS, KlineRow, PairRow, first_problem, read
-from engine.venues.errors import RuleRefused, VenueClosed
+from engine.venues.errors import RuleRefused, VenueClosed, VenueError
 
 PAGE_MAX: Final = 200
 INTERVALS: Final = {
@@ -118,24 +118,33 @@ def coin_volume(row: KlineRow) -> int:
     return coins
 
 
-async def read_instruments(
+async def read_listing(
     rest: Rest, symbols: Sequence[str], *, maker_fee: int, taker_fee: int, attempts: int
-) -> list[Instrument]:
-    """The contracts of `symbols`, in that order; the fees (fractions of notional) are for those that carry none.
+) -> dict[str, Instrument | VenueError]:
+    """The contracts of `symbols`; the fees (fractions of notional) are for those that carry none.
 
-    Raises:
-        RuleRefused: a symbol the venue does not know.
-        VenueClosed: one it does not let us trade.
+    One the venue does not know is `RuleRefused`, one it does not let us trade `VenueClosed`. Raises `VenueError`.
     """
-    data = await rest.get("/market/trading_pairs", {"symbols": ",".join(symbols)}, attempts=attempts)
+    try:
+        data = await rest.get("/market/trading_pairs", {"symbols": ",".join(symbols)}, attempts=attempts)
+    except (RuleRefused, VenueClosed) as refused:
+        if len(symbols) == 1:
+            return {symbols[0]: refused}
+        found: dict[str, Instrument | VenueError] = {}  # one symbol it does not know is enough for a refusal of all
+        for symbol in symbols:
+            found |= await read_listing(rest, [symbol], maker_fee=maker_fee, taker_fee=taker_fee, attempts=attempts)
+        return found
     pairs = {pair.symbol: pair for pair in read(PAIRS, data, "contracts")}
-    for symbol in symbols:
-        pair = pairs.get(symbol)
-        if pair is None:
-            raise RuleRefused(f"unknown symbol {symbol!r}")
-        if pair.status != "OPEN" or not pair.is_api_supported:
-            raise VenueClosed(f"{symbol} is not traded: {pair.status}{'' if pair.is_api_supported else ', not by API'}")
-    return [_instrument(pairs[symbol], maker_fee, taker_fee) for symbol in symbols]
+    return {symbol: _listed(symbol, pairs.get(symbol), maker_fee, taker_fee) for symbol in symbols}
+
+
+def _listed(symbol: str, pair: PairRow | None, maker_fee: int, taker_fee: int) -> Instrument | VenueError:
+    if pair is None:
+        return RuleRefused(f"unknown symbol {symbol!r}")
+    if pair.status != "OPEN" or not pair.is_api_supported:
+        why = f"{symbol} is not traded: {clean(pair.status, 40)}{'' if pair.is_api_supported else ', not by API'}"
+        return VenueClosed(why)
+    return _instrument(pair, maker_fee, taker_fee)
 
 
 def _instrument(pair: PairRow, maker_fee: int, taker_fee: int) -> Instrument:

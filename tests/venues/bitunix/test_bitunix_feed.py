@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from engine.core.config import MINUTE, SECOND
+from engine.core.config import MINUTE, SECOND, Instrument
 from engine.core.events import Bar, Book, DataRejected, FeedChanged, FeedHealth, GapDetected
 from engine.core.money import parse
 from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
@@ -350,6 +350,39 @@ async def test_fees_the_venue_gives_with_its_contracts_are_used_and_named_as_its
     (one,) = await feed.instruments()
     assert (one.maker_fee, one.taker_fee, one.fee_source) == (parse("0.0002"), parse("0.0006"), "venue")
     await feed.close()
+
+
+async def test_the_listing_names_each_symbol_that_is_not_to_be_traded_and_has_the_others(fake: FakeVenue) -> None:
+    """FA-10."""
+    fake.answers["/market/trading_pairs"] = lambda *_: [pair(quotePrecision=0), pair("ETHUSDT", symbolStatus="STOP")]
+    feed = BitunixFeed(fake.rest_url, fake.ws_url, ["BTCUSDT", "ETHUSDT", "SOLUSDT"], SetClock(), QUICK)
+    listing = await feed.listing()
+    await feed.close()
+    coarser = listing["BTCUSDT"]
+    assert isinstance(coarser, Instrument) and coarser.tick == parse("1")
+    assert {symbol: type(listed) for symbol, listed in listing.items()} == {
+        "BTCUSDT": Instrument,
+        "ETHUSDT": VenueClosed,
+        "SOLUSDT": RuleRefused,
+    }
+    assert str(listing["ETHUSDT"]) == "ETHUSDT is not traded: STOP"
+
+
+async def test_a_venue_that_refuses_the_whole_question_for_one_symbol_is_asked_for_each(fake: FakeVenue) -> None:
+    """FA-10."""
+
+    def answer(request: web.Request, _: bytes) -> Any:
+        symbols = request.query["symbols"].split(",")
+        if "ETHUSDT" in symbols:
+            return web.json_response({"code": 20015, "data": None, "msg": "symbol not found"})
+        return [pair(symbol) for symbol in symbols]
+
+    fake.answers["/market/trading_pairs"] = answer
+    feed = BitunixFeed(fake.rest_url, fake.ws_url, ["BTCUSDT", "ETHUSDT", "SOLUSDT"], SetClock(), QUICK)
+    listing = await feed.listing()
+    await feed.close()
+    assert [symbol for symbol, listed in listing.items() if isinstance(listed, Instrument)] == ["BTCUSDT", "SOLUSDT"]
+    assert isinstance(listing["ETHUSDT"], VenueClosed)
 
 
 @pytest.mark.parametrize(
