@@ -14,16 +14,22 @@ from console.commands.settings import read
 from console.commands.status import is_latched
 from console.commands.where import Where
 from console.exits import Exit
+from engine.core.config import Limits
+from engine.core.limits import COUNTS
+from engine.core.money import SCALE
+from engine.core.risk import RULES
 from engine.session import remote
 from engine.session.clock import WallClock
 from engine.session.errors import SessionError
 from engine.session.home import kill_requested
 from engine.session.lock import holder
 from engine.session.program import LOCK, Program, unpinned
+from engine.session.settings import LIMIT_OF
 from store.database import holds_desk, quick_check, reading, sqlite_is_fixed, sqlite_version, stamped_env
 from store.errors import StoreError
 from store.heads import recorded_heads
 from store.keys import PRIVATE, PUBLIC, BadKey, kept_key, keys_folder, read_public
+from store.usage import Usage, usage
 
 OK: Final = "ok"
 WARN: Final = "warn"
@@ -31,6 +37,10 @@ FAIL: Final = "FAIL"
 FIXED: Final = "fixed"
 DISK_BYTES_MIN: Final = 200 * 1024 * 1024
 DISK_BYTES_GOOD: Final = 2 * 1024 * 1024 * 1024
+ENTRIES_MIN: Final = 100  # fewer say nothing about a limit
+LOOSE_TIMES: Final = 10
+USED_RULES: Final = ("heat", "loss", "order_notional", "position_notional", "rate", "message_rate")
+"""Rules that measure in the unit their key sets; those counted in times of equity need the equity of then."""
 CLOCK_BEHIND_NS: Final = 1_000_000_000  # a clock that is being set right moves by less
 
 
@@ -167,6 +177,40 @@ def _books(where: Where, tree: Path | None) -> Iterator[Finding]:
         yield Finding("books", OK, f"{path}, {path.stat().st_size / 1e6:.1f} MB, stamped {env}")
 
 
+def _limits(where: Where, tree: Path | None) -> Iterator[Finding]:
+    """Limits that would let through many times what entries have ever taken: they protect from little."""
+    path = where.home.database
+    try:
+        limits = read(where, tree).limits
+        if not holds_desk(path):
+            return
+        with reading(path) as connection:
+            used = usage(connection, USED_RULES)
+    except (SessionError, StoreError):
+        return  # told with the configuration, or with the books
+    if used.entries < ENTRIES_MIN:
+        return
+    loose = list(_loose(limits, used))
+    for text in loose:
+        yield Finding("limits", WARN, text)
+    if not loose:
+        yield Finding(
+            "limits", OK, f"within {LOOSE_TIMES} times what {used.entries} entries since {say.utc(used.since_ns)} took"
+        )
+
+
+def _loose(limits: Limits, used: Usage) -> Iterator[str]:
+    for rule in (rule for rule in RULES if rule.name in USED_RULES):
+        field = LIMIT_OF[rule.key]
+        limit = getattr(limits, field) * (SCALE if field in COUNTS else 1)
+        most = used.most.get(rule.name, 0)
+        if 0 < most * LOOSE_TIMES < limit:
+            yield (
+                f"{rule.key} lets through {rule.unit.text(limit)}, {limit // most} times the most that {used.entries} "
+                f"entries since {say.utc(used.since_ns)} took ({rule.unit.text(most)}): tighten it in risk.toml"
+            )
+
+
 def _record(where: Where, tree: Path | None) -> Iterator[Finding]:
     """What the last run could not write into the journal; an empty record is a running desk's."""
     path = where.home.emergency
@@ -250,6 +294,7 @@ CHECKS: Final[tuple[Callable[[Where, Path | None], Iterator[Finding]], ...]] = (
     _kill,
     _books,
     _key,
+    _limits,
     _record,
     _alerts,
     _rotations,

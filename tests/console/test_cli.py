@@ -6,7 +6,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from console.exits import Quit
 from console.options import RunOptions, parse_speed
 from engine.core.config import HOUR
 from engine.core.events import Act, Wake
-from engine.core.facts import AnyFact, ErrorCounted, SignalRaised
+from engine.core.facts import AnyFact, Check, ErrorCounted, SignalJudged, SignalRaised
 from engine.core.money import parse
 from engine.core.view import ErrorView, OrderView, RefusedView, RegimeView
 from engine.core.words import Regime
@@ -35,7 +35,7 @@ from store.letters import read_letters as letters_of
 from tests.console.conftest import Nightdesk
 from tests.session.desk_double import NOW_NS, FakeDesk, a_view, killed, serving_in_a_thread
 from tests.steady import PATIENCE
-from tests.store.making import T0, raised, round_trip, run_started
+from tests.store.making import T0, batch, ended, raised, round_trip, run_started
 
 REPO = Path(__file__).parents[2]
 TOP = (
@@ -821,6 +821,42 @@ def test_the_doctor_finds_a_healthy_place_and_names_what_is_wrong(
     assert code == 1 and "chmod 700" in out and "positions_max" in out
     monkeypatch.delenv("NIGHTDESK_RISK_POSITIONS_MAX")
     assert nightdesk("doctor", "--fix")[0] == 0
+
+
+def entered(home: Home, notionals: Sequence[str]) -> None:
+    """Books in which entries of these notionals were filled."""
+    home.create()
+    store = open_store(home.database, "paper", WallClock(), threaded=False)
+    store.journal.commit(batch(1, [run_started()])).result()
+    for k, notional in enumerate(notionals):
+        checks = (
+            Check(4, "heat", parse("0.004"), parse("0.01"), True),
+            Check(5, "order_notional", parse(notional), parse("200000"), True),
+        )
+        facts: list[AnyFact] = [raised(f"s{k}"), SignalJudged(T0, f"s{k}", checks), ended(f"s{k}")]
+        store.journal.commit(batch(2 + k, facts=[(2 + k, fact) for fact in facts], inputs=1)).result()
+    store.close()
+
+
+def test_the_doctor_names_limits_that_are_far_looser_than_what_was_ever_used(
+    nightdesk: Nightdesk, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FC-13: more than ten times, once a hundred entries say so."""
+
+    def found() -> list[tuple[str, str]]:
+        told = json.loads(nightdesk("doctor", "--json")[1])
+        return [(finding["verdict"], finding["text"]) for finding in told if finding["name"] == "limits"]
+
+    assert found() == []
+    entered(home, ["400", "19999.99", "350.5"])
+    assert found() == []
+    monkeypatch.setattr("console.commands.doctor.ENTRIES_MIN", 3)
+    ((verdict, text),) = found()
+    assert verdict == "warn"
+    assert text.startswith("order_notional_max_usd lets through 200000.00, 10 times the most that 3 entries since 2025")
+    assert "took (19999.99)" in text
+    monkeypatch.setenv("NIGHTDESK_RISK_ORDER_NOTIONAL_MAX_USD", "199999.90")
+    assert [verdict for verdict, _ in found()] == ["ok"]
 
 
 def test_the_doctor_compares_libraries_and_program_with_what_they_should_be(
