@@ -7,6 +7,7 @@ from typing import Final
 
 from engine.core.breaker_table import BREAKERS
 from engine.core.candidate import Candidate
+from engine.core.config import ASSUMED
 from engine.core.rule import ONE, Measured, over, rule, stands
 from engine.core.words import BlockReason, ReasonCode, Unit
 
@@ -132,6 +133,18 @@ def positions(c: Candidate) -> Measured:
 def whitelist(c: Candidate) -> Measured:
     """The symbol is one of the run's."""
     return stands(c.instrument is None)
+
+
+@rule(
+    3,
+    Unit.COUNT,
+    R.FEES_UNKNOWN,
+    no="the fees of {c.proposal.symbol} are unknown: neither the venue nor its file names both",
+)
+def fees_known(c: Candidate) -> Measured:
+    """The venue or its file names what trading the symbol costs."""
+    assert c.instrument is not None  # the whitelist came first
+    return stands(c.instrument.fee_source == ASSUMED)
 
 
 @rule(

@@ -23,6 +23,10 @@ class Value(msgspec.Struct, frozen=True):
     """Base of the frozen values of configuration."""
 
 
+ASSUMED: Final = "assumed"
+"""Source of fees that neither a venue nor a configuration names: positions are closed by them, none is entered."""
+
+
 class Instrument(Value, frozen=True):
     """One tradable symbol. Sizes in base units, prices in quote currency, fees as fractions of notional."""
 
@@ -37,7 +41,7 @@ class Instrument(Value, frozen=True):
     multiplier: int = 100_000_000  # units of the base in one contract; the desk takes only 1
     funding_interval_ns: int = 8 * HOUR  # 0: no funding (spot, shares)
     group: str = "crypto"  # assets taken as correlated until measured
-    fee_source: str = "config"  # who gave the fees: venue or config
+    fee_source: str = "config"  # who gave the fees: venue or config; ASSUMED: nobody
     leverage_max: int = 20 * 100_000_000  # a position may be this many times the equity that carries it
     maintenance: int = 0  # equity below this fraction of the positions' value is liquidated; 0: never
     max_notional: int = 0  # of one order; 0: no limit of its own

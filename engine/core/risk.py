@@ -24,6 +24,7 @@ RULES: Final[tuple[Rule, ...]] = (
     desk.conditions,
     desk.positions,
     desk.whitelist,
+    desk.fees_known,
     desk.symbol,
     desk.symbol_qty,
     desk.leverage,

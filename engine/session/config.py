@@ -347,7 +347,9 @@ def _range_of(bar_ns: int, minute_range: int) -> int:
 
 def _priced(instrument: Instrument, fees: Mapping[str, int], maintenance: int) -> Instrument:
     """The instrument with what trading and holding it costs by the venue's file."""
-    given = {} if instrument.fee_source == "venue" else fees
+    given: dict[str, Any] = {} if instrument.fee_source == "venue" else dict(fees)
+    if len(given) == 2:  # one of the two alone leaves the other assumed
+        given["fee_source"] = "config"
     return msgspec.structs.replace(instrument, **given, maintenance=maintenance)
 
 

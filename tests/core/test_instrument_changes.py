@@ -1,11 +1,14 @@
-"""A symbol whose rules change, or that is delisted: nothing enters it, what is held there may leave."""
+"""A symbol whose rules change, that is delisted or has unknown fees: nothing enters it, what is held may leave."""
 
-from engine.core.config import SECOND
+import msgspec
+
+from engine.core import money
+from engine.core.config import ASSUMED, SECOND
 from engine.core.engine import Engine
-from engine.core.events import InstrumentChanged, RunStarted
-from engine.core.facts import Alert, FeedNoted, OrderChanged, SignalEnded, TradeClosed
+from engine.core.events import InstrumentChanged, PhaseEntered, RunStarted, SessionPhase
+from engine.core.facts import Alert, FeedNoted, FillBooked, OrderChanged, SignalEnded, TradeClosed
 from engine.core.words import AlertKind, ExitReason, OrderState, ReasonCode, TerminalState
-from tests.rig import SYMBOL, Rig, Scripted
+from tests.rig import SYMBOL, Rig, Scripted, d, instrument
 
 OTHER = "ETHUSDT"
 COARSER = "tick is 0.5, was 0.1"
@@ -69,3 +72,26 @@ def test_a_change_outlives_a_restart_of_the_core_and_ends_with_the_run() -> None
     assert rig.engine.state.symbols[SYMBOL].changed == COARSER
     rig.send(RunStarted(rig.now_ns + SECOND, "run2", rig.config))
     assert rig.engine.state.symbols[SYMBOL].changed == ""
+
+
+# --- fees ---
+
+
+def test_nothing_is_entered_at_fees_nobody_named_and_what_is_held_is_closed_by_them() -> None:
+    """FA-13."""
+    rig = Rig()
+    rig.enter()
+    assumed = msgspec.structs.replace(rig.config, instruments=(instrument(fee_source=ASSUMED, taker_fee=d("0.001")),))
+    rig.now_ns += SECOND
+    rig.send(RunStarted(rig.now_ns, "run2", assumed))
+    rig.seed()
+    rig.volatility("17")
+    rig.send(PhaseEntered(rig.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
+    for _ in range(3):
+        rig.quote("98.5", "98.6")
+    assert [trade.exit_reason for trade in rig.of(TradeClosed)] == [ExitReason.SL]
+    out = rig.of(FillBooked)[-1]
+    assert out.fee_source == ASSUMED and out.fee == money.mul(money.mul(out.price, abs(out.qty)), d("0.001"))
+    rig.propose(stop="97.5", target="103", bid="98.5", ask="98.6")
+    ended = rig.of(SignalEnded)[-1]
+    assert (ended.state, ended.reason_code) == (TerminalState.REJECTED_BY_SIZING, ReasonCode.FEES_UNKNOWN)

@@ -37,6 +37,10 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("conditions", {"conditions": Answer(0, R.PHASE_FORBIDS, "no entry: VOLATILE")}, "1", "0", "no entry: VOLATILE"),
     ("positions", {"open_positions": 6}, "6", "5", "6 of 5 positions open or being entered"),
     ("whitelist", {"instrument": None}, "1", "0", "BTCUSDT is not among the symbols of this run"),
+    (
+        *("fees_known", {"sizes": {"fee_source": "assumed"}}, "1", "0"),
+        "the fees of BTCUSDT are unknown: neither the venue nor its file names both",
+    ),
     ("symbol", {"symbol_positions": 2}, "2", "1", "BTCUSDT already has a position or a working order"),
     ("symbol_qty", {"position_qty": d(1_200)}, "1200", "1000", "the position would be 1200, above 1000"),
     ("leverage", {"gross": d(210_000)}, "210000", "200000", "exposure would be 210000.00, above 200000.00"),

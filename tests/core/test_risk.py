@@ -108,6 +108,7 @@ BOUNDARIES: list[tuple[str, ReasonCode, dict[str, Any], dict[str, Any]]] = [
     ("conditions", R.PHASE_UNKNOWN, {}, {"conditions": Answer(0, R.PHASE_UNKNOWN, "too few bars")}),
     ("positions", R.MAX_POSITIONS, {"open_positions": 4}, {"open_positions": 5}),
     ("whitelist", R.SYMBOL_NOT_ALLOWED, {}, {"instrument": None}),
+    ("fees_known", R.FEES_UNKNOWN, {"sizes": {"fee_source": "venue"}}, {"sizes": {"fee_source": "assumed"}}),
     ("symbol", R.SYMBOL_POSITIONS, {"symbol_positions": 0}, {"symbol_positions": 1}),
     ("symbol_qty", R.SYMBOL_QTY, {"position_qty": d(1_000)}, {"position_qty": d("1000.001")}),
     ("leverage", R.LEVERAGE, {"gross": d(200_000)}, {"gross": d("200000.00000001")}),
@@ -321,8 +322,8 @@ def test_every_reason_has_exactly_one_terminal_state() -> None:
         ),
         (
             TerminalState.REJECTED_BY_SIZING,
-            "zero_size below_min_qty below_min_notional above_max_qty above_max_notional loss_per_trade reward_risk "
-            "invalid_levels",
+            "zero_size below_min_qty below_min_notional above_max_qty above_max_notional fees_unknown loss_per_trade "
+            "reward_risk invalid_levels",
         ),
         (
             TerminalState.REJECTED_BY_BROKER,

@@ -19,7 +19,18 @@ from pydantic import ValidationError
 
 from engine.core import money
 from engine.core.breaker_table import BREAKERS
-from engine.core.config import DAY, HOUR, MINUTE, SECOND, Instrument, Limits, QueueRule, RegimeModel, StrategySpec
+from engine.core.config import (
+    ASSUMED,
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    Instrument,
+    Limits,
+    QueueRule,
+    RegimeModel,
+    StrategySpec,
+)
 from engine.core.limits import COUNTS, FLOORS, HARD, looser_than_hard
 from engine.core.risk import RULES
 from engine.session.alerting.settings import AlertsFile
@@ -697,6 +708,16 @@ def test_fees_the_venue_gives_go_before_those_of_its_file() -> None:
     given = Instrument("BTCUSDT", tick=1, lot=1, min_qty=1, max_qty=10, maker_fee=5, taker_fee=6, fee_source="venue")
     (instrument,) = to_core(read(), [given], []).instruments
     assert (instrument.maker_fee, instrument.taker_fee, instrument.fee_source) == (5, 6, "venue")
+
+
+@pytest.mark.parametrize("missing", ["nothing", "maker_fee_percent", "taker_fee_percent"])
+def test_fees_are_assumed_until_both_are_given(tree: Path, missing: str) -> None:
+    """FA-13."""
+    assumed = Instrument("BTCUSDT", tick=1, lot=1, min_qty=1, max_qty=10, fee_source=ASSUMED)
+    file = tree / "paper" / "venues" / "sim.toml"
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith(missing)))
+    (instrument,) = to_core(read(tree=tree), [assumed], []).instruments
+    assert instrument.fee_source == ("config" if missing == "nothing" else ASSUMED)
 
 
 def test_the_kill_variable_is_noticed_in_the_environment_and_in_dotenv(tmp_path: Path) -> None:

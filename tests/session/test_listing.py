@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from engine.core.config import Instrument
-from engine.core.events import InstrumentChanged
+from engine.core.config import HOUR, Instrument
+from engine.core.events import FundingRate, InstrumentChanged
 from engine.core.state import SymbolState
 from engine.session.listing import changes
 from engine.session.session import Session
+from engine.session.tasks import FUNDING_RATE_DEFAULT
 from engine.venues.errors import NotSent, VenueClosed, VenueError
-from tests.rig import SYMBOL, d, instrument
+from store.database import open_reader
+from store.recovery import run_inputs
+from tests.rig import START_NS, SYMBOL, d, instrument
 from tests.session.deskrig import DeskRig
 
 
@@ -84,3 +87,16 @@ def test_a_running_desk_tells_its_core_what_changed(tmp_path: Path, asked: bool)
     _, report = rig.run(120, meddle=look)
     assert report["problems"] == []
     assert seen == (["ETHUSDT is not traded: OFFLINE"] if asked else [])
+
+
+def test_an_assumed_funding_rate_stands_in_where_the_venue_gives_none(tmp_path: Path) -> None:
+    """FA-13."""
+    rig = DeskRig(tmp_path)
+    rig.run(60)
+    connection = open_reader(rig.home.database)
+    ((run,),) = connection.execute("SELECT run_id FROM runs").fetchall()
+    connection.close()
+    _, inputs = run_inputs(rig.home.database, run)
+    rates = [event for _, event in inputs if isinstance(event, FundingRate)]
+    assert [rate.symbol for rate in rates] == list(rig.symbols)
+    assert {(rate.rate, rate.due_ns) for rate in rates} == {(FUNDING_RATE_DEFAULT, START_NS + 8 * HOUR)}

@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from engine.core import money
 from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, Limits, PaperModel, Sizing
 from engine.core.events import Act
@@ -241,7 +243,7 @@ class World:
             self.seed,
             not self.wire,
             10_000 * money.SCALE,
-            tuple(instruments),
+            tuple(msgspec.structs.replace(each, fee_source="config") for each in instruments),
             (),
             limits=LIMITS,
             sizing=Sizing(2 * money.SCALE, 400 * money.SCALE),

@@ -32,7 +32,7 @@ REFILL_BARS_MAX: Final = 1_440
 
 @dataclass(frozen=True, slots=True)
 class FeedSettings:
-    """How a feed behaves. Times in wall seconds, fees as scaled fractions of notional.
+    """How a feed behaves. Times in wall seconds.
 
     Attributes:
         channels: Streams wanted for each symbol. With a book there need be no quotes: the core takes them from it.
@@ -53,8 +53,6 @@ class FeedSettings:
     refill_pause_s: float = 1.0
     read_attempts: int = 3
     replay: bool = False
-    maker_fee: int = 50_000
-    taker_fee: int = 100_000
 
 
 class BitunixFeed:
@@ -114,14 +112,7 @@ class BitunixFeed:
 
     async def listing(self) -> dict[str, Instrument | VenueError]:
         """The contract of each of our symbols as the venue has it now, or why it is not to be traded. May raise."""
-        settings = self._settings
-        return await read_listing(
-            self._rest,
-            self._symbols,
-            maker_fee=settings.maker_fee,
-            taker_fee=settings.taker_fee,
-            attempts=settings.read_attempts,
-        )
+        return await read_listing(self._rest, self._symbols, self._settings.read_attempts)
 
     async def sync_time(self) -> int | None:
         """How far the venue's clock is ahead of ours, in ns, at the least; None if it does not say. May raise."""

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from engine.core.clean import clean
-from engine.core.config import DAY, HOUR, MINUTE, SECOND, Instrument
+from engine.core.config import ASSUMED, DAY, HOUR, MINUTE, SECOND, Instrument
 from engine.core.events import Bar, DataRejected
 from engine.core.money import SCALE, mul
 from engine.venues.bitunix.rest import Clock, Rest
@@ -28,6 +28,8 @@ INTERVALS: Final = {
     DAY: "1d",
     3 * DAY: "3d",
 }
+MAKER_FEE_ASSUMED: Final = 50_000  # 0.05 % of notional: above the first tier of the venue built
+TAKER_FEE_ASSUMED: Final = 100_000  # 0.10 %
 CLOSED_FOR_NS: Final = SECOND  # a candle no newer one follows counts as closed only this long after its end
 
 
@@ -118,10 +120,8 @@ def coin_volume(row: KlineRow) -> int:
     return coins
 
 
-async def read_listing(
-    rest: Rest, symbols: Sequence[str], *, maker_fee: int, taker_fee: int, attempts: int
-) -> dict[str, Instrument | VenueError]:
-    """The contracts of `symbols`; the fees (fractions of notional) are for those that carry none.
+async def read_listing(rest: Rest, symbols: Sequence[str], attempts: int) -> dict[str, Instrument | VenueError]:
+    """The contracts of `symbols`. The fees of one that carries none are assumed, and marked so.
 
     One the venue does not know is `RuleRefused`, one it does not let us trade `VenueClosed`. Raises `VenueError`.
     """
@@ -132,24 +132,24 @@ async def read_listing(
             return {symbols[0]: refused}
         found: dict[str, Instrument | VenueError] = {}  # one symbol it does not know is enough for a refusal of all
         for symbol in symbols:
-            found |= await read_listing(rest, [symbol], maker_fee=maker_fee, taker_fee=taker_fee, attempts=attempts)
+            found |= await read_listing(rest, [symbol], attempts)
         return found
     pairs = {pair.symbol: pair for pair in read(PAIRS, data, "contracts")}
-    return {symbol: _listed(symbol, pairs.get(symbol), maker_fee, taker_fee) for symbol in symbols}
+    return {symbol: _listed(symbol, pairs.get(symbol)) for symbol in symbols}
 
 
-def _listed(symbol: str, pair: PairRow | None, maker_fee: int, taker_fee: int) -> Instrument | VenueError:
+def _listed(symbol: str, pair: PairRow | None) -> Instrument | VenueError:
     if pair is None:
         return RuleRefused(f"unknown symbol {symbol!r}")
     if pair.status != "OPEN" or not pair.is_api_supported:
         why = f"{symbol} is not traded: {clean(pair.status, 40)}{'' if pair.is_api_supported else ', not by API'}"
         return VenueClosed(why)
-    return _instrument(pair, maker_fee, taker_fee)
+    return _instrument(pair)
 
 
-def _instrument(pair: PairRow, maker_fee: int, taker_fee: int) -> Instrument:
-    """The contract; its fees are the venue's where the pair carries both, else those given."""
-    fee_source = "config"
+def _instrument(pair: PairRow) -> Instrument:
+    """The contract; its fees are the venue's where the pair carries both."""
+    maker_fee, taker_fee, fee_source = MAKER_FEE_ASSUMED, TAKER_FEE_ASSUMED, ASSUMED
     if pair.maker_fee is not None and pair.taker_fee is not None:
         maker_fee, taker_fee, fee_source = pair.maker_fee, pair.taker_fee, "venue"
     return Instrument(

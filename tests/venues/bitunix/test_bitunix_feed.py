@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from engine.core.config import MINUTE, SECOND, Instrument
+from engine.core.config import ASSUMED, MINUTE, SECOND, Instrument
 from engine.core.events import Bar, Book, DataRejected, FeedChanged, FeedHealth, GapDetected
 from engine.core.money import parse
 from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
@@ -335,12 +335,13 @@ def pair(symbol: str = "BTCUSDT", **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-async def test_contracts_become_instruments_with_paper_fees(fake: FakeVenue) -> None:
+async def test_contracts_become_instruments_and_fees_they_do_not_carry_are_marked_as_assumed(fake: FakeVenue) -> None:
+    """FA-13."""
     fake.answers["/market/trading_pairs"] = lambda *_: [pair()]
     feed = BitunixFeed(fake.rest_url, fake.ws_url, ["BTCUSDT"], SetClock(), QUICK)
     (one,) = await feed.instruments()
     assert (one.tick, one.lot, one.min_qty, one.max_qty) == tuple(map(parse, ("0.1", "0.0001", "0.0001", "30")))
-    assert (one.maker_fee, one.taker_fee, one.fee_source) == (parse("0.0005"), parse("0.001"), "config")
+    assert (one.maker_fee, one.taker_fee, one.fee_source) == (parse("0.0005"), parse("0.001"), ASSUMED)
     await feed.close()
 
 
