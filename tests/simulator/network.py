@@ -73,8 +73,13 @@ class Line:
         self.up = self.down = self.admits = True
         self.tail = 0
         for pipe in list(self.pipes):
-            pipe.client.flush()
-            pipe.server.flush()
+            self.unclog(pipe)
+
+    def unclog(self, pipe: "Pipe") -> None:
+        """Let a connection go on with what was held up in it."""
+        pipe.is_clogged = False
+        pipe.client.flush()
+        pipe.server.flush()
 
     def reset(self, pipe: "Pipe") -> None:
         """Both ends see the connection reset; what was under way is lost."""
@@ -93,9 +98,10 @@ class Line:
 
 
 class Pipe:
-    """One connection, two ends."""
+    """One connection, two ends. While it is clogged nothing of what is written goes on its way, in either direction."""
 
     def __init__(self, line: Line, client: Process, server: Process) -> None:
+        self.is_clogged = False
         self.client = End(line, self, client, is_client=True)
         self.server = End(line, self, server, is_client=False)
 
@@ -189,7 +195,7 @@ class End(asyncio.Transport):
 
     def flush(self) -> None:
         """Put on its way what waits, if the line lets it pass."""
-        passes = self._line.up if self._is_client else self._line.down
+        passes = (self._line.up if self._is_client else self._line.down) and not self._pipe.is_clogged
         while passes and self._outgoing:
             self._send(self._outgoing.popleft())
 

@@ -155,6 +155,20 @@ async def flapping(t: Trouble) -> None:
         await asyncio.sleep(3)
 
 
+@fault
+async def clogged(t: Trouble) -> None:
+    """FN-16: The connections stop one by one, and go on in another order."""
+    pipes = list(t.world.line.pipes)
+    t.dice.shuffle(pipes)
+    for pipe in pipes:
+        pipe.is_clogged = True
+        await t.for_some(0.1, 8)
+    t.dice.shuffle(pipes)
+    for pipe in pipes:
+        t.world.line.unclog(pipe)
+        await t.for_some(0.1, 8)
+
+
 # --- the venue ---
 
 
