@@ -56,9 +56,10 @@ class Starting:
         else:
             assert plan.source is not None
             instruments = plan.source.instruments
+        self._refuse_the_past(shell)
+        await self._pass_the_books()
         if shell.stopping.is_set():
             return False
-        self._refuse_the_past(shell)
         config = plan.make_config(instruments)
         self._refuse_orphans(shell, config)
         latched = plan.store.recovered.kill_latched or plan.home.latch_file.exists()
@@ -85,6 +86,16 @@ class Starting:
                 f"the books in {self._plan.home.dir} have lived until {instant(books_ns)}, and this market begins at "
                 f"{instant(now_ns)}; give it books of its own with --home DIR"
             )
+
+    async def _pass_the_books(self) -> None:
+        """Wait until a clock that was set back a little has passed the end of the books, whose time stands still."""
+        shell, clock = self._shell, self._plan.clock
+        behind_ns = shell.runner.engine.state.at_ns - clock.now_ns()
+        if behind_ns <= 0 or clock.kind == "virtual":
+            return
+        shell.phase_text = f"waiting {behind_ns / SECOND:.0f} s: the clock is behind the books"
+        log.warning("this machine's clock is %.1f s behind the books: the start waits for it", behind_ns / SECOND)
+        await self.or_stop(clock.sleep(behind_ns))
 
     def _refuse_wrong_time(self, offset_ns: int | None) -> None:
         """A clock that is far off would put a wrong time on everything the desk records."""

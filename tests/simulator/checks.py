@@ -114,13 +114,13 @@ class Watcher:
             if engine.desk.heat() > engine.desk.heat_limit():
                 raise Violation(f"heat {engine.desk.heat()} above {engine.desk.heat_limit()} after {submit.order_id}")
             doubtful = [o.order_id for o in state.orders.values() if o.state is OrderState.UNKNOWN]
-            stale = [s for s, known in state.symbols.items() if known.health is not FeedHealth.LIVE]
+            is_stale = state.symbols[submit.symbol].health is not FeedHealth.LIVE
             known_wrong = [suspect.id for suspect in state.comparison.suspects.values() if suspect.id]
             if known_wrong:
                 raise Violation(f"entry {submit.order_id} was decided on beside the discrepancies {known_wrong}")
-            if doubtful or stale or self._world.paused or self._world.killed:
-                why = f"unknown {doubtful}, stale {stale}, paused {self._world.paused}, killed {self._world.killed}"
-                raise Violation(f"entry {submit.order_id} was decided on: {why}")
+            if doubtful or is_stale or self._world.paused or self._world.killed:
+                told = f"paused {self._world.paused}, killed {self._world.killed}"
+                raise Violation(f"entry {submit.order_id} was decided on: unknown {doubtful}, stale {is_stale}, {told}")
         for order in state.orders.values():
             if order.ended:
                 raise Violation(f"order {order.order_id} works and has ended: {order.state}")

@@ -94,7 +94,7 @@ def run_seed(seed: int, folder: Path, trouble_s: float, kinds: tuple[str, ...] =
         real_s=time.perf_counter() - began,
         events=watcher.events,
         entries=watcher.entries,
-        lives=len(world.lives),
+        lives=world.lives,
         faults=dict(trouble.used),
         log=tuple(trouble.log),
     )
@@ -171,7 +171,7 @@ class _Course:
         life.store.journal = MoodyJournal(life.store, self.world.loop)  # type: ignore[assignment]
         object.__setattr__(life.session.plan.store, "journal", life.store.journal)
         self._watch_broker(life.session.plan.broker)
-        self.trouble.note(f"desk {len(self.world.lives)} starts")
+        self.trouble.note(f"desk {self.world.lives} starts")
 
     def _watch_broker(self, broker: Any) -> None:
         if broker is None:

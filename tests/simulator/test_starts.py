@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from engine.core.config import SECOND
 from engine.core.events import Act, SessionPhase
 from engine.core.view import CommandReceipt
 from engine.session.ports import CommandRequest
@@ -93,5 +94,36 @@ def test_a_machine_whose_clock_is_far_from_the_venues_starts_no_desk(world: Worl
             assert "set this machine's clock" in life.session.failure
         else:
             world.kill_desk()
+
+    run(world, course())
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_clock_that_was_set_back_a_little_is_waited_for(world: World, stopped: bool) -> None:
+    async def course() -> None:
+        await world.open_venue()
+        world.skew_ns = 30 * SECOND
+        ahead = world.start_desk()
+        await asyncio.sleep(10)
+        ahead.session.stop("SIGTERM")
+        assert ahead.task is not None
+        await ahead.task
+        world.skew_ns = 0
+        behind = world.start_desk()
+        await asyncio.sleep(20)
+        assert not behind.has_begun
+        shell = behind.session._shell
+        assert shell is not None and "the clock is behind the books" in shell.phase_text
+        if stopped:
+            behind.session.stop("SIGTERM")
+            assert behind.task is not None
+            await behind.task
+            return
+        await asyncio.sleep(20)
+        assert behind.state.phase is SessionPhase.RUNNING
+        began_ns = behind.state.at_ns
+        await asyncio.sleep(2)
+        assert behind.state.at_ns >= began_ns + SECOND
+        world.kill_desk()
 
     run(world, course())

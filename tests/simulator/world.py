@@ -1,10 +1,12 @@
 """The simulated world: one venue, one desk after another in the same home, and the wires between them."""
 
 import asyncio
+import gc
 import os
 import random
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextvars import Context
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,12 +44,19 @@ LIMITS: Final = Limits(
     errors_per_hour_max=1_000,
     venue_refusals_max=1_000,
     feed_outages_per_hour_max=1_000,
+    daily_loss_max=10_000 * money.SCALE,
+    daily_loss_fraction_max=money.SCALE,
+    daily_drawdown_max=money.SCALE,
+    total_drawdown_max=money.SCALE,
     heat_max=60_000,
 )
 """Wide where a tight limit would end the trading that is to be disturbed; heat for about two positions."""
 
 THIN: Final = PaperModel(displayed_max=100_000, participation_max=5_000_000)
 """So little is to be had at a price that orders fill in pieces."""
+
+
+LIVES_BURIED: Final = 32
 
 
 class SimClock:
@@ -98,6 +107,12 @@ class Incarnation:
     def is_over(self) -> bool:
         return self.process.is_dead or (self.task is not None and self.task.done())
 
+    def forget(self) -> None:
+        """Give back what the dead remember most of: they never run again, and are kept for as long as the world."""
+        if self.session._shell is not None:
+            vars(self.session._shell.runner.engine).clear()
+        self.store._connection.execute("PRAGMA shrink_memory")
+
     @property
     def has_begun(self) -> bool:
         """Whether its core has been told of the run; before that its state is the one before's."""
@@ -124,16 +139,13 @@ class World:
         self.home.create()
         self.wire = wire
         self.symbols = symbols
-        self.lives: list[Incarnation] = []
+        self.lives = 0  # of the desk so far
+        self.desk: Incarnation
         self.venue_process = Process("venue")
         self.watch: Callable[[Session], None] = lambda session: None
         self.paused = self.killed = False  # as the operator has been told
         self.record_lines: int | None = None  # how many lines an emergency record takes; None: all
         self._asked = 0
-
-    @property
-    def desk(self) -> Incarnation:
-        return self.lives[-1]
 
     @property
     def account(self) -> Any:
@@ -154,14 +166,18 @@ class World:
 
     def start_desk(self) -> Incarnation:
         """A new process in the desk's home."""
-        process = Process(f"desk {len(self.lives) + 1}")
+        self.lives += 1
+        if self.lives % LIVES_BURIED == 0:
+            gc.collect()
+            gc.freeze()  # the remains of the killed stay: they are not to be looked through again and again
+        process = Process(f"desk {self.lives}")
         self.clock = SimClock(self.loop, self.skew_ns)
         lock = DeskLock.acquire(self.home.lock, Holder(1))
         store = open_store(self.home.database, "paper", self.clock, threaded=False)
         session = Session(self._plan(store, lock))
         life = Incarnation(process, session, store, lock)
         process.on_death.append(lambda: self._died(life))
-        self.lives.append(life)
+        self.desk = life
         life.task = self.loop.spawn(process, self._live(life), process.name)
         return life
 
@@ -170,6 +186,7 @@ class World:
         try:
             return await life.session.run()
         finally:
+            life.process.on_death.clear()
             life.store.close()
             life.lock.release()
 
@@ -182,6 +199,7 @@ class World:
         self.line.died(life.process)
         os.close(life.lock._handle)
         life.lock._handle = -1
+        self.loop.call_soon(life.forget, context=Context())  # once the step that is on has ended
 
     def command(self, act: Act, reason: str = "", subject: str = "") -> None:
         """An operator's command, and what the operator may count on from then on.

@@ -167,7 +167,7 @@ class BitunixFeed:
             else:
                 events.append(item)
         if is_content:
-            events += self._watch.heard(symbol, _now_s(), at_ns)
+            events[:0] = self._watch.heard(symbol, _now_s(), at_ns)  # a market is live before its data is looked at
             if symbol and self._candles[symbol].wanted is not None:
                 self._refill_soon(symbol)
         if events:

@@ -105,8 +105,9 @@ async def test_frames_waiting_together_are_handed_on_together(fake: FakeVenue) -
 async def test_the_first_data_is_said_for_the_feed_and_the_symbol(fake: FakeVenue) -> None:
     async with running(fake) as (_, seen, _clock):
         await fake.send(book())
-        await seen.until(lambda: len(seen.of(FeedChanged)) == 2)
+        await seen.until(lambda: bool(seen.of(Book)))
         assert health(seen) == health(seen, "BTCUSDT") == [FeedHealth.LIVE]
+        assert [type(event) for event in seen.all[:3]] == [FeedChanged, FeedChanged, Book]
 
 
 async def test_after_a_loss_it_says_down_reconnects_and_asks_for_everything_again(fake: FakeVenue) -> None:
