@@ -182,7 +182,10 @@ class Watching:
         """What a person should know of that is no illness."""
         alerting = self._shell.alerting
         troubles = alerting.troubles() if alerting is not None else ()
-        return (*self._plan.warnings, *self._shell.warnings.values(), *troubles)
+        endpoint = self._shell.endpoint
+        forged = endpoint.forged if endpoint is not None else 0
+        refused = (f"{forged} commands from outside were refused: not signed with the control key",) if forged else ()
+        return (*self._plan.warnings, *self._shell.warnings.values(), *refused, *troubles)
 
     def _works(self) -> tuple[WorkView, ...]:
         """Every task's work, and what waits for the outside."""

@@ -51,9 +51,9 @@ def actor_of(home: Home) -> Actor:
 
 
 @asynccontextmanager
-async def listening(tmp_path: Path, desk: FakeDesk) -> AsyncIterator[tuple[str, Home]]:
+async def listening(tmp_path: Path, desk: FakeDesk, forged: list[int] | None = None) -> AsyncIterator[tuple[str, Home]]:
     async with serving(tmp_path, desk) as (home, _):
-        endpoint = Endpoint(actor_of(home), CLOCK)
+        endpoint = Endpoint(actor_of(home), CLOCK, forged.append if forged is not None else lambda _: None)
         port = await endpoint.start("127.0.0.1", 0, None)
         try:
             yield f"http://127.0.0.1:{port}", home
@@ -92,6 +92,7 @@ async def test_what_makes_the_desk_safer_may_be_asked(tmp_path: Path, act: str) 
 
 @pytest.mark.parametrize("act", ["resume", "rearm", "reset-breaker", "cancel-all", "stop"])
 async def test_nothing_else_may(tmp_path: Path, act: str) -> None:
+    """FS-21: the key that kills lifts nothing."""
     desk = FakeDesk(killed())
     async with listening(tmp_path, desk) as (url, _):
         with pytest.raises(NotObeyed, match="only kill, pause, flatten, status"):
@@ -107,6 +108,7 @@ async def test_the_status_comes_without_the_token_that_clears_a_kill(tmp_path: P
 
 
 async def test_the_same_command_twice_is_obeyed_once(tmp_path: Path) -> None:
+    """FS-02."""
     desk, told = FakeDesk(a_view()), msgspec.json.encode(command("pause"))
     async with listening(tmp_path, desk) as (url, _):
         answers = await asyncio.gather(*(post(url, told) for _ in range(8)))
@@ -130,6 +132,7 @@ async def test_the_same_command_twice_is_obeyed_once(tmp_path: Path) -> None:
 async def test_what_is_refused_says_why_and_moves_nothing(
     tmp_path: Path, told: Callable[[], object], headers: dict[str, str], status: int, code: str
 ) -> None:
+    """FS-01, FS-08."""
     desk = FakeDesk(a_view())
     async with listening(tmp_path, desk) as (url, home):
         found, answer = await post(url, msgspec.json.encode(told()), **headers)
@@ -139,6 +142,8 @@ async def test_what_is_refused_says_why_and_moves_nothing(
 
 
 async def test_a_body_without_a_length_is_cut_off_too(tmp_path: Path) -> None:
+    """FS-09."""
+
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b" " * 1000
@@ -152,6 +157,7 @@ async def test_a_body_without_a_length_is_cut_off_too(tmp_path: Path) -> None:
 
 
 async def test_other_methods_and_paths_are_no_endpoint(tmp_path: Path) -> None:
+    """FS-08."""
     async with listening(tmp_path, FakeDesk(a_view())) as (url, _), aiohttp.ClientSession() as session:
         for method, path in (("GET", PATH), ("OPTIONS", PATH), ("POST", "/"), ("POST", "/v1/command/../status")):
             async with session.request(method, url + path, json={}) as answer:
@@ -162,12 +168,15 @@ async def test_other_methods_and_paths_are_no_endpoint(tmp_path: Path) -> None:
 async def test_a_burst_of_forgeries_is_logged_once_and_holds_up_no_valid_kill(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """FS-03, FS-01: and every one of them is counted."""
     caplog.set_level(logging.WARNING, "control")
     desk, forged = FakeDesk(a_view()), msgspec.json.encode(command(key=Secret("x" * 64)))
-    async with listening(tmp_path, desk) as (url, _):
+    counted: list[int] = []
+    async with listening(tmp_path, desk, counted) as (url, _):
         statuses = [(await post(url, forged))[0] for _ in range(30)]
         assert (statuses[0], statuses[-1]) == (401, 429)
         assert (await asyncio.to_thread(send, url, command("kill")))["accepted"]
+        await until(lambda: sum(counted) == 30)
     refusals = [record for record in caplog.records if record.name == "control"]
     assert [record.getMessage() for record in refusals] == [
         "refused 1 unsigned or forged commands, the newest from 127.0.0.1: "
@@ -178,6 +187,7 @@ async def test_a_burst_of_forgeries_is_logged_once_and_holds_up_no_valid_kill(
 async def test_whoever_holds_connections_open_gives_way_to_the_newest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """FS-09."""
     monkeypatch.setattr(server, "CONNECTION_SECONDS", 600.0)
     monkeypatch.setattr(server, "CONNECTIONS_MAX", 64)
     desk = FakeDesk(a_view())
@@ -343,7 +353,8 @@ async def test_a_command_left_at_the_polled_address_is_obeyed_once(
     forged = msgspec.json.encode(command("kill", key=Secret("x" * 64)))
     pages = [(404, b""), (500, b""), (500, b""), (200, b""), (200, forged), (200, forged), (200, left + b"\n")]
     async with serving(tmp_path, desk) as (home, _), web_page(pages) as (url, asked):
-        polling = asyncio.create_task(Poller(actor_of(home), url, 0.01).run())
+        counted: list[int] = []
+        polling = asyncio.create_task(Poller(actor_of(home), url, 0.01, counted.append).run())
         await until(lambda: len(asked) >= 12)
         polling.cancel()
     (request,) = desk.asked
@@ -355,6 +366,7 @@ async def test_a_command_left_at_the_polled_address_is_obeyed_once(
         f"refused what is at the polled address: {FORGED}",
     ]
     assert sum("refused" in text for text in told) == 1
+    assert counted == [1]
 
 
 async def test_an_address_that_cannot_be_reached_is_told_without_its_name(
@@ -382,6 +394,9 @@ async def test_the_child_serves_is_started_again_and_ends_with_the_desk(tmp_path
         assert process is not None
         spent = command("pause")
         assert (await asyncio.to_thread(send, f"http://127.0.0.1:{first}", spent))["accepted"]
+        with pytest.raises(NotObeyed, match="control key"):
+            await asyncio.to_thread(send, f"http://127.0.0.1:{first}", command(key=Secret("x" * 64)))
+        await until(lambda: api.forged == 1)
         process.kill()
         await until(lambda: api._process is not process and api.port)
         with pytest.raises(NotObeyed, match="obeyed already"):

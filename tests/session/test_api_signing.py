@@ -60,6 +60,7 @@ def test_the_signature_is_what_the_documentation_says() -> None:
 
 @given(st.sampled_from(["act", "desk", "at", "nonce", "reason", "signature"]), st.integers(1, 9))
 def test_no_field_can_be_changed(field: str, by: int) -> None:
+    """FS-01."""
     command = sign(KEY, "pause", "paper", "news", AT_NS)
     value = getattr(command, field)
     other = value + by if isinstance(value, int) else f"{value[:-1]}{by}" if value[-1] != str(by) else f"{value}x"
@@ -69,6 +70,7 @@ def test_no_field_can_be_changed(field: str, by: int) -> None:
 
 
 def test_another_key_another_desk_and_another_act_are_refused(verifier: Verifier) -> None:
+    """FS-01, FS-21."""
     other = Secret("f" * 64)
     assert denied(verifier, sign(other, "kill", "paper", "", AT_NS)) == ("not_authenticated", True)
     assert denied(verifier, sign(KEY, "kill", "live", "", AT_NS)) == ("wrong_desk", False)
@@ -78,13 +80,25 @@ def test_another_key_another_desk_and_another_act_are_refused(verifier: Verifier
 
 @pytest.mark.parametrize("apart", [-WINDOW_SECONDS, WINDOW_SECONDS])
 def test_a_command_holds_for_half_a_minute_either_way(verifier: Verifier, apart: int) -> None:
+    """FS-02."""
     verifier.check(sign(KEY, "kill", "paper", "", AT_NS + apart * SECOND_NS), AT_NS)
     further = apart + (1 if apart > 0 else -1)
     late = sign(KEY, "kill", "paper", "", AT_NS + further * SECOND_NS)
     assert denied(verifier, late) == ("not_fresh", False)
 
 
+def test_the_key_before_its_rotation_is_refused_and_the_new_one_obeyed(tmp_path: Path, nonces: Nonces) -> None:
+    """FS-20: from the start that brings the new key on, also commands that were signed before it."""
+    old, new = KEY, Secret("fedcba9876543210" * 4)
+    signed_before = sign(old, "kill", "paper", "", AT_NS)
+    rotated = Verifier(new, "paper", nonces)
+    assert denied(rotated, signed_before) == ("not_authenticated", True)
+    assert denied(rotated, sign(old, "kill", "paper", "", AT_NS + SECOND_NS)) == ("not_authenticated", True)
+    rotated.check(sign(new, "kill", "paper", "", AT_NS), AT_NS)
+
+
 def test_a_command_is_obeyed_once_also_over_a_restart(tmp_path: Path, verifier: Verifier, nonces: Nonces) -> None:
+    """FS-02."""
     command = sign(KEY, "kill", "paper", "", AT_NS)
     verifier.check(command, AT_NS)
     nonces.add(command.nonce, AT_NS)
@@ -139,6 +153,7 @@ def test_failed_attempts_are_told_once_a_burst_and_counted() -> None:
 
 
 def test_too_many_are_too_many_for_a_minute() -> None:
+    """FS-03."""
     attempts = Attempts()
     for _ in range(FAILED_MAX):
         attempts.failed(AT_NS)

@@ -35,6 +35,10 @@ def _say(said: Said) -> None:
         sys.stdout.buffer.flush()
 
 
+def _count(forged: int) -> None:
+    _say(Said(forged=forged))
+
+
 async def _serve(wish: Wish) -> None:
     clock = WallClock()
     home = Home.at(Path(wish.root), wish.env)
@@ -43,11 +47,12 @@ async def _serve(wish: Wish) -> None:
     tasks = [asyncio.create_task(_input_closed(), name="input")]
     port = 0
     if wish.host:
-        endpoint = Endpoint(Actor(home, Verifier(key, wish.env, nonces, WINDOW_SECONDS), nonces, clock), clock)
+        actor = Actor(home, Verifier(key, wish.env, nonces, WINDOW_SECONDS), nonces, clock)
+        endpoint = Endpoint(actor, clock, _count)
         port = await endpoint.start(wish.host, wish.port, _tls(wish))
     if wish.poll_url:
         patient = Actor(home, Verifier(key, wish.env, nonces, POLL_WINDOW_SECONDS), nonces, clock)
-        tasks.append(asyncio.create_task(Poller(patient, wish.poll_url, wish.poll_seconds).run(), name="poll"))
+        tasks.append(asyncio.create_task(Poller(patient, wish.poll_url, wish.poll_seconds, _count).run(), name="poll"))
     _say(Said(port=port))
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:

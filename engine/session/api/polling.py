@@ -6,6 +6,7 @@ already may stay where it is.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 import aiohttp
@@ -20,10 +21,16 @@ log = logging.getLogger("control")
 
 
 class Poller:
-    """Asks `url` every `seconds`. Says once that it cannot be reached, and once that it can again."""
+    """Asks `url` every `seconds`. Says once that it cannot be reached, and once that it can again.
 
-    def __init__(self, actor: Actor, url: str, seconds: float) -> None:
+    `on_forged` is told of every command that was not signed with the key, once.
+    """
+
+    def __init__(
+        self, actor: Actor, url: str, seconds: float, on_forged: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._actor = actor
+        self._on_forged = on_forged
         self._url = url
         self._seconds = seconds
         self._problem = ""
@@ -64,6 +71,8 @@ class Poller:
                 log.error("a command at the polled address was not carried out: %s", denied)
                 return
             self._refused = body
+            if denied.forged:
+                self._on_forged(1)
             if denied.code != "repeated":
                 log.warning("refused what is at the polled address: %s", denied)
 

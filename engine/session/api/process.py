@@ -23,6 +23,7 @@ class ApiProcess:
 
     Attributes:
         port: Where it listens; 0 while it does not.
+        forged: How many commands were refused because they were not signed with the key.
         problem: Why there is no endpoint, once that has gone wrong; "" while all is well.
     """
 
@@ -30,6 +31,7 @@ class ApiProcess:
         self._input = msgspec.json.encode(wish(settings, home)) + b"\n"
         self._where = settings.host
         self.port = 0
+        self.forged = 0
         self.problem = ""
         self._process: Process | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -88,6 +90,9 @@ class ApiProcess:
         await process.wait()
 
     def _hear(self, said: Said) -> None:
+        self.forged += said.forged
+        if said.forged:
+            return
         if said.port is not None:
             self.port, self.problem = said.port, ""
             log.info("signed commands are taken%s", f" at {self._where} port {said.port}" if said.port else "")

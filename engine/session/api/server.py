@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -41,12 +42,15 @@ class Endpoint:
 
     More than `CONNECTIONS_MAX` connections are never open: the oldest, which has had the longest time to say what it
     wants, gives way to the newest. Every connection is cut after `CONNECTION_SECONDS`; one that has brought a signed
-    command is not, and has its answer.
+    command is not, and has its answer. `on_forged` is told how many commands more were not signed with the key, ten
+    times a second at most.
     """
 
-    def __init__(self, actor: Actor, clock: Clock) -> None:
+    def __init__(self, actor: Actor, clock: Clock, on_forged: Callable[[int], None] = lambda _: None) -> None:
         self._actor = actor
         self._clock = clock
+        self._on_forged = on_forged
+        self._counted = 0  # of the failed attempts
         self._attempts = Attempts()
         self._open: dict[RequestHandler, int] = {}  # since when, oldest first
         self._acting = asyncio.Lock()
@@ -93,6 +97,9 @@ class Endpoint:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
+            if self._attempts.total > self._counted:
+                self._on_forged(self._attempts.total - self._counted)
+                self._counted = self._attempts.total
             oldest_ns = self._clock.mono_ns() - int(CONNECTION_SECONDS * 1e9)
             for handler, since_ns in list(self._open.items()):
                 if handler.transport is None or since_ns < oldest_ns:

@@ -38,11 +38,15 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line of the child's output. `port` is where it listens (0: nowhere); `level` and `text` are for the log."""
+    """A line of the child's output. `port` is where it listens (0: nowhere); `level` and `text` are for the log.
+
+    `forged` is how many commands more were refused because they were not signed with the key.
+    """
 
     port: int | None = None
     level: str = ""
     text: str = ""
+    forged: int = 0
 
 
 def wish(settings: ApiSettings, home: Home) -> Wish:
