@@ -22,6 +22,8 @@ from console.menu.common import EVERYWHERE, end
 COMMON_FLAGS: Final = ("--json",)
 COMMON_VALUES: Final = ("--home", "--env")
 TAKES_MANY: Final = "--data"
+ALIASES: Final = {"dlq": ["dead-letters"], "export": ["audit", "export"]}
+"""Other names of commands, which scripts and other programs know."""
 _TAKE_DATA: Final = frozenset({"run", "venue"})
 
 WRONG_USAGE: Final = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
@@ -67,7 +69,9 @@ def program() -> Any:
 
 
 def arranged(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the common options in front, and every path after `--data` given its own `--data`."""
+    """The arguments with the common options in front, the command by its own name, and every path after `--data` given
+    its own `--data`.
+    """
     front: list[str] = []
     rest: list[str] = []
     tokens = iter(arguments)
@@ -80,6 +84,7 @@ def arranged(arguments: Sequence[str]) -> list[str]:
             front += [token, _value(token, tokens)]
         else:
             rest.append(token)
+    rest[:1] = ALIASES.get(rest[0], rest[:1]) if rest else []
     return [*front, *(_each_with_its_flag(rest) if rest and rest[0] in _TAKE_DATA else rest)]
 
 

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from console.answers.catalogue import ANSWERS, BY_LINE
 from console.answers.codes import codes_of
-from console.cli import program
+from console.cli import ALIASES, program
 
 _HEAD = """# Commands
 
@@ -27,10 +27,14 @@ them work without a terminal but `attach`. The JSON Schema of all answers is
 | 5 | a failed verification, or a desk that is not healthy |
 """
 
+_NAMES = ", ".join(f"`{name}` is `{' '.join(words)}`" for name, words in ALIASES.items())
+
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *(_section(path, command) for path, command in commands("", program()))])
+    return "\n".join(
+        [_HEAD, f"Other names: {_NAMES}.\n", *(_section(path, command) for path, command in commands("", program()))]
+    )
 
 
 def commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:

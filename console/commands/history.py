@@ -10,6 +10,7 @@ from console.commands.where import Where
 from console.exits import Exit, Quit
 from engine.core import money
 from engine.core.risk import RULES
+from engine.core.words import Unit
 from store.queries import Queries
 from store.records import TraceRecord
 
@@ -64,5 +65,7 @@ def explain(where: Where, any_id: str) -> Exit:
 def _check(step: TraceRecord) -> tuple[str, ...]:
     """One rule's line; a rule this version no longer has is shown with its numbers as they were written."""
     rule = _RULES.get(step.id)
-    shown = [rule.unit.text(money.parse(n)) if rule else n for n in (step.value, step.limit_value)]
-    return step.text.removeprefix("layer "), step.id, *shown, step.state, rule.says if rule else ""
+    value, limit = (rule.unit.text(money.parse(n)) if rule else n for n in (step.value, step.limit_value))
+    if rule is not None and rule.unit is Unit.PRICE and not money.parse(step.limit_value):
+        limit = f"above {limit}"  # there has to be a price: no limit it could be within
+    return step.text.removeprefix("layer "), step.id, value, limit, step.state, rule.says if rule else ""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from console.cli import arranged, main
@@ -738,6 +739,18 @@ def test_explain_follows_a_signal_or_says_there_is_none(nightdesk: Nightdesk, ho
     assert code == 2 and "has the id 'nothing'" in err
 
 
+def test_explain_shows_a_rule_that_has_no_limit_as_what_it_asks_for(nightdesk: Nightdesk, home: Home) -> None:
+    home.create()
+    store = open_store(home.database, "paper", WallClock(), threaded=False)
+    checks = (Check(0, "kill", 0, 0, True), Check(1, "price_known", parse("60000"), 0, True))
+    facts: list[tuple[int, AnyFact]] = [(1, raised()), (1, SignalJudged(T0, "s1", checks)), (1, ended())]
+    store.journal.commit(Batch("r", 1, [run_started("r")], facts, T0)).result()
+    store.close()
+    out = nightdesk("explain", "s1")[1]
+    assert re.search(r"(?m)^ *1 +price_known +60000 +above 0 +passed", out), out
+    assert re.search(r"(?m)^ *0 +kill +0 +0 +passed", out), out
+
+
 def test_the_end_of_an_id_explains_the_signal_of_the_newest_run_that_has_it(nightdesk: Nightdesk, home: Home) -> None:
     home.create()
     store = open_store(home.database, "paper", WallClock(), threaded=False)
@@ -807,6 +820,27 @@ def test_no_books_and_unknown_runs_are_exit_code_2(nightdesk: Nightdesk, home: H
 
 
 # --- doctor ---
+
+
+def test_warnings_are_shown_and_are_no_illness(nightdesk: Nightdesk, tmp_path: Path) -> None:
+    silent = "alerts do not reach ops (slack): it answers 500"
+    view = a_view()
+    view = msgspec.structs.replace(view, heartbeat=msgspec.structs.replace(view.heartbeat, warnings=(silent,)))
+    with serving_in_a_thread(tmp_path, FakeDesk(view)):
+        code, out, _ = nightdesk("status", "--check")
+        assert json.loads(nightdesk("--json", "status", "--check")[1])["warnings"] == [silent]
+    assert code == 0 and re.search(rf"(?m)^ *warning +{re.escape(silent)}$", out), out
+
+
+@pytest.mark.parametrize(
+    ("alias", "named"),
+    [(["dlq", "list"], ["dead-letters", "list"]), (["export", "out"], ["audit", "export", "out"])],
+)
+def test_other_names_of_commands_mean_the_same(
+    nightdesk: Nightdesk, a_run: str, alias: list[str], named: list[str]
+) -> None:
+    assert nightdesk(*alias)[:2] == nightdesk(*named)[:2]
+    assert arranged(["--json", *alias]) == ["--json", *named]
 
 
 def test_the_doctor_finds_a_healthy_place_and_names_what_is_wrong(
