@@ -7,6 +7,7 @@ can stall it, and the console has the main thread.
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import pwd
 import signal
@@ -28,14 +29,17 @@ from engine.session.clock import ScaledClock, VirtualClock, WallClock
 from engine.session.config import Config, to_core
 from engine.session.emergency import BALLAST_BYTES, hold_ballast
 from engine.session.errors import SessionError
+from engine.session.failed_start import forget_failed_start, keep_failed_start
 from engine.session.home import kill_requested, write_kill_file
 from engine.session.hours import Hours
 from engine.session.lines import closing_lines
 from engine.session.lock import DeskLock, Holder
+from engine.session.logs import SystemLog
 from engine.session.plan import DeskStore, Plan, Policy, Source
 from engine.session.ports import Broker, Clock, Feed
 from engine.session.program import Program, unpinned
 from engine.session.resources import MEGABYTE
+from engine.session.scrub import Scrubber
 from engine.session.secret import Secret
 from engine.session.session import Session, handle_signals
 from engine.session.settings import BUILT_IN, parse_listening
@@ -89,17 +93,35 @@ def run_desk(config: Config, options: RunOptions) -> int:
     started_ns = WallClock().now_ns()
     lock = DeskLock.acquire(options.home.lock, Holder(pid=os.getpid(), started_ns=started_ns))
     try:
-        if not hold_ballast(options.home.ballast):
-            say.aside(f"nightdesk: there is no room in {options.home.dir} for the ballast of {BALLAST_BYTES >> 20} MiB")
-        store = open_store(options.home.database, options.env, WallClock())
-        try:
-            if options.headless:
-                return _on_loop(lambda: _headless(config, options, lock, store))
-            return _with_console(config, options, lock, store)
-        finally:
-            store.close()
+        forget_failed_start(options.home)
+        return _run(config, options, lock)
+    except Exception as failure:
+        _keep_failure(config, options, str(failure) or repr(failure))
+        raise
     finally:
         lock.release()
+
+
+def _run(config: Config, options: RunOptions, lock: DeskLock) -> int:
+    """Run the desk under its lock."""
+    if not hold_ballast(options.home.ballast):
+        say.aside(f"nightdesk: there is no room in {options.home.dir} for the ballast of {BALLAST_BYTES >> 20} MiB")
+    store = open_store(options.home.database, options.env, WallClock())
+    try:
+        if options.headless:
+            return _on_loop(lambda: _headless(config, options, lock, store))
+        return _with_console(config, options, lock, store)
+    finally:
+        store.close()
+
+
+def _keep_failure(config: Config, options: RunOptions, text: str) -> None:
+    """A desk that came to nothing leaves its reason in the log and for `status`: there may be no run to look into."""
+    scrubber = Scrubber(_secrets(config))
+    told = scrubber.text(text)
+    with SystemLog(options.home.system_log, config.env, scrubber):
+        logging.getLogger("session").error("could not start: %s", told)
+    keep_failed_start(options.home, WallClock().now_ns(), told)
 
 
 def _on_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:

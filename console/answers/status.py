@@ -1,6 +1,7 @@
 """Answers about a desk: `status`, its parts, `remote status`."""
 
 from console.answers.base import Answer
+from engine.session.failed_start import FailedStart
 
 
 class Block(Answer, frozen=True):
@@ -227,6 +228,7 @@ class Status(Answer, frozen=True):
     healthy: bool
     unhealthy: list[str]
     warnings: list[str]
+    failed_start: None
     heartbeat: Heartbeat
     works: list[Work]
     feed_age_seconds: float | None
@@ -259,6 +261,7 @@ class Stopped(Answer, frozen=True):
     healthy: bool
     unhealthy: list[str]
     warnings: list[str]
+    failed_start: FailedStart | None
     heartbeat: None
     works: list[Work]
     feed_age_seconds: None

@@ -8,6 +8,7 @@ from console.exits import Exit
 from engine.core.times import SECOND, stretch
 from engine.core.view import refusals
 from engine.session import remote
+from engine.session.failed_start import failed_start
 from engine.session.home import Home, kill_requested
 from engine.session.remote import NotRunning
 from engine.session.status import STOPPED, stopped_json
@@ -37,7 +38,8 @@ def show(found: dict[str, Any], as_json: bool, *, check: bool, rows: say.Rows) -
 
 def _stopped(where: Where) -> dict[str, Any]:
     killed = kill_requested(where.home, where.variables) is not None
-    return stopped_json(where.home.env, kill_latched=is_latched(where.home), kill_file=killed)
+    failed = failed_start(where.home)
+    return stopped_json(where.home.env, kill_latched=is_latched(where.home), kill_file=killed, failed=failed)
 
 
 def is_latched(home: Home) -> bool:
@@ -80,7 +82,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [("kill switch", "LATCHED" if found["kill_latched"] else "not latched")]
     rows += [("blocked by", _block(block)) for block in found["blocks"]]
     if found["state"] == STOPPED:
-        return rows
+        failed = found["failed_start"]
+        return rows + ([("last start", f"failed at {failed['at']}: {failed['text']}")] if failed else [])
     duration, heartbeat, signals = found["duration_seconds"], found["heartbeat"], found["signals"]
     elapsed = say.span(found["elapsed_seconds"])
     age = found["feed_age_seconds"]

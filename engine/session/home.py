@@ -153,6 +153,10 @@ class Home:
         return self.logs / "system.jsonl"
 
     @property
+    def failed_start(self) -> Path:
+        return self.dir / "failed_start.json"
+
+    @property
     def artifacts(self) -> Path:
         return self.dir / "artifacts"
 

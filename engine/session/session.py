@@ -23,9 +23,11 @@ from engine.core.view import CommandReceipt, DeskView
 from engine.core.words import AlertKind, BlockReason
 from engine.session.alerting.ping import Ping
 from engine.session.api.process import ApiProcess
+from engine.session.clock import WallClock
 from engine.session.control import ControlServer
 from engine.session.emergency import Emergency
 from engine.session.ending import Ending
+from engine.session.failed_start import keep_failed_start
 from engine.session.files import replace_file
 from engine.session.guard import Guard
 from engine.session.logs import log_stray_errors
@@ -33,6 +35,7 @@ from engine.session.outputs import Outputs
 from engine.session.plan import Plan
 from engine.session.ports import CommandRequest, Desk
 from engine.session.runner import CoreFailed, Runner
+from engine.session.scrub import Scrubber
 from engine.session.shell import Shell
 from engine.session.starting import StartFailed, Starting
 from engine.session.tasks import Tasks
@@ -144,6 +147,7 @@ class Session:
             self._give_up_core(shell, failure)
         except (StartFailed, VenueError, OSError) as failure:  # a file or socket of the start, on a full disk
             self.failure = str(failure)
+            keep_failed_start(plan.home, WallClock().now_ns(), Scrubber(plan.secrets).text(self.failure))
             shell.error("start", str(failure), failure)
             shell.stop("start_failed", 1)
         finally:

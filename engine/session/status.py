@@ -21,6 +21,7 @@ from engine.core.view import (
 from engine.core.words import BlockReason
 from engine.review.moments import date_text, instant
 from engine.review.report import band_json, errors_json
+from engine.session.failed_start import FailedStart
 
 STOPPED: Final = "STOPPED"
 GATE_LEVEL: Final = "DENIED"
@@ -86,6 +87,7 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "healthy": not view.heartbeat.unhealthy,
         "unhealthy": list(view.heartbeat.unhealthy),
         "warnings": list(view.heartbeat.warnings),
+        "failed_start": None,
         "heartbeat": _heartbeat(view),
         "works": [_work(work) for work in view.heartbeat.works],
         "feed_age_seconds": _feed_age(view),
@@ -95,8 +97,11 @@ def status_json(view: DeskView) -> dict[str, Any]:
     }
 
 
-def stopped_json(env: str, *, kill_latched: bool, kill_file: bool) -> dict[str, Any]:
-    """The same keys for an environment in which no desk runs; what only a running desk knows is null or empty."""
+def stopped_json(env: str, *, kill_latched: bool, kill_file: bool, failed: FailedStart | None = None) -> dict[str, Any]:
+    """The same keys for an environment in which no desk runs; what only a running desk knows is null or empty.
+
+    `failed` is the last start, where that came to nothing.
+    """
     blocks = (
         [{"reason": "kill", "text": "the kill switch is latched", "lifts": "nightdesk rearm"}] if kill_latched else []
     )
@@ -124,6 +129,7 @@ def stopped_json(env: str, *, kill_latched: bool, kill_file: bool) -> dict[str, 
         "healthy": False,
         "unhealthy": ["the desk is not running"],
         "warnings": [],
+        "failed_start": msgspec.to_builtins(failed),
         "heartbeat": None,
         "works": [],
         "feed_age_seconds": None,

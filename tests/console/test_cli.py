@@ -26,6 +26,7 @@ from engine.core.words import Regime
 from engine.session.clock import WallClock
 from engine.session.config import SHIPPED, Config
 from engine.session.dead_letters import DeadLetters, Operation
+from engine.session.failed_start import forget_failed_start, keep_failed_start
 from engine.session.home import Home
 from engine.session.lock import DeskLock, Holder
 from engine.session.ports import Batch
@@ -171,6 +172,17 @@ def test_a_lock_left_by_a_dead_desk_is_stopped_too(nightdesk: Nightdesk, home: H
     home.create()
     home.lock.write_text('{"pid": 1, "run_id": "old"}')
     assert nightdesk("status")[0] == 4
+
+
+def test_a_start_that_came_to_nothing_is_shown_until_another_is_tried(nightdesk: Nightdesk, home: Home) -> None:
+    home.create()
+    assert json.loads(nightdesk("status", "--json")[1])["failed_start"] is None
+    keep_failed_start(home, NOW_NS, "no room on the disk")
+    code, out, _ = nightdesk("status")
+    assert code == 4 and re.search(r"(?m)^ *last start +failed at 20.*Z: no room on the disk$", out), out
+    assert json.loads(nightdesk("status", "--json")[1])["failed_start"]["text"] == "no room on the disk"
+    forget_failed_start(home)
+    assert "last start" not in nightdesk("status")[1]
 
 
 def test_a_running_desk_is_shown_in_json_and_in_words(nightdesk: Nightdesk, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.session.failed_start import failed_start
+from engine.session.home import Home
 from tests.e2e.conftest import StartDesk
 from tests.e2e.shell import ROOT, Answer, ask
 
@@ -96,6 +98,10 @@ def test_a_file_that_cannot_be_played_is_named(tmp_path: Path, name: str, conten
     answer = ask(tmp_path / "home", "run", "--headless", "--duration", "1m", "--data", str(path), "--speed", speed)
     assert answer.code == 2
     assert str(path) in answer.err
+    home = Home.at(tmp_path / "home", "paper")
+    failed = failed_start(home)
+    assert failed is not None and str(path) in failed.text
+    assert str(path) in home.system_log.read_text()
 
 
 def bars(path: Path, spoilt: dict[int, str]) -> Path:

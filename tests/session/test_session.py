@@ -19,6 +19,7 @@ from engine.core.events import Act, FeedEvent, SessionPhase
 from engine.review.replay import replay
 from engine.session.clock import WallClock
 from engine.session.ending import Ending
+from engine.session.failed_start import failed_start
 from engine.session.plan import Policy
 from engine.session.ports import CommandRequest, SignedHead
 from engine.session.session import Session
@@ -207,9 +208,12 @@ def test_too_little_history_ends_the_start_with_a_sentence_and_exit_code_one(tmp
         def history(self, symbol: str, span_ns: int, end_ns: int, count: int) -> list[Any]:
             return super().history(symbol, span_ns, end_ns, 99)
 
-    code, report = DeskRig(tmp_path).run(60, source=Young(("BTCUSDT", "ETHUSDT")))
+    rig = DeskRig(tmp_path)
+    code, report = rig.run(60, source=Young(("BTCUSDT", "ETHUSDT")))
     assert code == 1
     assert (report["status"], report["reason"], report["orders_submitted"]) == ("failed", "start_failed", 0)
+    failed = failed_start(rig.home)
+    assert failed is not None and "bars of history" in failed.text
 
 
 def test_kill_in_the_middle_ends_the_run_flat_and_latches_over_the_next_start(tmp_path: Path) -> None:
