@@ -19,6 +19,7 @@ BENCHES: dict[str, str] = {
     "endpoint": "benchmarks.endpoint:run",
     "bars": "benchmarks.bars:run",
     "wire": "benchmarks.wire:run",
+    "burst": "benchmarks.burst:run",
     "start": "benchmarks.session:starting",
     "live": "benchmarks.session:living",
     "console": "benchmarks.console:run",
