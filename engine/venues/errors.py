@@ -24,6 +24,10 @@ class NotSent(VenueError):
     """The connection failed before any byte of the request was written: definitely nothing happened."""
 
 
+class CertificateRefused(NotSent):
+    """The venue could not prove who it is: a certificate expired, of another name or issuer. Nothing was sent."""
+
+
 class RateLimited(VenueError):
     """Refused for asking too often. `retry_after_s` is the venue's wish; None where it names none."""
 
@@ -93,6 +97,13 @@ class Treatment(NamedTuple):
 TREATMENTS: Final[dict[type[VenueError], Treatment]] = {
     NotSent: Treatment(
         "not sent", True, True, ReasonCode.VENUE_REFUSED, "reads are made again; three failures in a row rest a minute"
+    ),
+    CertificateRefused: Treatment(
+        "certificate",
+        True,
+        False,
+        ReasonCode.VENUE_REFUSED,
+        "the start ends; a lost connection is tried again until the window is over, its certificate checked each time",
     ),
     RateLimited: Treatment(
         "rate-limited", True, True, ReasonCode.RATE_LIMIT, "all reads wait for `Retry-After`, else longer each time"

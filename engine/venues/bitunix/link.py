@@ -17,9 +17,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from engine.core.config import SECOND
+from engine.venues.bitunix.certificates import refusal
 from engine.venues.bitunix.pace import TokenBucket
 from engine.venues.bitunix.rest import Clock
-from engine.venues.errors import AuthFailed, NotSent, UnknownOutcome, VenueError, VenueGone
+from engine.venues.errors import AuthFailed, CertificateRefused, NotSent, UnknownOutcome, VenueError, VenueGone
 
 MESSAGES_PER_S: Final = 5.0
 FRAMES_WAITING_MAX: Final = 1024  # the library's default of 16 pauses reading at every burst
@@ -182,7 +183,11 @@ class Link:
             raise VenueGone(f"no connection for {outage_s:.0f} s: {problem.text}", outage_s) from problem
 
     async def _establish(self) -> None:
-        await self.open()
+        try:
+            await self.open()
+        except CertificateRefused as problem:
+            _log.warning("%s", problem)  # of an outage only its end is told, and this is none of a line
+            raise
         if self._times.content_s is None:
             return
         try:
@@ -248,4 +253,4 @@ def _translated(url: str, problem: BaseException) -> VenueError:
         case ConnectionClosed():
             return UnknownOutcome(f"{url}: connection lost: {problem}")
         case _:  # refused, unreachable, or no WebSocket there
-            return NotSent(f"{url}: {problem or type(problem).__name__}")
+            return refusal(url, problem) or NotSent(f"{url}: {problem or type(problem).__name__}")

@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from engine.core.clean import clean
 from engine.core.config import SECOND
 from engine.venues.bitunix import codes
+from engine.venues.bitunix.certificates import refusal
 from engine.venues.bitunix.offset import ClockOffset
 from engine.venues.bitunix.pace import TokenBucket
 from engine.venues.bitunix.signing import Credentials, Signature, glued, new_nonce, sign
@@ -188,7 +189,7 @@ class Rest:
             ) as response:
                 raw = await _body(response)
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as problem:
-            raise NotSent(f"{path}: no connection: {problem}") from problem
+            raise refusal(path, problem) or NotSent(f"{path}: no connection: {problem}") from problem
         except TimeoutError as problem:
             raise UnknownOutcome(f"{path}: no answer within {self._timeout.total:g} s") from problem
         except (aiohttp.ClientError, OSError) as problem:
