@@ -1,6 +1,7 @@
 """Strategies that trade at once, so that a test of seconds sees orders, fills and positions. No example to follow."""
 
 import ctypes
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -58,6 +59,23 @@ class Crashing(Eager):
         if not market.is_busy(quote.symbol) and self.state.taken.get(quote.symbol):
             ctypes.string_at(0)
         return super().on_quote(quote, market)
+
+
+class Late(Eager):
+    """Has made its first round trip, and then keeps the loop for longer than the watchdog bears: `seconds`."""
+
+    seconds = 7
+
+    def on_quote(self, quote: Quote, market: Market) -> Sequence[Proposal | ExitWish]:
+        if not market.is_busy(quote.symbol) and self.state.taken.get(quote.symbol):
+            time.sleep(self.seconds)
+        return super().on_quote(quote, market)
+
+
+class Frozen(Late):
+    """The same, and never gives it back."""
+
+    seconds = 3_600
 
 
 class Spread(Eager):

@@ -48,3 +48,23 @@ def test_alerts_of_a_run_arrive_also_of_one_that_was_killed_and_no_address_leaks
         if path.is_file() and not path.is_symlink():
             assert TOKEN.encode() not in path.read_bytes(), path
     assert TOKEN not in desk.said + again.said + listed.out
+
+
+@pytest.mark.sim
+def test_a_slow_and_a_frozen_desk_are_told_to_people(start: StartDesk) -> None:
+    """FP-07, FT-11: the one ends in order, the other hard; what froze is told, and the next start tells it died."""
+    with Web() as web:
+
+        def told(words: str) -> bool:
+            return any(words in body["title"] for _, body, _ in web.wait(0))
+
+        slow = start("--strategy", "tests.e2e.eager:Late", "--symbols", "BTCUSDT", WEBHOOK_URL=web.url)
+        assert slow.ended() == 1
+        assert slow.report["reason"] == "watchdog"
+        assert told("event loop late")
+        frozen = start("--strategy", "tests.e2e.eager:Frozen", "--symbols", "BTCUSDT", WEBHOOK_URL=web.url)
+        assert frozen.ended() == 1
+        assert told("the desk froze and ended itself")
+        again = start("--symbols", "BTCUSDT", "--duration", "2s", WEBHOOK_URL=web.url)
+        assert again.ended() == 0
+        assert told("ended without saying goodbye")

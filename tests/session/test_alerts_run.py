@@ -17,6 +17,7 @@ from engine.core.words import BlockReason
 from engine.session.alerting.record import AlertLine, read_lines
 from engine.session.alerting.settings import AlertsFile
 from engine.session.dead_letters import Operation
+from engine.session.gauges import Gauge
 from engine.session.guard import Guard
 from engine.session.lock import Holder
 from engine.session.plan import Policy
@@ -216,6 +217,64 @@ def test_a_late_loop_a_stalled_task_and_a_set_clock_are_told(tmp_path: Path, mon
     watching._check_clock()
     assert [kind for kind, _ in said] == [K.TASK_FAILED, K.CLOCK]
     assert "set by +7.0 s" in said[1][1]
+
+
+async def test_a_slow_loop_is_told_and_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FT-11: and one that was as late because the whole process stood still is left alone."""
+    said: list[object] = []
+
+    class Enough(Exception): ...
+
+    class Shell:
+        paused_ns = 0
+        loop_lag_us = Gauge()
+
+        def alert(self, kind: K, text: str) -> None:
+            said.append((kind, text))
+
+        def error(self, *_: Any) -> None: ...
+
+        def stop(self, *reason: Any) -> None:
+            said.append(reason)
+            raise Enough
+
+    class Late:
+        at_ns = 0
+
+        def mono_ns(self) -> int:
+            self.at_ns += 6 * SECOND
+            return self.at_ns
+
+    monkeypatch.setattr("engine.session.watching.LAG_PROBE_SECONDS", 0)
+    monkeypatch.setattr("engine.session.watching.GUARD_TURN_SECONDS", 0)
+    monkeypatch.setattr(Watching, "_check_resources", lambda _: None)
+    watching, shell, late = Watching.__new__(Watching), Shell(), Late()
+    watching._shell = shell  # type: ignore[assignment]
+    watching._work = type("Work", (), {"did": lambda *_: None, "stalled": lambda _: ()})()
+    watching._plan = type("Plan", (), {"clock": late, "source": None, "policy": Policy()})()
+    shell.paused_ns = 13 * SECOND
+    with pytest.raises(Enough):
+        await watching.watchdog()
+    assert said == [(K.SLOW_LOOP, "6.0 s late"), ("watchdog", 1)]
+    assert late.at_ns == 24 * SECOND  # the first time the whole process had stood still
+
+
+def test_the_last_words_of_a_frozen_desk_are_told_and_again_by_the_next_start(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    text = "WATCHDOG_FATAL: Main loop frozen for 31.0 s"
+
+    async def freeze(session: Session) -> None:
+        while not is_running(session):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        session._guard._last_words(text)  # the guard ends the process behind it
+        session.stop("seen")
+
+    rig.run(LONG, source=Slow(rig), meddle=freeze)
+    assert (K.WATCHDOG_FATAL, text) in told(rig)
+    left = Holder(4711, 1_767_225_600 * SECOND, rig.session.plan.folder.run_id)
+    rig.home.lock.write_bytes(msgspec.json.encode(left) + b"\n")
+    rig.run(60)
+    assert (K.CRASHED, crashed_text(left)) in told(rig)
 
 
 def test_what_nobody_answers_stops_entries_and_an_answer_is_on_record(
