@@ -1,6 +1,7 @@
 """Strategies that trade at once, so that a test of seconds sees orders, fills and positions. No example to follow."""
 
 import ctypes
+import os
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -59,6 +60,13 @@ class Crashing(Eager):
         if not market.is_busy(quote.symbol) and self.state.taken.get(quote.symbol):
             ctypes.string_at(0)
         return super().on_quote(quote, market)
+
+
+class Blabbing(Eager):
+    """Fails at its first quote, with every secret it could lay hands on in its error."""
+
+    def on_quote(self, quote: Quote, market: Market) -> Sequence[Proposal | ExitWish]:
+        raise RuntimeError(" ".join(f"{name}={value}" for name, value in os.environ.items() if "Canary" in value))
 
 
 class Late(Eager):
