@@ -54,6 +54,7 @@ class Tasks:
         self._work = WorkLog(plan.clock)
         self._watching = Watching(plan, shell, outputs, self._work)
         self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
+        self._clock_is_far = False  # the venue's is far from ours, and that was told
 
     def all(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Every task by its name; from now on each one owes its work."""
@@ -255,7 +256,8 @@ class Tasks:
         except VenueError as problem:
             log.warning("the venue was not asked for its time: %s", problem)
             return
-        if offset_ns is not None and abs(offset_ns) > OFFSET_NS_MAX:
+        was_far, self._clock_is_far = self._clock_is_far, offset_ns is not None and abs(offset_ns) > OFFSET_NS_MAX
+        if offset_ns is not None and self._clock_is_far and not was_far:
             text = f"the venue's clock is {offset_ns / 1e9:+.1f} s from ours"
             self._shell.error("clock", text)
             self._shell.alert(AlertKind.CLOCK, text)

@@ -250,6 +250,21 @@ def test_the_offset_interval_always_holds_the_true_offset(true_ns: int, calls: l
     assert abs(offset.correction_ns) <= abs(true_ns)
 
 
+@pytest.mark.parametrize("ppm", [100, -100])
+@pytest.mark.parametrize("every_ns", [MINUTE, HOUR])
+def test_an_offset_that_drifts_for_three_days_is_tracked_and_never_lost(ppm: int, every_ns: int) -> None:
+    """FT-02."""
+    offset, took_ns, count = ClockOffset(), 80 * MS, 72 * HOUR // every_ns
+    for n in range(count):
+        sent = T0_NS + n * every_ns + n * 7_919 % 1_000 * MS  # at any moment of its second
+        true_ns = (sent - T0_NS) * ppm // 1_000_000
+        offset.observe(formatdate((sent + took_ns // 2 + true_ns) // SECOND, usegmt=True), sent, sent + took_ns)
+        assert offset.low_ns <= true_ns <= offset.high_ns
+        assert abs(offset.correction_ns - true_ns) <= SECOND + took_ns
+    assert offset.samples == count, "no reply contradicted those before it"
+    assert abs(offset.correction_ns) > 24 * SECOND
+
+
 def test_a_date_that_cannot_be_read_changes_nothing() -> None:
     offset = ClockOffset()
     assert not any(offset.observe(date, 0, 1) for date in ("", "soon", "Wed, 99 Foo 2026"))
