@@ -1,6 +1,7 @@
 """The simulated world: one venue, one desk after another in the same home, and the wires between them."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import random
@@ -9,6 +10,7 @@ from concurrent.futures import Future
 from contextvars import Context
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import msgspec
 
@@ -57,6 +59,8 @@ THIN: Final = PaperModel(displayed_max=100_000, participation_max=5_000_000)
 
 
 LIVES_BURIED: Final = 32
+LIVES_CHECKED: Final = 64  # in long seeds, whose thousands of starts would read the whole file again and again
+UNCHECKED: Final = mock.patch("store.database.quick_check")
 
 
 class SimClock:
@@ -173,7 +177,8 @@ class World:
         process = Process(f"desk {self.lives}")
         self.clock = SimClock(self.loop, self.skew_ns)
         lock = DeskLock.acquire(self.home.lock, Holder(1))
-        store = open_store(self.home.database, "paper", self.clock, threaded=False)
+        with contextlib.nullcontext() if self.pace_s == 1 or self.lives % LIVES_CHECKED == 0 else UNCHECKED:
+            store = open_store(self.home.database, "paper", self.clock, threaded=False)
         session = Session(self._plan(store, lock))
         life = Incarnation(process, session, store, lock)
         process.on_death.append(lambda: self._died(life))
