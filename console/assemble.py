@@ -25,7 +25,7 @@ from console.exits import Exit, Quit
 from console.options import RunOptions
 from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, StrategySpec
 from engine.core.events import DataRejected
-from engine.session.clock import ScaledClock, VirtualClock, WallClock
+from engine.session.clock import ScaledClock, VirtualClock, WallClock, unkept_text
 from engine.session.config import Config, to_core
 from engine.session.emergency import BALLAST_BYTES, hold_ballast
 from engine.session.errors import SessionError
@@ -345,6 +345,7 @@ async def _plan(
         secrets_due=tuple(rotation.text for rotation in config.rotations if rotation.is_due),
         warnings=(
             *libraries,
+            *_time_source(market.clock),
             *market.hours.warnings(market.clock.now_ns()),
             *(rotation.text for rotation in config.rotations if rotation.is_due),
         ),
@@ -376,6 +377,12 @@ def _files(strategies: Sequence[StrategySpec]) -> tuple[Path, ...]:
     """Where strategies come from that are named as module:Class."""
     modules = {sys.modules[spec.kind.partition(":")[0]] for spec in strategies if ":" in spec.kind}
     return tuple(Path(module.__file__) for module in modules if module.__file__)
+
+
+def _time_source(clock: Clock) -> tuple[str, ...]:
+    """What is to be said of the machine's clock, where the desk goes by it."""
+    text = unkept_text() if clock.kind == "wall" else ""
+    return (text,) if text else ()
 
 
 def _volatility(config: Config, options: RunOptions) -> VolatilityIndex | None:

@@ -19,7 +19,7 @@ from engine.core.limits import COUNTS
 from engine.core.money import SCALE
 from engine.core.risk import RULES
 from engine.session import remote
-from engine.session.clock import WallClock
+from engine.session.clock import WallClock, unkept_text
 from engine.session.errors import SessionError
 from engine.session.home import kill_requested
 from engine.session.lock import holder
@@ -258,6 +258,8 @@ def _clock(where: Where, tree: Path | None) -> Iterator[Finding]:
     if now_ns + CLOCK_BEHIND_NS < newest_ns:
         text = f"{say.utc(now_ns)} UTC is before the newest signed head ({say.utc(newest_ns)}): set the clock"
         yield Finding("clock", FAIL, text)
+    elif text := unkept_text():
+        yield Finding("clock", WARN, f"{say.utc(now_ns)} UTC; {text}")
     else:
         yield Finding("clock", OK, f"{say.utc(now_ns)} UTC")
 

@@ -5,9 +5,12 @@
 """
 
 import asyncio
+import ctypes
 import time
 from typing import Final
 
+_UNSYNCHRONIZED: Final = 5  # what adjtimex(2) answers where nothing keeps the clock right
+_TIMEX_BYTES: Final = 512  # more than any system's `struct timex`; all zero, it asks and sets nothing
 _PASSING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -91,3 +94,21 @@ def _passed_ns() -> int:
 def block(seconds: float) -> None:
     """Sleep in a thread that has no event loop."""
     time.sleep(seconds)
+
+
+def is_kept_right() -> bool | None:
+    """Whether the system says that a source of time keeps its clock right; None where it cannot be asked."""
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    except (OSError, AttributeError):  # not Linux
+        return None
+    return None if state < 0 else state != _UNSYNCHRONIZED
+
+
+def unkept_text() -> str:
+    """That nothing keeps the machine's clock right, in a sentence; empty where something does, or nobody can say."""
+    return (
+        "nothing keeps this machine's clock right (timedatectl set-ntp true): it will drift, and with it every stamp"
+        if is_kept_right() is False
+        else ""
+    )

@@ -1,10 +1,13 @@
 """What the process takes of the machine: memory and how fast it grows, descriptors, threads, room on the disk."""
 
+import asyncio
+import re
 import resource
 import shutil
 import statistics
 import threading
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +22,10 @@ WARM_UP_NS: Final = HOUR  # what a start fills once looks like a leak
 SAMPLES_MIN: Final = 30
 SAMPLES_KEPT: Final = 24 * 60
 NEAR_PERCENT: Final = 80
+CROWD_MAX: Final = 500  # threads, or tasks; a desk has some dozens
 LEAK_HOURS: Final = 48  # a limit this near, at the pace of now, is told
 ROOM_AGAIN_PERCENT: Final = 125  # of the least room: how much there must be before entries go on
+_DIGITS: Final = re.compile(r"[0-9]+(-[0-9]+)*")
 MEGABYTE: Final = 1_000_000
 
 
@@ -47,6 +52,28 @@ class Slope:
         return round(statistics.linear_regression(hours, [value for _, value in self._samples]).slope)
 
 
+class Crowd:
+    """Threads or tasks, by their names: whether they become ever more. `what` is their word."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._slope = Slope()
+        self._names: Sequence[str] = ()
+
+    def look(self, mono_ns: int, names: Sequence[str]) -> None:
+        """Those that are there now."""
+        self._names = names
+        self._slope.add(mono_ns, len(names))
+
+    def wrong(self) -> list[str]:
+        """That there will be too many within two days, and what most of them are called."""
+        growth = self._slope.an_hour()
+        if growth is None or growth <= 0 or len(self._names) + growth * LEAK_HOURS <= CROWD_MAX:
+            return []
+        ((name, count),) = Counter(_DIGITS.sub("*", name) for name in self._names).most_common(1)
+        return [f"{len(self._names)} {self._what}, {growth} more an hour; {count} of them are called {name}"]
+
+
 class Resources:
     """The newest reading of everything. `folder` lies on the disk the desk writes to.
 
@@ -63,6 +90,7 @@ class Resources:
         self.descriptors = 0
         self.descriptors_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.threads = 0
+        self._crowds = (Crowd("threads"), Crowd("tasks"))
         self.disk_free = 0
         self._folder = folder
         self._clock = clock
@@ -79,7 +107,10 @@ class Resources:
         now_ns = self._clock.mono_ns()
         self.memory_slope.add(now_ns, self._rss)
         self.descriptors_slope.add(now_ns, self.descriptors)
-        self.threads = threading.active_count()
+        names = _thread_names()
+        self.threads = len(names)
+        for crowd, there in zip(self._crowds, (names, _task_names()), strict=True):
+            crowd.look(now_ns, there)
         self.disk_free = shutil.disk_usage(self._folder).free
         needed = self._disk_min * ROOM_AGAIN_PERCENT // 100 if self._is_short else self._disk_min
         self._is_short = self.disk_free < needed
@@ -108,6 +139,20 @@ class Resources:
             told.append(f"memory grows by {growth / MEGABYTE:.1f} MB an hour and is full in {hours} hours")
         if self.descriptors * 100 > self.descriptors_max * NEAR_PERCENT:
             told.append(f"{self.descriptors} of {self.descriptors_max} descriptors are open")
+        for crowd in self._crowds:
+            told += crowd.wrong()
         if self._is_short:
             told.append(self.disk_text)
         return told
+
+
+def _thread_names() -> list[str]:
+    return [thread.name for thread in threading.enumerate()]
+
+
+def _task_names() -> list[str]:
+    """Of the running loop; none where there is none."""
+    try:
+        return [task.get_name() for task in asyncio.all_tasks()]
+    except RuntimeError:
+        return []

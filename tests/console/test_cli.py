@@ -869,6 +869,16 @@ def test_the_doctor_finds_a_healthy_place_and_names_what_is_wrong(
     assert nightdesk("doctor", "--fix")[0] == 0
 
 
+def test_the_doctor_warns_of_a_clock_that_nothing_keeps_right(
+    nightdesk: Nightdesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FT-08."""
+    for text, verdict in (("nothing keeps it", "warn"), ("", "ok")):
+        monkeypatch.setattr("console.commands.doctor.unkept_text", lambda text=text: text)
+        told = json.loads(nightdesk("doctor", "--json")[1])
+        assert [(f["verdict"], text in f["text"]) for f in told if f["name"] == "clock"] == [(verdict, True)]
+
+
 def entered(home: Home, notionals: Sequence[str]) -> None:
     """Books in which entries of these notionals were filled."""
     home.create()

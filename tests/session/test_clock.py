@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.session.clock import WallClock
+from engine.session.clock import WallClock, is_kept_right, unkept_text
 from engine.session.session import Session
 from tests.session.deskrig import DeskRig
 from tests.session.test_session import rows
@@ -61,3 +61,20 @@ def test_a_step_is_told_once_and_counted_as_an_error(tmp_path: Path, monkeypatch
     rig.run(600, meddle=step)
     told = [text for (text,) in rows(rig, "SELECT text FROM errors WHERE place = 'clock'")]
     assert told == ["the machine's clock was set by +3600.0 s; the desk goes on by its own"]
+
+
+@pytest.mark.parametrize(("answer", "kept"), [(0, True), (1, True), (5, False), (-1, None)])
+def test_a_clock_that_nothing_keeps_right_is_told(
+    answer: int, kept: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FT-08: what the system says of its clock; where it says nothing, neither does the desk."""
+    system = type("System", (), {"adjtimex": lambda _, buffer: answer})
+    monkeypatch.setattr("ctypes.CDLL", lambda _: system())
+    assert is_kept_right() is kept
+    assert bool(unkept_text()) is (kept is False)
+    monkeypatch.setattr("ctypes.CDLL", lambda _: object())  # another system has no such call
+    assert is_kept_right() is None
+
+
+def test_asking_sets_nothing() -> None:
+    assert is_kept_right() in (True, False, None)

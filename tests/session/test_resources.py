@@ -1,5 +1,6 @@
 """What the machine has left: the slope of a leak, the edges of every limit, room on the disk lost and found."""
 
+import asyncio
 from collections import namedtuple
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from engine.core.config import HOUR, MINUTE
 from engine.session.gauges import Memory
-from engine.session.resources import MEGABYTE, SAMPLES_MIN, WARM_UP_NS, Resources, Slope
+from engine.session.resources import MEGABYTE, SAMPLES_MIN, WARM_UP_NS, Resources, Slope, _task_names
 from tests.session.standing import StandingClock
 
 Usage = namedtuple("Usage", "total used free")
@@ -22,6 +23,7 @@ def slope_of(values: list[int]) -> int | None:
 
 
 def test_a_leak_has_its_slope_and_a_warm_up_none() -> None:
+    """FP-15."""
     steady = [80 * MEGABYTE + (7 - k % 15) * 10_000 for k in range(4 * 60)]
     leaking = [rss + k * 5_000 * 60 for k, rss in enumerate(steady)]  # 5 kB a second
     assert abs(slope_of(steady) or 0) < 20_000
@@ -85,6 +87,7 @@ def test_memory_and_descriptors_are_told_above_four_fifths(machine: Machine) -> 
 
 
 def test_a_leak_is_told_two_days_before_it_ends_the_session(machine: Machine) -> None:
+    """FP-15."""
     resources, begin_ns = machine.resources, machine.clock.mono
     for minute in range(60 + 2 * 60):
         machine.clock.mono = begin_ns + minute * MINUTE
@@ -92,3 +95,27 @@ def test_a_leak_is_told_two_days_before_it_ends_the_session(machine: Machine) ->
         resources.look()
     assert resources.memory_slope.an_hour() == pytest.approx(20 * MEGABYTE, rel=0.001)
     assert resources.wrong() == ["memory grows by 20.0 MB an hour and is full in 42 hours"]
+
+
+@pytest.mark.parametrize("what", ["thread", "task"])
+def test_threads_and_tasks_that_accumulate_are_told_with_their_name(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """FP-17."""
+    resources, begin_ns = machine.resources, machine.clock.mono
+    there = [f"MainThread-{n}" for n in range(5)]
+    monkeypatch.setattr(f"engine.session.resources._{what}_names", lambda: there)
+    for minute in range(60 + 2 * 60):
+        machine.clock.mono = begin_ns + minute * MINUTE
+        if minute % 6 == 0:
+            there.append(f"order-20260101-{minute}-1")  # ten an hour
+        resources.look()
+    assert resources.wrong() == [f"35 {what}s, 10 more an hour; 30 of them are called order-*"]
+    monkeypatch.setattr("engine.session.resources.CROWD_MAX", 35 + 10 * 48)
+    assert resources.wrong() == []
+
+
+async def test_the_tasks_of_the_loop_are_counted_by_name(machine: Machine) -> None:
+    task = asyncio.create_task(asyncio.sleep(60), name="a-task-of-this-test")
+    assert "a-task-of-this-test" in _task_names()
+    task.cancel()
