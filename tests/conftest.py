@@ -13,6 +13,7 @@ from tests.steady import PATIENCE, SteadyLoop
 MEMORY = Path("/dev/shm")
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("mutants", settings.get_profile("steady"), derandomize=True, database=None)  # no luck
 settings.load_profile("steady")  # how long an example takes says more of the machine than of the code
 
 
