@@ -102,6 +102,13 @@ def _libraries(where: Where, tree: Path | None) -> Iterator[Finding]:
         yield Finding("libraries", OK, f"as {LOCK} pins them")
 
 
+def _authorities(where: Where, tree: Path | None) -> Iterator[Finding]:
+    """Whose certificates a venue may show, where the environment says so in place of the system."""
+    named = [f"{name}={os.environ[name]}" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+    if named:
+        yield Finding("authorities", OK, f"trusted are those of {', '.join(named)}")
+
+
 def _config(where: Where, tree: Path | None) -> Iterator[Finding]:
     try:
         config = read(where, tree)
@@ -288,6 +295,7 @@ CHECKS: Final[tuple[Callable[[Where, Path | None], Iterator[Finding]], ...]] = (
     _sqlite,
     _program,
     _libraries,
+    _authorities,
     _config,
     _home,
     _disk,

@@ -869,6 +869,19 @@ def test_the_doctor_finds_a_healthy_place_and_names_what_is_wrong(
     assert nightdesk("doctor", "--fix")[0] == 0
 
 
+def test_the_doctor_says_when_the_environment_names_the_authorities(
+    nightdesk: Nightdesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FS-17."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/somewhere.pem")
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    assert re.search(
+        r"(?m)^ *authorities +ok +trusted are those of SSL_CERT_FILE=/somewhere.pem", nightdesk("doctor")[1]
+    )
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert "authorities" not in nightdesk("doctor")[1]
+
+
 def test_the_doctor_warns_of_a_clock_that_nothing_keeps_right(
     nightdesk: Nightdesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

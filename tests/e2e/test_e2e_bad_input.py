@@ -49,7 +49,7 @@ def tree(tmp_path: Path, file: str, line: str) -> Path:
 def test_a_configuration_that_cannot_be_used_is_named(
     tmp_path: Path, file: str, line: str, named: tuple[str, ...]
 ) -> None:
-    """FC-01."""
+    """FC-01, FC-09."""
     answer = refused(tmp_path, "--config", str(tree(tmp_path, file, line)))
     for word in (file, *named):
         assert word in answer.err

@@ -551,7 +551,7 @@ def test_a_venue_is_a_name_and_never_a_path() -> None:
 
 
 def test_an_unknown_variable_is_refused_naming_the_nearest() -> None:
-    """FC-01."""
+    """FC-01, FC-09."""
     text = refusal(variables={"NIGHTDESK_RISK_HEAT_MAX_PERCNT": "0.5", "PATH": "/bin"})
     assert "NIGHTDESK_RISK_HEAT_MAX_PERCNT: unknown variable; did you mean NIGHTDESK_RISK_HEAT_MAX_PERCENT?" in text
 

@@ -186,3 +186,31 @@ async def test_a_certificate_that_goes_bad_is_checked_at_every_attempt_until_the
         await link.close()
     told = [record for record in caplog.records if "certificate is refused" in record.getMessage()]
     assert len(told) >= 2, "each attempt was a whole one"
+
+
+async def test_no_variable_turns_the_check_off_or_leads_through_a_proxy(
+    issuer: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FS-17: which authorities are trusted is the system's to say (SSL_CERT_FILE), and nothing else is."""
+    stranger = signed("somebody", None)
+    (tmp_path / "stranger.pem").write_bytes(pem(stranger))
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AIOHTTP_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(tmp_path / "stranger.pem"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "WSS_PROXY", "ALL_PROXY", "SOCKS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+        monkeypatch.setenv(name.lower(), "http://127.0.0.1:1")
+    for name, value in (("PYTHONHTTPSVERIFY", "0"), ("NODE_TLS_REJECT_UNAUTHORIZED", "0"), ("NO_PROXY", "")):
+        monkeypatch.setenv(name, value)
+    async with secure(signed("venue", stranger), tmp_path) as venue:
+        rest, link = Rest(venue.rest_url, SetClock()), link_to(venue)
+        for asked in (rest.get("/market/tickers", attempts=1), link.open()):
+            with pytest.raises(CertificateRefused, match="unable to get local issuer"):
+                await asked
+        await rest.close()
+        assert venue.asked == 0
+    async with secure(of_kind("right", issuer), tmp_path) as venue:
+        rest, link = Rest(venue.rest_url, SetClock()), link_to(venue)
+        assert await rest.get("/market/tickers") == "here"
+        await link.open()
+        await link.close()
+        await rest.close()
