@@ -577,7 +577,7 @@ class Engine:
         self._plan()
 
     def _on_phase(self, event: PhaseEntered) -> None:
-        self.state.phase = event.phase
+        self.state.phase, self.state.keeps = event.phase, event.keeps
         self.desk.emit(PhaseChanged(event.at_ns, event.previous.value, event.phase.value, event.reason))
         if event.phase is SessionPhase.RUNNING:
             self.safety.unblock(BlockReason.STARTING, "history seeded")

@@ -289,12 +289,13 @@ class RunStarted(Event, frozen=True, array_like=True, tag="rs"):
 
 
 class PhaseEntered(Event, frozen=True, array_like=True, tag="pe"):
-    """The session moved from one phase to another."""
+    """The session moved from one phase to another. `keeps`: it ends, and positions stay with what protects them."""
 
     at_ns: int
     previous: SessionPhase
     phase: SessionPhase
     reason: str = ""
+    keeps: bool = False
 
 
 class Act(StrEnum):

@@ -26,6 +26,9 @@ EXIT_RETRY_NS: Final = SECOND
 STOP_GRACE_NS: Final = 3 * SECOND
 """A stop that rests and was passed has this long to fill before the desk closes the position itself."""
 
+PROTECTS: Final = (SessionPhase.RUNNING, SessionPhase.SHUTTING_DOWN)
+"""Phases in which a bracket is kept at the broker; while the session ends, only where the position is to stay."""
+
 REFUSALS_MAX: Final = 3
 """After so many refused stops or targets in a row the desk watches the levels alone."""
 
@@ -159,8 +162,10 @@ class Exits:
         holding, position = state.holdings.get(symbol), state.positions.get(symbol)
         if holding is None or position is None or not position.qty or holding.leaving is not None or not holding.rests:
             return
-        if state.phase is not SessionPhase.RUNNING or not self._desk.is_open(symbol):
-            return  # nothing is sent before history is seeded, into a closed market, nor while the session ends
+        if state.phase is SessionPhase.SHUTTING_DOWN and not state.keeps:
+            return  # it is closed next
+        if state.phase not in PROTECTS or not self._desk.is_open(symbol):
+            return  # nothing is sent before history is seeded, nor into a closed market
         if self._desk.config.resting_stops:
             self._rest_stop(holding)
         if self._may_rest(holding):

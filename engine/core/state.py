@@ -280,6 +280,7 @@ class EngineState(msgspec.Struct):
     run_id: str = ""
     run_started_ns: int = 0
     phase: SessionPhase = SessionPhase.INITIALIZING
+    keeps: bool = False  # the session ends and leaves its positions open
     seq: int = 0  # of the newest event of this run
     at_ns: int = 0
     decision_hash: bytes = bytes(32)

@@ -28,7 +28,7 @@ class Ending:
     Args:
         running: The tasks by name, the pump among them; none where the session never ran.
         keep_positions: Whether the operator wants positions left open.
-        enter: Moves the session to another phase.
+        enter: Moves the session to another phase, and says whether positions are kept.
         tell_late_ends: Tells of tasks that ended since it was last asked, and gives what was wrong with them.
     """
 
@@ -38,7 +38,7 @@ class Ending:
         shell: Shell,
         running: Mapping[asyncio.Task[None], str],
         keep_positions: Callable[[], bool],
-        enter: Callable[[SessionPhase, str], None],
+        enter: Callable[[SessionPhase, str, bool], None],
         tell_late_ends: Callable[[], list[str]],
     ) -> None:
         self._plan = plan
@@ -75,7 +75,7 @@ class Ending:
     async def _say_ending(self, reason: str) -> None:
         shell = self._shell
         shell.phase_text = reason
-        self._enter(SessionPhase.SHUTTING_DOWN, reason)
+        self._enter(SessionPhase.SHUTTING_DOWN, reason, self._keeps())
 
     async def _cancel_orders(self) -> None:
         shell = self._shell
@@ -85,7 +85,7 @@ class Ending:
     async def _await_fills(self) -> None:
         keeps = self._keeps()
         await self._until(
-            lambda shell: not (shell.working_entries() if keeps else shell.working_orders()), PENDING_FILLS_SECONDS
+            lambda shell: not (shell.pending_orders() if keeps else shell.working_orders()), PENDING_FILLS_SECONDS
         )
 
     async def _cancel_tasks(self) -> None:

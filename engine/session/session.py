@@ -316,14 +316,14 @@ class Session:
             self._ping = Ping(url, file.ping_every / SECOND, file.ping_style, self.view)
             self._ping.start()
 
-    def _enter(self, phase: SessionPhase, reason: str) -> None:
+    def _enter(self, phase: SessionPhase, reason: str, keeps: bool = False) -> None:
         """Move to `phase`; every move is an event of the core's and so on record."""
         shell = self._shell
         assert shell is not None
         previous = shell.phase
         if phase not in PHASES.get(previous, ()):
             raise IllegalPhase(f"{previous} cannot become {phase}")
-        shell.take_now(PhaseEntered(self._plan.clock.now_ns(), previous, phase, reason))
+        shell.take_now(PhaseEntered(self._plan.clock.now_ns(), previous, phase, reason, keeps))
         log.info("%s -> %s %s", previous, phase, reason)
         self._outputs.entered(phase)
 

@@ -526,8 +526,9 @@ class Shell:
     def working_orders(self) -> int:
         return len(self.runner.engine.state.orders)
 
-    def working_entries(self) -> int:
-        return len(self.runner.engine.desk.entries())
+    def pending_orders(self) -> int:
+        """Working entries, and orders of any kind that wait for an answer."""
+        return sum(order.awaits or not order.reduce_only for order in self.runner.engine.state.orders.values())
 
     def open_positions(self) -> int:
         return len(self.runner.engine.state.holdings)

@@ -349,6 +349,16 @@ def test_a_filled_order_whose_enlargement_is_refused_has_ended() -> None:
     assert (again.kind, again.qty) == (OrderKind.STOP, -half), "what is left gets a stop of its own"
 
 
+@pytest.mark.parametrize("keeps", [True, False])
+def test_what_fills_while_the_session_ends_gets_its_bracket_where_positions_are_kept(keeps: bool) -> None:
+    rig = Rig(paper=False, resting_stops=True)
+    rig.propose()
+    (entry,) = rig.of(Submit)
+    rig.send(PhaseEntered(rig.now_ns, SessionPhase.RUNNING, SessionPhase.SHUTTING_DOWN, "stop", keeps))
+    rig.send(Fill("f1", entry.order_id, SYMBOL, rig.now_ns, rig.now_ns, entry.qty, d("100.1"), 0, Role.TAKER))
+    assert [submit.kind for submit in rig.of(Submit)[1:]] == ([OrderKind.STOP, OrderKind.LIMIT] if keeps else [])
+
+
 # --- when it is not to rest ---
 
 
