@@ -77,9 +77,8 @@ class MoodyJournal:
     def _commit(self, batch: Batch) -> Future[Committed]:
         if self.full_at_order and any(isinstance(f, OrderChanged) and _is_intent(f) for _, f in batch.facts):
             self.fill_up()
-        if self.tells_wrong and self._journal.failure is None:
-            if self._journal.commit(batch).exception() is None:
-                self._journal._failure = Unwritable("writing the journal: disk I/O error (SQLITE_IOERR_FSYNC)")
+        if self.tells_wrong and self._journal.failure is None and self._journal.commit(batch).exception() is None:
+            self._journal._failure = Unwritable("writing the journal: disk I/O error (SQLITE_IOERR_FSYNC)")
         if self.dies is None:
             return self._journal.commit(batch)
         if self.dies_after:
