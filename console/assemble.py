@@ -283,9 +283,8 @@ async def _plan(
 ) -> Plan:
     """Open the market and make the run's folder."""
     supervisor = Supervisor.of_this_process()  # before the venue, which is a child, begins
-    looking = asyncio.ensure_future(asyncio.to_thread(unpinned))
+    libraries = unpinned()
     market = await _open_market(config, options)
-    libraries = await looking
     folder = options.home.new_run(WallClock().now_ns())
     lock.inform(Holder(os.getpid(), WallClock().now_ns(), folder.run_id, str(options.home.socket)))
     strategies = _strategies(config, market.symbols)

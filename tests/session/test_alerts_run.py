@@ -284,6 +284,7 @@ def test_what_nobody_answers_stops_entries_and_an_answer_is_on_record(
     rig = DeskRig(tmp_path)
     made = rig._plan
     file = AlertsFile(env="paper", pause_unanswered="1ms")
+    monkeypatch.setattr("engine.session.watching.BEAT_NS", SECOND // 20)
     monkeypatch.setattr(rig, "_plan", lambda *given: msgspec.structs.replace(made(*given), alerts=file))
     shown: list[dict[str, Any]] = []
 

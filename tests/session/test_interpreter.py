@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.core.config import SECOND
 from engine.core.events import Quote
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import AlertKind
@@ -92,9 +93,9 @@ def test_a_strategy_that_meddles_with_the_interpreter_changes_no_figure(
     """FP-29: not of a run, not of the report, not of what the venue says."""
     equity = [d(price) for price in ("100", "101", "100.5", "102", "103", "102.2", "104")]
     ratio = sharpe(equity)
-    _, plain = DeskRig(tmp_path / "plain").run(900)
+    _, plain = DeskRig(tmp_path / "plain").run(400)
     monkeypatch.setattr("tests.session.deskrig.Eager", Hostile)
-    _, meddled = DeskRig(tmp_path / "meddled").run(900)
+    _, meddled = DeskRig(tmp_path / "meddled").run(400)
     assert settings()["recursion limit"] == "900"
     for figure in ("decision_hash", "net_pnl", "fees_total", "ending_equity", "trades", "signals"):
         assert meddled[figure] == plain[figure], figure
@@ -109,6 +110,7 @@ def test_a_running_desk_tells_what_was_changed_and_shows_it(tmp_path: Path, monk
     """FP-29."""
     monkeypatch.setattr("tests.session.deskrig.Eager", Hostile)
     monkeypatch.setattr("engine.session.watching.RESOURCE_CHECK_PROBES", 1)
+    monkeypatch.setattr("engine.session.watching.BEAT_NS", SECOND // 20)
     rig = DeskRig(tmp_path)
 
     def seen(session: Session) -> bool:

@@ -1,13 +1,15 @@
 """The program a desk runs: files that are replaced under it, and libraries nobody tried it with."""
 
 import os
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from engine.core.config import SECOND
 from engine.core.words import AlertKind
-from engine.session.program import LOCK, Program, replaced_text, unpinned
+from engine.session.program import LOCK, Program, installed, replaced_text, unpinned
 from engine.session.session import Session
 from engine.session.status import status_json
 from tests.session.deskrig import DeskRig
@@ -55,6 +57,7 @@ def test_a_program_replaced_under_a_running_desk_is_told_shown_and_in_the_report
 ) -> None:
     """FO-16."""
     monkeypatch.setattr("engine.session.watching.PROGRAM_CHECK_PROBES", 1)
+    monkeypatch.setattr("engine.session.watching.BEAT_NS", SECOND // 20)
     rig, program = DeskRig(root / "home"), Program(root)
     made = rig._plan
     text = "somelib is version 2, and 1 is what the program was tried with: make setup"
@@ -82,12 +85,18 @@ def test_a_library_of_another_version_than_the_pinned_one_is_named(tmp_path: Pat
     """FS-15: what a wheel holds is checked by its hash when it is installed; which one is there, at every start."""
     lock = tmp_path / "requirements.lock"
     lock.write_text("some-lib==1.2.0 \\\n    --hash=sha256:00\nother==3\nabsent==1 ; sys_platform == 'win32'\n")
-    versions = {"some-lib": "1.2.0", "other": "3"}
-    assert unpinned(lock, versions.get) == ()
+    versions = {"some_lib": "1.2.0", "other": "3"}
+    assert unpinned(lock, versions) == ()
     versions["other"] = "4"
-    assert unpinned(lock, versions.get) == ("other is version 4, and 3 is what the program was tried with: make setup",)
-    assert unpinned(tmp_path / "none", versions.get) == ()
+    assert unpinned(lock, versions) == ("other is version 4, and 3 is what the program was tried with: make setup",)
+    assert unpinned(tmp_path / "none", versions) == ()
 
 
 def test_the_lock_of_the_program_itself_is_read() -> None:
-    assert unpinned(LOCK, lambda _: "0.0.0a0") and len(unpinned(LOCK, lambda _: "0.0.0a0")) > 50
+    assert len(unpinned(LOCK, dict.fromkeys(installed(), "0.0.0a0"))) > 50
+
+
+def test_what_is_installed_is_found_as_the_libraries_say_it_of_themselves() -> None:
+    there = installed()
+    for name in ("aiohttp", "msgspec", "prometheus-client", "python-dotenv", "typing_extensions"):
+        assert there[name.replace("-", "_")] == metadata.version(name)
