@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine.core.engine import Engine
-from engine.core.events import Act, AnyEvent, Command, FeedHealth
+from engine.core.events import Act, AnyEvent, Command, FeedHealth, RunStarted
 from engine.core.facts import AnyEffect, AnyFact, BlockChanged, FillBooked, OrderChanged, SignalEnded, Submit
 from engine.core.money import text
 from engine.core.words import BlockReason, OrderState, Purpose
@@ -90,7 +90,9 @@ class Watcher:
                 self._ended.take(item.signal_id, "signal has two terminal states")
         if out and engine._ready:
             self._entries(engine, out)
-        if isinstance(event, Command) and event.act is Act.KILL:
+        if isinstance(event, RunStarted) and self._world.wire:
+            self._doubted(engine)
+        elif isinstance(event, Command) and event.act is Act.KILL:
             self._killed(engine)
         elif isinstance(event, Command) and event.act is Act.RESUME:
             self._resumed(out)
@@ -124,6 +126,12 @@ class Watcher:
         for order in state.orders.values():
             if order.ended:
                 raise Violation(f"order {order.order_id} works and has ended: {order.state}")
+
+    def _doubted(self, engine: Engine) -> None:
+        """After a restart nobody knows what became of the orders at the venue."""
+        for order in engine.state.orders.values():
+            if order.state is not OrderState.UNKNOWN:
+                raise Violation(f"a run begins, and order {order.order_id} counts as {order.state}")
 
     def _killed(self, engine: Engine) -> None:
         """A kill takes back at once whatever works."""
