@@ -129,11 +129,11 @@ class Session:
         shell = self._shell = self._make_shell(engine)
         shell.alerting = self._alerts
         self._volatility = VolatilityReader(plan.volatility)
-        self._tasks = Tasks(plan, shell, self._outputs, self._volatility)
         forget_strays = log_stray_errors(asyncio.get_running_loop(), shell.count_error)
         guard = self._make_guard(shell)
         guard.start()
         self._pulse(guard)
+        self._tasks = Tasks(plan, shell, self._outputs, self._volatility)  # what the guard sets is no change to be told
         control = ControlServer(plan.home, self)
         api = shell.endpoint = ApiProcess(plan.api, plan.home) if plan.api else None
         metrics = None

@@ -1,6 +1,7 @@
 """A strategy that changes the interpreter under the desk: told, shown, and no figure is another one for it."""
 
 import decimal
+import faulthandler
 import locale
 import os
 import signal
@@ -119,3 +120,17 @@ def test_a_running_desk_tells_what_was_changed_and_shows_it(tmp_path: Path, monk
 
     rig.run(LONG, source=Slow(rig), meddle=lambda session: until(session, seen))
     assert any(kind is AlertKind.CHANGED and "recursion limit" in text for kind, text in told(rig))
+
+
+def test_what_the_desk_itself_sets_is_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its guard has the stacks of a crash written, which a process without pytest has not done before."""
+    faulthandler.disable()
+    monkeypatch.setattr("engine.session.watching.RESOURCE_CHECK_PROBES", 1)
+    rig = DeskRig(tmp_path)
+    _, report = rig.run(LONG, source=Slow(rig), meddle=lambda session: until(session, _looked))
+    assert [error for error in report["errors"] if "stacks" in error["example"]] == []
+
+
+def _looked(session: Session) -> bool:
+    """Whether the desk has looked at itself three times."""
+    return session._shell is not None and session._shell.loop_lag_us.count > 3
