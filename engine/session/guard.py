@@ -20,12 +20,13 @@ from typing import Final, TextIO
 
 from engine.session.clock import WallClock, block
 
-PERIOD_SECONDS: Final = 0.25
+PERIOD_SECONDS: Final = 0.1
+SILENT_SECONDS: Final = 0.5  # a loop that has not beaten for so long no longer puts off the alarm
 LATE_NS: Final = 1_000_000_000  # the guard itself this late means the process was paused
 FROZEN_NS: Final = 30_000_000_000
 KILLED_SILENT_NS: Final = 2_000_000_000
 UNSEEN_MAX: Final = 300  # beats of a loop that turns, half a minute of them, without a round of the guard
-BEHIND_SECONDS: Final = 5  # how much later the alarm goes off than the guard
+BEHIND_SECONDS: Final = 1  # how much later the alarm goes off than the guard
 ALARM: Final = signal.SIGPROF
 
 log = logging.getLogger("watchdog")
@@ -109,7 +110,7 @@ class Guard:
     def _set_alarm(self) -> None:
         """Only while the loop beats: a thread that still runs must not keep a frozen loop alive."""
         with self._alarm:
-            if self._ended.is_set() or self._clock.mono_ns() - self._beat_ns >= 2 * PERIOD_SECONDS * 1_000_000_000:
+            if self._ended.is_set() or self._clock.mono_ns() - self._beat_ns >= SILENT_SECONDS * 1_000_000_000:
                 return
             signal.setitimer(signal.ITIMER_PROF, self._frozen_ns / 1_000_000_000 + BEHIND_SECONDS)
 
