@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from engine.core.config import SECOND
 from engine.venues.bitunix.certificates import refusal
-from engine.venues.bitunix.pace import TokenBucket
+from engine.venues.bitunix.pace import Pace
 from engine.venues.bitunix.rest import Clock
 from engine.venues.errors import AuthFailed, CertificateRefused, NotSent, UnknownOutcome, VenueError, VenueGone
 
@@ -90,7 +90,7 @@ class Link:
         self._on_down = on_down
         self._times = times
         self._room = room
-        self._pace = TokenBucket.of(MESSAGES_PER_S)
+        self._pace = Pace.of(MESSAGES_PER_S)
         self._socket: ClientConnection | None = None
         self._beat: asyncio.Task[None] | None = None
         self._opened_s = 0.0

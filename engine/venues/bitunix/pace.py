@@ -1,6 +1,7 @@
 """Keeping to the venue's limits: at 70 % of what it documents, because it neither says what is left nor warns."""
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,34 +9,30 @@ SHARE: Final = 0.7
 
 
 @dataclass(slots=True)
-class TokenBucket:
-    """`rate` calls a second on average, at most `burst` at once; callers are served in the order they came."""
+class Pace:
+    """At most `calls` within any `span_s`; callers are served in the order they came.
 
-    rate: float
-    burst: float
-    _level: float = field(init=False)
-    _at_s: float = field(init=False, default=-1.0)
+    What comes together goes together, up to the limit: a kill's cancels do not wait for each other.
+    """
+
+    calls: int
+    span_s: float
+    _taken: deque[float] = field(init=False)
     _turn: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self._level = self.burst
+        self._taken = deque(maxlen=self.calls)
 
     @classmethod
-    def of(cls, per_second: float) -> "TokenBucket":
-        """The bucket for a documented limit of `per_second` calls; also its burst stays within that."""
-        return cls(per_second * SHARE, max(1.0, per_second * (1.0 - SHARE)))
+    def of(cls, per_second: float) -> "Pace":
+        """The pace for a documented limit of `per_second` calls: so many at once, and `SHARE` of it on average."""
+        calls = max(1, int(per_second))
+        return cls(calls, calls / (per_second * SHARE))
 
     async def take(self) -> None:
         """Wait until one more call is allowed."""
+        loop = asyncio.get_running_loop()
         async with self._turn:
-            self._fill()
-            if self._level < 1.0:
-                await asyncio.sleep((1.0 - self._level) / self.rate)
-                self._fill()
-            self._level -= 1.0
-
-    def _fill(self) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if self._at_s >= 0.0:
-            self._level = min(self.burst, self._level + (now_s - self._at_s) * self.rate)
-        self._at_s = now_s
+            if len(self._taken) == self.calls:
+                await asyncio.sleep(max(0.0, self._taken[0] + self.span_s - loop.time()))
+            self._taken.append(loop.time())

@@ -21,7 +21,7 @@ from engine.core.config import SECOND
 from engine.venues.bitunix import codes
 from engine.venues.bitunix.certificates import refusal
 from engine.venues.bitunix.offset import ClockOffset
-from engine.venues.bitunix.pace import TokenBucket
+from engine.venues.bitunix.pace import Pace
 from engine.venues.bitunix.signing import Credentials, Signature, glued, new_nonce, sign
 from engine.venues.bitunix.wire import MS, REPLY, first_problem
 from engine.venues.errors import ClockSkew, NotSent, RateLimited, UnknownOutcome, VenueError, is_retryable
@@ -103,7 +103,7 @@ class Rest:
         self._credentials = credentials
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 2)
         self._http: aiohttp.ClientSession | None = None
-        self._buckets: dict[str, TokenBucket] = {}
+        self._paces: dict[str, Pace] = {}
         self.offset = ClockOffset()
         self.fuse = fuse or Fuse(lambda: asyncio.get_running_loop().time())
 
@@ -172,7 +172,7 @@ class Rest:
     async def _call(
         self, method: str, path: str, params: dict[str, str], body: Mapping[str, Any] | None, signed: bool
     ) -> Any:
-        await self._bucket(path).take()
+        await self._pace(path).take()
         text = "" if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
         headers = {"language": "en-US", "Content-Type": "application/json"}
         if signed:
@@ -220,11 +220,11 @@ class Rest:
             self._http = aiohttp.ClientSession(timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar())
         return self._http
 
-    def _bucket(self, path: str) -> TokenBucket:
-        bucket = self._buckets.get(path)
-        if bucket is None:
-            bucket = self._buckets[path] = TokenBucket.of(LIMITS.get(path, DEFAULT_LIMIT))
-        return bucket
+    def _pace(self, path: str) -> Pace:
+        pace = self._paces.get(path)
+        if pace is None:
+            pace = self._paces[path] = Pace.of(LIMITS.get(path, DEFAULT_LIMIT))
+        return pace
 
     def _signed_headers(self, query: str, body: str) -> dict[str, str]:
         credentials, signature = self._sign(query, body)

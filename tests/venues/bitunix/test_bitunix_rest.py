@@ -17,7 +17,7 @@ from engine.core.money import parse
 from engine.venues import errors
 from engine.venues.bitunix.history import History, coin_volume
 from engine.venues.bitunix.offset import ClockOffset
-from engine.venues.bitunix.pace import TokenBucket
+from engine.venues.bitunix.pace import Pace
 from engine.venues.bitunix.rest import LiveForbidden, LiveToken, Rest, is_loopback
 from engine.venues.bitunix.signing import Credentials, glued, new_nonce, sign
 from engine.venues.bitunix.wire import KLINE_ROW, KlineRow
@@ -227,15 +227,19 @@ def test_the_simulated_venues_key_goes_nowhere_else_even_with_the_token() -> Non
         )
 
 
-async def test_the_bucket_keeps_to_the_limit_in_every_second() -> None:
-    bucket, loop = TokenBucket.of(50.0), asyncio.get_running_loop()
+async def test_calls_go_together_up_to_the_limit_and_never_beyond_it_in_any_second() -> None:
+    pace, loop = Pace.of(50.0), asyncio.get_running_loop()
     taken: list[float] = []
-    for _ in range(60):
-        await bucket.take()
+
+    async def call() -> None:
+        await pace.take()
         taken.append(loop.time())
+
+    await asyncio.gather(*(call() for _ in range(60)))
     for since in taken:
         assert sum(since <= at < since + 1.0 for at in taken) <= 50
-    assert taken[-1] - taken[0] >= (60 - 15) / 35 * 0.95
+    assert taken[50] - taken[0] >= 1 / 0.7
+    assert taken[49] - taken[0] < taken[50] - taken[0] - 0.5, "the first fifty did not wait for each other"
 
 
 @given(st.integers(-(10**11), 10**11), st.lists(st.tuples(st.integers(0, 10**10), st.integers(0, 10**9)), max_size=20))
