@@ -16,6 +16,7 @@ from engine.session.plan import Plan
 from engine.session.shell import Shell
 
 PENDING_FILLS_SECONDS: Final = 2.0
+CONFIRM_SECONDS: Final = 8.0  # a venue may take so long to confirm what was cancelled
 CLOSE_SECONDS: Final = 5.0
 STEP_SECONDS: Final = 10.0
 
@@ -83,10 +84,15 @@ class Ending:
             shell.act(Act.CANCEL_ALL, "the session is ending", ENTRIES if self._keeps() else "")
 
     async def _await_fills(self) -> None:
-        keeps = self._keeps()
-        await self._until(
-            lambda shell: not (shell.pending_orders() if keeps else shell.working_orders()), PENDING_FILLS_SECONDS
-        )
+        """Until nothing works any more that was to be cancelled; what a venue has not confirmed by then is named."""
+        at_venue, keeps = self._plan.broker is not None, self._keeps()
+        seconds = CONFIRM_SECONDS if at_venue else PENDING_FILLS_SECONDS
+        await self._until(lambda shell: not shell.working(keeps=keeps), seconds)
+        left = self._shell.working(keeps=keeps)
+        if left and at_venue:
+            text = f"{len(left)} orders are not known to be cancelled and may still work: {', '.join(left)}"
+            self._shell.error("shutdown", text)
+            self._shell.step()
 
     async def _cancel_tasks(self) -> None:
         """Everything but the connections, the pump and, for a venue's broker, the way its answers come."""

@@ -526,9 +526,10 @@ class Shell:
     def working_orders(self) -> int:
         return len(self.runner.engine.state.orders)
 
-    def pending_orders(self) -> int:
-        """Working entries, and orders of any kind that wait for an answer."""
-        return sum(order.awaits or not order.reduce_only for order in self.runner.engine.state.orders.values())
+    def working(self, *, keeps: bool) -> list[str]:
+        """The ids of orders that work or may work; `keeps`: those alone that enter, or that wait for an answer."""
+        orders = self.runner.engine.state.orders.values()
+        return [order.order_id for order in orders if not keeps or order.awaits or not order.reduce_only]
 
     def open_positions(self) -> int:
         return len(self.runner.engine.state.holdings)
