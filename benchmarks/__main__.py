@@ -12,7 +12,7 @@ BENCHES: dict[str, str] = {
     "layers": "benchmarks.layers:run",
     "paced": "benchmarks.decision:decide",
     "intent": "benchmarks.decision:intend",
-    "kill": "benchmarks.decision:kill",
+    "kill": "benchmarks.killing:run",
     "audit": "benchmarks.audit:run",
     "alerts": "benchmarks.alerts:run",
     "recovery": "benchmarks.recovery:run",

@@ -1,17 +1,14 @@
-"""How fast the desk decides and how fast it is stopped, at a thousand messages a second (`-m benchmarks.decision`).
+"""How fast the desk decides, at a thousand messages a second (`-m benchmarks.decision`).
 
-All of it with the real store on disk: tick to decision and kill through the shell, an order's intent through a whole
-session with a broker that only notes when it was asked.
+All of it with the real store on disk: tick to decision through the shell, an order's intent through a whole session
+with a broker that only notes when it was asked.
 """
 
 import asyncio
 import logging
 import statistics
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import Future
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -20,7 +17,6 @@ from benchmarks.figures import Figure, percentile
 from benchmarks.rig import (
     HISTORY,
     LOOSE,
-    ROOT,
     SEED,
     SYMBOLS,
     PacedFeed,
@@ -35,7 +31,6 @@ from engine.core.config import MINUTE, SECOND
 from engine.core.engine import Engine
 from engine.core.events import (
     AccountRead,
-    Act,
     AnyEvent,
     BalanceRead,
     Bar,
@@ -55,12 +50,9 @@ from engine.core.events import (
 )
 from engine.core.facts import AnyEffect, AnyFact, Cancel, Query, Submit
 from engine.core.strategy import ExitWish, Market, Proposal
-from engine.core.view import CommandReceipt, DeskView
 from engine.core.words import OrderKind, Side
-from engine.session import remote
-from engine.session.control import ControlServer
 from engine.session.emergency import Emergency
-from engine.session.ports import Clock, CommandRequest
+from engine.session.ports import Clock
 from engine.session.runner import Runner
 from engine.session.session import Session
 from engine.session.shell import Shell
@@ -72,11 +64,9 @@ RATE: Final = 1_000
 SECONDS: Final = 8
 RUNS: Final = 3
 ASK_AGAIN_NS: Final = SECOND // 4
-KILLS: Final = 200
-KILL_GAP_SECONDS: Final = 0.05
 
 
-# --- tick to decision, and kills, through the shell ---
+# --- tick to decision, through the shell ---
 
 
 class TimedRunner(Runner):
@@ -94,37 +84,7 @@ class TimedRunner(Runner):
         return out
 
 
-class ShellDesk:
-    """A shell as the control socket has it. A kill is followed by a rearm, so that there can be another.
-
-    Attributes:
-        closed_ns: When the gate had closed, for each kill (monotonic).
-    """
-
-    def __init__(self, shell: Shell) -> None:
-        self._shell = shell
-        self.closed_ns: list[int] = []
-
-    def view(self) -> DeskView | None:
-        return self._shell.view()
-
-    def command(self, request: CommandRequest) -> Future[CommandReceipt]:
-        gate = self._shell.gate
-        assert not gate.closed, "the gate is closed before the kill"
-        receipt = self._shell.command(request)
-        self.closed_ns.append(self._shell.clock.mono_ns())
-        rearm = CommandRequest(Act.REARM, "bench", "bench", "for the next kill")
-        receipt.add_done_callback(lambda _: self._shell.command(rearm))
-        return receipt
-
-    def stop(self, reason: str, *, keep_positions: bool = False) -> None:
-        """It is stopped by whoever measures it."""
-
-    def ended(self) -> bool:
-        return False
-
-
-async def _shell_at(feed: PacedFeed, opened: Place) -> tuple[Shell, TimedRunner]:
+async def shell_at(feed: PacedFeed, opened: Place) -> tuple[Shell, TimedRunner]:
     """A shell on the desk's store, its run begun, seeded and RUNNING."""
     clock, run_id = feed.clock, opened.folder.run_id
     instruments = await feed.instruments()
@@ -142,7 +102,7 @@ async def _shell_at(feed: PacedFeed, opened: Place) -> tuple[Shell, TimedRunner]
     return shell, runner
 
 
-async def _play(feed: PacedFeed, shell: Shell) -> None:
+async def play(feed: PacedFeed, shell: Shell) -> None:
     async for group in feed.events():
         shell.inbox.put(group)
         shell.runner.wake(feed.clock.now_ns())
@@ -151,10 +111,10 @@ async def _play(feed: PacedFeed, shell: Shell) -> None:
 async def _decide() -> dict[str, float]:
     with place() as opened:
         feed = PacedFeed(RATE, SECONDS)
-        shell, runner = await _shell_at(feed, opened)
-        tasks = [asyncio.create_task(shell.pump()), asyncio.create_task(_play(feed, shell))]
+        shell, runner = await shell_at(feed, opened)
+        tasks = [asyncio.create_task(shell.pump()), asyncio.create_task(play(feed, shell))]
         await feed.ended.wait()
-        await _end(shell, tasks)
+        await end(shell, tasks)
         decided = runner.decided_us
         told = {"p50": percentile(decided, 50), "p99": percentile(decided, 99), "max": max(decided)}
         core = shell.decision_us
@@ -162,26 +122,7 @@ async def _decide() -> dict[str, float]:
         return told | {"core p50": core.percentile(50), "core p99": core.percentile(99), "rate": rate}
 
 
-async def _kill() -> dict[str, float]:
-    with place() as opened:
-        feed = PacedFeed(RATE, KILLS * 0.3)
-        shell, _ = await _shell_at(feed, opened)
-        tasks = [asyncio.create_task(shell.pump()), asyncio.create_task(_play(feed, shell))]
-        desk = ShellDesk(shell)
-        server = ControlServer(opened.home, desk)
-        await server.start()
-        command = [sys.executable, "-m", "benchmarks.decision", "killer", str(opened.home.socket)]
-        killer = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-        told, _none = await killer.communicate()
-        await server.close()
-        await _end(shell, tasks)
-    sent = msgspec.json.decode(told, type=list[tuple[int, int]])
-    gate = [(closed - begun) / 1e6 for (begun, _), closed in zip(sent, desk.closed_ns, strict=True)]
-    receipt = [(answered - begun) / 1e6 for begun, answered in sent]
-    return {"gate p50": percentile(gate, 50), "gate p99": percentile(gate, 99), "receipt p99": percentile(receipt, 99)}
-
-
-async def _end(shell: Shell, tasks: Sequence[asyncio.Task[None]]) -> None:
+async def end(shell: Shell, tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
@@ -190,17 +131,6 @@ async def _end(shell: Shell, tasks: Sequence[asyncio.Task[None]]) -> None:
             raise problem
     shell.close_batch()
     await shell.durable()
-
-
-def _killer(path: Path) -> list[tuple[int, int]]:
-    """Kill the desk at `path` again and again from this process: when each kill was sent and when its receipt came."""
-    sent = []
-    for number in range(KILLS):
-        time.sleep(KILL_GAP_SECONDS + number % 7 / 1000)
-        begun_ns = time.monotonic_ns()
-        remote.command(path, CommandRequest(Act.KILL, "bench", "bench", "bench"))
-        sent.append((begun_ns, time.monotonic_ns()))
-    return sent
 
 
 # --- an order's intent, through a whole session ---
@@ -343,26 +273,13 @@ def _median(runs: Sequence[Mapping[str, float]], name: str) -> float:
     return statistics.median(run[name] for run in runs)
 
 
-def kill() -> list[Figure]:
-    """Kills from another process over the control socket, while a thousand messages a second come in."""
-    told = in_fresh_process("benchmarks.decision", "kill")
-    return [
-        Figure("kill to gate closed p50", told["gate p50"], "ms"),
-        Figure("kill to gate closed p99", told["gate p99"], "ms", "at most", 50),
-        Figure("kill to receipt p99", told["receipt p99"], "ms"),
-    ]
-
-
 def run() -> list[Figure]:
-    return [*decide(), *intend(), *kill()]
+    return [*decide(), *intend()]
 
 
 def main(words: Sequence[str]) -> int:
-    logging.basicConfig(level=logging.CRITICAL)  # two hundred kills are told in none
-    parts = {"decide": _decide, "intend": _intend, "kill": _kill}
-    if words and words[0] == "killer":
-        print(msgspec.json.encode(_killer(Path(words[1]))).decode())
-        return 0
+    logging.basicConfig(level=logging.CRITICAL)
+    parts = {"decide": _decide, "intend": _intend}
     if words:
         print(msgspec.json.encode(on_loop(parts[words[0]]())).decode())
         return 0

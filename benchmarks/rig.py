@@ -106,7 +106,8 @@ class PacedFeed:
 
 
 def core_config(instruments: Sequence[Instrument], *, paper: bool = True, limits: Limits | None = None) -> CoreConfig:
-    """The shipped limits and the two example strategies, unless told otherwise."""
+    """The shipped limits and the two example strategies, unless told otherwise. Fees nobody named are the config's."""
+    instruments = [msgspec.structs.replace(each, fee_source="config") for each in instruments]
     strategies = tuple(spec(name, name, {}, [i.symbol for i in instruments]) for name in ("trend", "reversion"))
     sizing = Sizing(2 * money.SCALE, 400 * money.SCALE)
     equity = 10_000 * money.SCALE
