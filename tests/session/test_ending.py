@@ -50,6 +50,7 @@ async def test_a_venue_that_confirms_in_time_is_waited_for(seconds: float) -> No
 
 
 async def test_what_a_venue_does_not_confirm_is_named() -> None:
+    """FO-04."""
     took, told = await waited(60)
     assert took <= ending.CONFIRM_SECONDS < ending.STEP_SECONDS
     assert told == ["shutdown: 2 orders are not known to be cancelled and may still work: o1, o2"]
