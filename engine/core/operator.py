@@ -25,6 +25,11 @@ ENTRIES: Final = "entries"
 """Subject of a cancel-all that leaves the orders alone which protect positions."""
 
 
+def intervenes(source: str, act: str) -> bool:
+    """Whether an act is an operator's intervention: the desk's own are none, and to have read an alert is none."""
+    return source != BY_THE_SHELL and act != Act.ACKNOWLEDGE
+
+
 class Operator:
     """Carries out commands on one desk."""
 
@@ -52,7 +57,7 @@ class Operator:
         """Do what `command` asks, or refuse with the reason; either way it is on record."""
         before = self._standing()
         accepted, text = self._acts[command.act](command)
-        if command.source != BY_THE_SHELL and command.act is not Act.ACKNOWLEDGE:  # to read is not to intervene
+        if intervenes(command.source, command.act):
             self._desk.state.tally.operator_acts += 1
         self._desk.emit(
             OperatorActed(

@@ -31,7 +31,7 @@ from engine.core.facts import (
     SignalRaised,
     TradeClosed,
 )
-from engine.core.operator import BY_THE_SHELL
+from engine.core.operator import intervenes
 from engine.core.view import ErrorView
 from engine.core.words import TerminalState
 from engine.review.dealing import reject_rate
@@ -199,7 +199,7 @@ def _counted(fact: AnyFact) -> str:
             return "signals"
         case PhaseChanged(phase=SessionPhase.RUNNING.value):
             return "runs"
-        case OperatorActed() if fact.source != BY_THE_SHELL:
+        case OperatorActed() if intervenes(fact.source, fact.act):
             return "acts"
         case KillChanged(latched=True):
             return "kills"

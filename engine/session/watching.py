@@ -184,7 +184,7 @@ class Watching:
         troubles = alerting.troubles() if alerting is not None else ()
         endpoint = self._shell.endpoint
         forged = endpoint.forged if endpoint is not None else 0
-        refused = (f"{forged} commands from outside were refused: not signed with the control key",) if forged else ()
+        refused = (f"commands refused that were not signed with the control key: {forged}",) if forged else ()
         return (*self._plan.warnings, *self._shell.warnings.values(), *refused, *troubles)
 
     def _works(self) -> tuple[WorkView, ...]:

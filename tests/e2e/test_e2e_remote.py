@@ -49,7 +49,7 @@ def test_a_signed_kill_from_elsewhere_ends_the_run_and_the_key_is_nowhere(start:
         assert code == 0 and not problem(f"remote {act}", said), said
     code, said = remote(desk, "kill", key="0" * 64)
     assert code == 1 and "control key" in said, said
-    desk.until_status(lambda status: "1 commands from outside were refused" in " ".join(status["warnings"]))
+    desk.until_status(lambda status: "not signed with the control key: 1" in " ".join(status["warnings"]))
     code, said = remote(desk, "kill", "--reason", "the feed is wrong")
     assert code == 0, said
     assert desk.ended() == 0

@@ -114,6 +114,7 @@ def test_what_went_wrong_in_a_week_is_counted_and_named() -> None:
         KillChanged(T0, False, "cli", "ann", "re-armed"),
         OperatorActed(T0, "kill", "file", "nightdesk", "killed", True, "", ""),
         OperatorActed(T0, "block", BY_THE_SHELL, "nightdesk", "the disk", True, "", ""),
+        OperatorActed(T0, "acknowledge", "cli", "ann", "alerts acknowledged", True, "", ""),
         FeedNoted(T0, "BTCUSDT", "GAP_DETECTED", "3 minutes", 3),
         FeedNoted(T0, "BTCUSDT", "ORDER_BOOK_STALE", "15 s", 15),
         FeedNoted(T0, "BTCUSDT", "FEED_LIVE", "again"),
