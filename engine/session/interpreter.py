@@ -28,8 +28,15 @@ def settings() -> dict[str, str]:
     }
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            found[f"handler of {number.name}"] = repr(signal.getsignal(number))
+            found[f"handler of {number.name}"] = _named(signal.getsignal(number))
     return found
+
+
+def _named(handler: object) -> str:
+    """Which handler it is. Its own representation may tell where its task stands, which changes all the time."""
+    if isinstance(handler, signal.Handlers):
+        return handler.name
+    return f"{getattr(handler, '__qualname__', type(handler).__name__)} at {id(handler):#x}"
 
 
 def _working_directory() -> str:

@@ -79,7 +79,7 @@ def test_a_program_replaced_under_a_running_desk_is_told_shown_and_in_the_report
         "replaced": ["engine/core/b.py"],
         "unpinned": [text],
     }
-    assert ["engine/core/b.py" in text for kind, text in told(rig) if kind is AlertKind.CHANGED] == [True]
+    assert ["engine/core/b.py" in text for kind, text in told(rig) if kind is AlertKind.CHANGED] == [True], told(rig)
 
 
 def test_a_library_of_another_version_than_the_pinned_one_is_named(tmp_path: Path) -> None:
