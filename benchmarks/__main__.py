@@ -13,6 +13,8 @@ BENCHES: dict[str, str] = {
     "paced": "benchmarks.decision:decide",
     "intent": "benchmarks.decision:intend",
     "kill": "benchmarks.killing:run",
+    "watchdog": "benchmarks.watchdog:run",
+    "steady": "benchmarks.steady:run",
     "audit": "benchmarks.audit:run",
     "alerts": "benchmarks.alerts:run",
     "recovery": "benchmarks.recovery:run",

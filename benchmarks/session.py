@@ -18,7 +18,7 @@ import tempfile
 import termios
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -42,9 +42,12 @@ SYNC_ANSWER: Final = b"\x1b[?2026;2$y"
 
 
 class Desk:
-    """One `nightdesk run` in its own process and home. With `size` it has a terminal, whose output is read and lost."""
+    """One `nightdesk run` in its own process and home. With `size` it has a terminal, whose output is read and lost;
+    without, it has `variables` beside the environment's own."""
 
-    def __init__(self, home: Path, size: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, home: Path, size: tuple[int, int] | None = None, variables: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         self.began_ns = time.time_ns()
         self._master = -1
@@ -52,6 +55,7 @@ class Desk:
             self.process = subprocess.Popen(
                 [*COMMAND, "run", "--headless", "--home", str(home)],
                 cwd=ROOT,
+                env={**os.environ, **(variables or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

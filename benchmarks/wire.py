@@ -59,11 +59,11 @@ class CountingFeed(BitunixFeed):
             yield group
 
 
-async def _flood(rate: int, core: int) -> dict[str, float]:
+async def _flood(rate: int, seconds: int, speed: int, core: int) -> dict[str, float]:
     """The desk's side, on core number `core`; what came of it."""
-    interval_ms = 1000 * SPEED * len(SYMBOLS) / rate
+    interval_ms = 1000 * speed * len(SYMBOLS) / rate
     venue = await start_venue(
-        VenueOptions(speed=SPEED, quote_interval_ms=interval_ms, each_quote=True), "benchmarks.flood"
+        VenueOptions(speed=speed, quote_interval_ms=interval_ms, each_quote=True), "benchmarks.flood"
     )
     os.sched_setaffinity(venue.pid, {at for at in os.sched_getaffinity(0) if at != core} or {core})
     for thread in psutil.Process().threads():
@@ -76,7 +76,7 @@ async def _flood(rate: int, core: int) -> dict[str, float]:
             made["fills"] = len((await answer.json())[SIM_KEY]["fills"])
         await venue.stop()
 
-    clock = ScaledClock(venue.clock.now_ns(), SPEED)
+    clock = ScaledClock(venue.clock.now_ns(), speed)
     feed = CountingFeed(venue.rest_url, venue.ws_url, SYMBOLS, clock, FeedSettings(channels=CHANNELS))
     broker = BitunixBroker(venue.rest_url, venue.ws_url, Credentials(SIM_KEY, SIM_SECRET), clock)
     with place() as opened:
@@ -90,7 +90,7 @@ async def _flood(rate: int, core: int) -> dict[str, float]:
             await asyncio.sleep(0.05)
         meters = Meter(os.getpid()), Meter(venue.pid)
         began_ns, before = WallClock().mono_ns(), feed.seen.total()
-        await asyncio.wait([running], timeout=SECONDS)
+        await asyncio.wait([running], timeout=seconds)
         took_s, after = (WallClock().mono_ns() - began_ns) / SECOND, feed.seen.total()
         desk, played = (meter.read() for meter in meters)
         session.stop("bench is over")
@@ -110,11 +110,19 @@ async def _flood(rate: int, core: int) -> dict[str, float]:
         "lost connections": feed.seen["FeedChanged"] - len(SYMBOLS) - 1,
         "decision p99": report["tick_to_decision_us"]["p99"],
         "lag p99": report["loop_lag_ms"]["p99"],
+        "beats": report["heartbeat"]["count"],
+        "beat p99": report["heartbeat"]["late_ms"]["p99"],
+        "beat max": report["heartbeat"]["late_ms"]["max"],
     }
 
 
+def flooded(rate: int, seconds: int, speed: int) -> dict[str, float]:
+    """What came of a flood, in a process of its own; the market is `speed` times as fast as the wall."""
+    return in_fresh_process("benchmarks.wire", "flood", str(rate), str(seconds), str(speed))
+
+
 def run(rate: int = RATE) -> list[Figure]:
-    told = in_fresh_process("benchmarks.wire", "flood", str(rate))
+    told = flooded(rate, SECONDS, SPEED)
     return [
         Figure("messages over the socket", told["rate"], "messages/s", "at least", 0.98 * rate),
         Figure("closed minutes lost", told["bars missing"], f"of {told['bars']:.0f}", "at most", 0),
@@ -132,7 +140,8 @@ def run(rate: int = RATE) -> list[Figure]:
 def main(words: Sequence[str]) -> int:
     if words[:1] == ["flood"]:
         core = max(os.sched_getaffinity(0))
-        print(msgspec.json.encode(on_loop(_flood(int(words[1]), core))).decode())
+        rate, seconds, speed = (int(word) for word in words[1:])
+        print(msgspec.json.encode(on_loop(_flood(rate, seconds, speed, core))).decode())
         return 0
     figures = run(int(words[0])) if words else run()
     for figure in figures:
