@@ -5,6 +5,7 @@ gone keeps a signal from ending the desk in order, and a recursion limit that is
 """
 
 import decimal
+import faulthandler
 import locale
 import signal
 import sys
@@ -25,6 +26,7 @@ def settings() -> dict[str, str]:
         "locale": locale.setlocale(locale.LC_ALL),
         "time zone": " ".join(time.tzname),
         "working directory": _working_directory(),
+        "stacks of a crash": "written" if faulthandler.is_enabled() else "not written",
     }
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
