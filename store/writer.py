@@ -67,16 +67,16 @@ class JournalWriter:
         self._heads = heads
         desk_id, env = stamp(connection)
         self._genesis = genesis(desk_id, env)
-        self._head = self._genesis
         self._mode = env.upper()
-        self.rows = 0
-        self.next_seq = 1  # the first input of the next batch
-        self.run = 0  # the desk's runs are numbered from 1
-        self._run_id = ""
-        self._awaits_start = False  # the run's first inputs are still to come
-        self._has_start = False  # the state the run began with is kept
-        self._signed_row = 0  # the newest one a signed head ends with
-        self._signed_ns = 0  # when that was; 0: never, and the first batch begins the hour
+        self._head: bytes
+        self.rows: int
+        self.next_seq: int  # the first input of the next batch
+        self.run: int  # the desk's runs are numbered from 1
+        self._run_id: str
+        self._awaits_start: bool  # the run's first inputs are still to come
+        self._has_start: bool  # the state the run began with is kept
+        self._signed_row: int  # the newest one a signed head ends with
+        self._signed_ns: int  # when that was; 0: never, and the first batch begins the hour
         self._load_head()
 
     def write(self, batches: Sequence[Batch]) -> list[Committed]:

@@ -5,6 +5,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,14 @@ def test_a_torn_last_line_was_never_durable_and_a_damaged_one_before_it_is_told(
             list(read_kept(path))
 
 
+def test_a_whole_line_that_is_no_batch_is_told(path: Path) -> None:
+    body = b'{"type":"other"}'
+    path.write_bytes(sha256(body).hexdigest().encode() + b" " + body + b"\n")
+    with pytest.raises(BadRecord) as caught:
+        list(read_kept(path))
+    assert str(caught.value).startswith(f"{path}:1: cannot be read: Invalid value 'other'")
+
+
 def test_a_line_is_on_the_disk_before_it_counts(record: Emergency, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda _: synced.append(path.stat().st_size))
@@ -111,6 +120,40 @@ def test_the_ballast_gives_its_room_back_first(path: Path) -> None:
     Emergency(path, ballast).begin(0, "")
     assert not ballast.exists()
     free_ballast(ballast)
+
+
+def test_the_ballasts_room_is_asked_of_the_file_system_and_kept_from_others(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+    synced: list[int] = []
+    monkeypatch.setattr(os, "posix_fallocate", lambda _, begin, size: asked.append((begin, size)), raising=False)
+    monkeypatch.setattr(os, "fsync", synced.append)
+    assert hold_ballast(path)
+    assert asked == [(0, BALLAST_BYTES)] and len(synced) == 1
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_where_the_file_system_cannot_be_asked_the_ballast_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[int, int]] = []
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+
+    def write(handle: int, data: bytes, offset: int) -> int:
+        assert len(written) < 40 and data == bytes(len(data))
+        written.append((len(data), offset))
+        return len(data)
+
+    monkeypatch.setattr(os, "pwrite", write)
+    path.write_bytes(bytes(BALLAST_BYTES - 2_000_000))
+    assert hold_ballast(path)
+    mebibyte = 1024 * 1024
+    assert written == [(mebibyte, BALLAST_BYTES - 2_000_000), (mebibyte, BALLAST_BYTES - 2_000_000 + mebibyte)]
+    path.unlink()
+    written.clear()
+    assert hold_ballast(path)
+    assert written == [(mebibyte, n * mebibyte) for n in range(32)]
 
 
 def test_without_room_there_is_no_ballast_and_nothing_is_left_of_it(

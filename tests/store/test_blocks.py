@@ -64,6 +64,77 @@ def encoded(events: list[AnyEvent], short: bool) -> bytes:
     return blob
 
 
+T = 1_000
+SAMPLE: list[AnyEvent] = [
+    Quote("A", T, T - 1, 10, 12, 3, 4),
+    Wake(T + 1),
+    Fill("f1", "o1", "B", T, T, -5, 7, 1, Role.MAKER),
+    Quote("B", T + 2, T - 1, 20, 22, 5, 6),
+    Book("A", T + 3, T + 2, ((9, 1), (8, 2)), ((11, 3),)),
+    Bar("A", T + 4, T, 60, 5, 7, 4, 6, 9, True),
+    Wake(T + 9),
+]
+ONE_BOOK = [[1003, 0, "", b""], [-1, 0, "", b""], [2, 0, "", b""], [9, 1, "b", b"\xff"], [0, 1, "b", b"\x01\x02"]]
+ONE_BOOK += [[1, 0, "", b""], [11, 0, "", b""], [0, 3, "b", b"\x01"]]
+ONE_BAR = [[1004, 0, "", b""], [-4, 0, "", b""], [60, 0, "", b""], [5, 0, "", b""], [0, 2, "b", b"\x01"]]
+ONE_BAR += [[0, 1, "b", b"\xff"], [0, 1, "b", b"\x01"], [0, 9, "b", b"\x01"], [1, 0, "", b""]]
+WAKES = ["w", "", 2, [[1001, 8, "b", b"\x01"]], b""]
+RARE = msgspec.json.encode([SAMPLE[2]])
+QUOTE_A = [[1000, 0, "", b""], [-1, 0, "", b""], [10, 0, "", b""], [2, 0, "", b""], [0, 3, "b", b"\x01"]]
+QUOTE_A += [[0, 4, "b", b"\x01"]]
+QUOTE_B = [[1002, 0, "", b""], [-3, 0, "", b""], [20, 0, "", b""], [2, 0, "", b""], [0, 5, "b", b"\x01"]]
+QUOTE_B += [[0, 6, "b", b"\x01"]]
+QUOTES = [[1000, 2, "b", b"\x01"], [-1, 2, "b", b"\xff"], [10, 10, "b", b"\x01"], [2, 0, "", b""]]
+QUOTES += [[0, 1, "b", b"\x03\x05"], [0, 2, "b", b"\x02\x03"]]
+
+
+@pytest.mark.parametrize(
+    ("short", "order", "streams"),
+    [
+        (
+            *(True, b"\x01\x02\x00\x01\x03\x04\x02"),
+            [
+                *(["q", ["A", "B"], 2, QUOTES, b"\x00\x01"], WAKES),
+                *(["b", ["A"], 1, ONE_BOOK, b"\x00"], ["k", ["A"], 1, ONE_BAR, b"\x00"]),
+            ],
+        ),
+        (
+            *(False, b"\x01\x02\x00\x03\x04\x05\x02"),
+            [
+                *(["q", "A", 1, QUOTE_A, b""], WAKES, ["q", "B", 1, QUOTE_B, b""]),
+                *(["b", "A", 1, ONE_BOOK, b""], ["k", "A", 1, ONE_BAR, b""]),
+            ],
+        ),
+    ],
+)
+def test_a_block_is_what_it_was_when_the_first_ones_were_written(short: bool, order: bytes, streams: list[Any]) -> None:
+    """Every journal there is has to be readable: neither way may ever change."""
+    wanted = [7, order, RARE, streams]
+    assert msgspec.msgpack.decode(zlib.decompress(encoded(SAMPLE, short)[1:])) == wanted
+    mark = blocks.SHORT if short else blocks.FORMAT
+    assert decode(mark + zlib.compress(msgspec.msgpack.encode(wanted))) == SAMPLE
+
+
+def test_a_block_of_wakes_alone_has_no_rare_events_and_symbols_but_its_times() -> None:
+    made = msgspec.msgpack.decode(zlib.decompress(encode([Wake(5), Wake(8)])[1:]))
+    assert made == [2, b"\x01\x01", b"", [["w", "", 2, [[5, 3, "b", b"\x01"]], b""]]]
+
+
+def test_what_is_wrong_with_a_block_is_told() -> None:
+    blob = encode(quotes(1, 3))
+    whole = msgspec.msgpack.decode(zlib.decompress(blob[1:]))
+    more, less = [4, *whole[1:]], [2, b"\x01\x01", *whole[2:]]
+    for bad, text in (
+        (b"\x03" + blob[1:], "a block of unknown format '03'"),
+        (b"\x02abc", "a block of 4 bytes cannot be decoded: Error -3 while decompressing data: incorrect header check"),
+        (blocks.SHORT + zlib.compress(msgspec.msgpack.encode(more)), "a block holds 3 events in order and announces 4"),
+        (blocks.SHORT + zlib.compress(msgspec.msgpack.encode(less)), "a block holds 2 events in order and announces 2"),
+    ):
+        with pytest.raises(DamagedBlock) as caught:
+            decode(bad)
+        assert str(caught.value) == text
+
+
 def test_up_to_64_events_make_a_short_block() -> None:
     assert [encode(quotes(1, count))[:1] for count in (1, 64, 65)] == [blocks.SHORT, blocks.SHORT, blocks.FORMAT]
 

@@ -11,7 +11,8 @@ from engine.core.words import ReasonCode, TerminalState
 from engine.session.ports import Batch
 from store import writer as writer_module
 from store.desk import Store
-from store.errors import DiskFull, OutcomeUnknown, StoreError
+from store.errors import Damaged, DiskFull, OutcomeUnknown, StoreError
+from store.journal import ThreadJournal
 from tests.steady import PATIENCE
 from tests.store.making import T0, batch, desk, ended, one_of_each, quotes, raised, round_trip
 
@@ -139,6 +140,58 @@ def test_the_latch_goes_ahead_of_waiting_batches(tmp_path: Path, monkeypatch: py
     assert store.verify().is_good
 
 
+def test_all_that_waits_is_counted_also_the_latch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = HeldWriter(monkeypatch)
+    store = desk(tmp_path, threaded=True)
+    journal = store.journal
+    assert isinstance(journal, ThreadJournal)
+    assert journal.depth() == 0
+    journal.commit(batch(1, 1))
+    assert held.entered.wait(PATIENCE)
+    for n in range(2):
+        journal.commit(batch(2 + n, 1))
+    journal.latch(True, "kill")
+    assert journal.depth() == 3
+    held.go.set()
+    store.close()
+    assert journal.depth() == 0
+
+
+def test_batches_that_wait_share_a_transaction_as_long_as_they_are_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.journal.GROUP_INPUTS_MAX", 6)
+    held = HeldWriter(monkeypatch)
+    written: list[list[int]] = []
+    write = writer_module.JournalWriter.write
+
+    def noted(writer: writer_module.JournalWriter, batches: list[Batch]) -> object:
+        written.append([len(one.inputs) for one in batches])
+        return write(writer, batches)
+
+    monkeypatch.setattr(writer_module.JournalWriter, "write", noted)
+    store = desk(tmp_path, threaded=True)
+    seq = 1
+    for count in (1, 4, 2, 1, 9, 3, 3):
+        store.journal.commit(batch(seq, count))
+        seq += count
+        assert held.entered.wait(PATIENCE)
+    store.journal.perform(lambda: written.append([]))
+    store.journal.commit(batch(seq, 1))
+    held.go.set()
+    store.close()
+    assert written == [[1], [4, 2], [1], [9], [3, 3], [], [1]]
+    assert store.verify().inputs == seq
+
+
+def test_a_desk_that_dies_does_not_wait_for_its_writer(tmp_path: Path) -> None:
+    store = desk(tmp_path, threaded=True)
+    (thread,) = [one for one in threading.enumerate() if one.name == "store-writer"]
+    assert thread.daemon
+    store.close()
+    assert not thread.is_alive()
+
+
 def test_commit_blocks_while_the_queue_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """FP-24."""
     held = HeldWriter(monkeypatch)
@@ -171,8 +224,10 @@ def test_closing_writes_what_waits_and_refuses_more(tmp_path: Path) -> None:
     futures = [store.journal.commit(batch(1 + n, 1)) for n in range(50)]
     store.close()
     assert all(future.result(0) for future in futures)
-    with pytest.raises(StoreError, match="closed"):
-        store.journal.commit(batch(51, 1))
+    for work in (lambda: store.journal.commit(batch(51, 1)), lambda: store.journal.latch(True, "late")):
+        with pytest.raises(StoreError) as caught:
+            work()
+        assert str(caught.value) == "the journal is closed"
     store.close()
 
 
@@ -233,6 +288,66 @@ def test_a_commit_that_raises_leaves_the_outcome_to_the_file(tmp_path: Path, mon
     assert store.recovered.next_seq == 7
     assert store.verify().is_good
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (sqlite3.OperationalError("odd"), "writing the journal: odd (OperationalError)"),
+        (ValueError("odd"), "writing the journal: ValueError: odd"),
+        (Damaged("the chain is cut"), "the chain is cut"),
+    ],
+)
+def test_what_ended_the_journal_is_told_in_its_words_and_stays_the_cause(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception, failure: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module.JournalWriter, "write", fails)
+        first = store.journal.commit(batch(1, 1)).exception(PATIENCE)
+    assert isinstance(first, OutcomeUnknown) and first.__cause__ is error
+    assert str(store.journal.failure) == str(first.cause) == failure
+    later = store.journal.commit(batch(1, 1)).exception(PATIENCE)
+    assert isinstance(later, OutcomeUnknown) and later.cause is store.journal.failure
+    work = store.journal.perform(lambda: 1).exception(PATIENCE)
+    assert isinstance(work, OutcomeUnknown) and work.cause is store.journal.failure
+
+
+def test_a_latch_that_fails_ends_the_journal_and_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = sqlite3.OperationalError("odd")
+
+    def fails(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module.JournalWriter, "write_latch", fails)
+        failed = store.journal.latch(True, "kill").exception(PATIENCE)
+    assert isinstance(failed, StoreError) and failed.__cause__ is error
+    assert str(failed) == str(store.journal.failure) == "writing the journal: odd (OperationalError)"
+    first = store.journal.failure
+    assert store.journal.latch(True, "kill").result(PATIENCE) is None
+    assert store.journal.failure is first
+    assert rows(store, "SELECT kind, body FROM journal") == [("latch", '{"text":"kill"}')]
+
+
+def test_a_damaged_journal_takes_no_latch_either(store: Store) -> None:
+    store.journal._failure = Damaged("the chain is cut")
+    failed = store.journal.latch(True, "kill").exception(PATIENCE)
+    assert failed is store.journal.failure
+    assert rows(store, "SELECT count(*) FROM journal") == [(0,)]
+
+
+def test_work_that_is_refused_in_the_stores_words_ends_nothing(store: Store) -> None:
+    refused = StoreError("not this")
+
+    def refuses() -> None:
+        raise refused
+
+    assert store.journal.perform(refuses).exception(PATIENCE) is refused
+    assert store.journal.failure is None
+    assert store.journal.perform(lambda: 7).result(PATIENCE) == 7
 
 
 def test_a_report_is_kept_in_the_run_and_a_wrong_one_is_refused_alone(store: Store) -> None:

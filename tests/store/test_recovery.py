@@ -6,12 +6,21 @@ from unittest import mock
 
 import pytest
 
-from engine.core.facts import AnyFact
+from engine.core.facts import AnyFact, KillChanged
 from store.chain import next_input
 from store.database import open_reader, reading
 from store.desk import Store
 from store.errors import Damaged
-from store.recovery import Inputs, UnknownRun, rows_around, run_facts, run_inputs
+from store.recovery import (
+    Archived,
+    Inputs,
+    UnknownRun,
+    is_latched,
+    newest_snapshot_row,
+    rows_around,
+    run_facts,
+    run_inputs,
+)
 from tests.store.making import SECOND, T0, batch, desk, mark, one_of_each, quotes, raised, round_trip, run_started
 
 
@@ -112,16 +121,18 @@ def test_a_run_without_a_snapshot_gives_all_its_inputs(tmp_path: Path) -> None:
     store = desk(tmp_path)
     store.journal.commit(batch(1, 4, run_id="a")).result()
     store.journal.commit(batch(5, 4, run_id="b")).result()
-    start, inputs = store.run_inputs("b")
-    assert start is None
-    assert list(inputs) == list(enumerate(quotes(5, 4), start=5))
+    for run, first in (("a", 1), ("b", 5)):
+        start, inputs = store.run_inputs(run)
+        assert start is None
+        assert list(inputs) == list(enumerate(quotes(first, 4), start=first))
     store.close()
 
 
 def test_an_unknown_run_is_named(tmp_path: Path) -> None:
     store = desk(tmp_path)
-    with pytest.raises(UnknownRun, match="'run-7'"):
+    with pytest.raises(UnknownRun) as caught:
         store.run_inputs("run-7")
+    assert str(caught.value) == "the journal holds no run 'run-7'"
     with pytest.raises(UnknownRun, match="'run-7'"):
         list(store.run_facts("run-7"))
     store.close()
@@ -224,6 +235,7 @@ def test_a_run_can_be_driven_from_the_newest_state_before_a_moment(tmp_path: Pat
     for second, (state, seq) in wanted.items():
         start, inputs = run_inputs(store.path, "run-1", T0 + second * SECOND)
         assert start is not None and (start.state.decode(), start.seq) == (state, seq)
+        assert start.at_ns == T0 + (seq - 9) * SECOND
         assert [number for number, _ in inputs] == list(range(seq + 1, 41))
         facts = list(run_facts(store.path, "run-1", start.row))
         assert [number for number, _ in facts] == [s for n in range(4) for s in (1 + 10 * n, 3 + 10 * n) if s > seq]
@@ -266,18 +278,23 @@ def desk_without_rows(folder: Path) -> Path:
     return store.path
 
 
-@pytest.mark.parametrize("question", ["next input", "tail", "rows around"])
-def test_finding_a_block_costs_the_same_among_many(tmp_path: Path, question: str) -> None:
-    """A desk of three days has a hundred thousand of them; left to itself, SQLite reads all to find one."""
-    costs = []
+@pytest.fixture(scope="module")
+def among(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """A desk of few blocks and one of many."""
+    made = {}
     for blocks in (20, 1_200):
-        (folder := tmp_path / str(blocks)).mkdir()
-        store = desk(folder)
-        for n in range(blocks):
-            store.journal.commit(batch(1 + n, 1))
+        store = desk(tmp_path_factory.mktemp(str(blocks)))
+        store._writer.write([batch(1 + n, 1) for n in range(blocks)])
         store.close()
-        costs.append(_steps(store.path, question, blocks))
-    assert costs[1] < 3 * costs[0] + 100, costs
+        made[blocks] = store.path
+    return made
+
+
+@pytest.mark.parametrize("question", ["next input", "tail", "rows around", "rows around an early one"])
+def test_finding_a_block_costs_the_same_among_many(among: dict[int, Path], question: str) -> None:
+    """A desk of three days has a hundred thousand of them; left to itself, SQLite reads all to find one."""
+    few, many = (_steps(path, question, blocks) for blocks, path in among.items())
+    assert many < 3 * few + 100, (few, many)
 
 
 def _steps(path: Path, question: str, inputs: int) -> int:
@@ -300,6 +317,105 @@ def _steps(path: Path, question: str, inputs: int) -> int:
                 assert next_input(connection) == inputs + 1
         elif question == "tail":
             assert len(list(Inputs(path, inputs - 10))) == 10
-        else:
+        elif question == "rows around":
             assert len(rows_around(path, inputs, 1)) == 1  # the signed head
+        else:
+            assert rows_around(path, 9, 1) == []
     return taken
+
+
+def test_inputs_are_read_some_blocks_at_a_time_and_from_the_middle_of_one(
+    among: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = desk(tmp_path)
+    for n in range(4):
+        store.journal.commit(batch(1 + 5 * n, 5)).result()
+    for page in (1, 2, 3, 64):
+        monkeypatch.setattr("store.recovery.BLOCKS_PAGE", page)
+        for after in (0, 1, 4, 5, 6, 19, 20):
+            assert list(Inputs(store.path, after)) == list(enumerate(quotes(after + 1, 20 - after), start=after + 1))
+        assert [first for first, _ in Inputs(store.path, 7).runs()] == [8, 11, 16]
+    assert list(Inputs(store.path, 5, before_row=4)) == list(enumerate(quotes(6, 5), start=6))
+    store.close()
+    assert len(list(Inputs(among[1_200], 0))) == 1_200
+
+
+def test_facts_are_read_to_the_end_of_a_run_of_many_rows(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    facts: list[tuple[int, AnyFact]] = [(1, raised(f"s{n}")) for n in range(1_101)]
+    store.journal.commit(batch(1, 1, facts)).result()
+    store.journal.commit(batch(2, 1, [(2, mark())], "run-2")).result()
+    assert list(store.run_facts("run-1")) == facts
+    assert list(store.run_facts("run-2")) == [(2, mark())]
+    assert list(run_facts(store.path, "run-1", 1_002)) == facts[1_000:]
+    store.close()
+
+
+def test_rows_around_in_the_midst_of_batches_with_facts(tmp_path: Path) -> None:
+    store = stated(tmp_path)
+    near = rows_around(store.path, 23, 1)
+    assert [(row.id, row.kind, row.seq) for row in near] == [
+        *((11, "signal_raised", 21), (12, "equity_marked", 23), (13, "snapshot", 30)),
+    ]
+    assert [(row.symbol, row.ref, row.at_ns - T0) for row in near] == [
+        *(("BTCUSDT", "s2", 0), ("", "", 5), ("", "", 21 * SECOND)),
+    ]
+    assert [row.id for row in rows_around(store.path, 20, 2)] == [7, 8, 9, 11]
+    assert [row.id for row in rows_around(store.path, 1, 1)] == [3, 4]
+    assert [row.id for row in rows_around(store.path, 0, 1)] == [1]
+    store.close()
+
+
+@pytest.mark.parametrize("spoil", ["state = x'00'", "sha256 = zeroblob(32)", "state = (SELECT state FROM snapshots)"])
+def test_a_state_counts_only_with_the_hash_beside_it_and_in_the_chain(tmp_path: Path, spoil: str) -> None:
+    store = stated(tmp_path)
+    connection = sqlite3.connect(store.path)
+    connection.execute(f"UPDATE snapshots SET {spoil} WHERE seq = 40")
+    connection.commit()
+    assert newest_snapshot_row(connection) == 13
+    connection.execute("UPDATE snapshots SET state = x'00'")
+    connection.commit()
+    assert newest_snapshot_row(connection) == 0
+    connection.close()
+    store.close()
+
+
+def test_a_latch_stands_until_the_newest_rearm(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    told = [is_latched(store._connection)]
+    lifted = KillChanged(T0, False, "cli", "ann", "the core's word alone")
+    for step in (
+        lambda: store.journal.latch(True, "kill"),
+        lambda: store.journal.commit(batch(1, 1, [(1, lifted)])),
+        lambda: store.journal.latch(False, "checked"),
+        lambda: store.journal.commit(batch(2, 1, [(2, lifted)])),
+        lambda: store.journal.commit(batch(3, 1, [(3, KillChanged(T0, True, "cli", "ann", "kill"))])),
+        lambda: store.journal.latch(False, "checked"),
+    ):
+        step().result()
+        told.append(is_latched(store._connection))
+    assert told == [False, True, True, False, False, True, False]
+    store.close()
+
+
+def test_a_bad_row_is_named_with_its_file(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 3, [(1, mark())])).result()
+    store.close()
+    change(store.path, "UPDATE journal SET at_ns = 5 WHERE id = 3")
+    with pytest.raises(Damaged) as caught:
+        desk(tmp_path)
+    assert str(caught.value) == f"{store.path}: journal row 3 (equity_marked): its hash differs"
+
+
+def test_a_run_whose_first_row_is_gone_without_an_anchor_is_said_to_be_archived_nobody_knows_where(
+    tmp_path: Path,
+) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 3, [(1, mark())])).result()
+    store.close()
+    change(store.path, "DELETE FROM journal WHERE id = 1")
+    for ask in (lambda: run_inputs(store.path, "run-1"), lambda: list(run_facts(store.path, "run-1"))):
+        with pytest.raises(Archived) as caught:
+            ask()
+        assert str(caught.value) == "the rows run run-1 began with are archived: nothing known"

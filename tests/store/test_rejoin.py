@@ -1,6 +1,7 @@
 """The emergency record goes back into the journal: each input once, and what cannot go is told."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from engine.session.emergency import Emergency
 from engine.session.ports import Batch
 from store.desk import Store
 from store.recovery import verify_file
-from store.rejoin import NAME
-from tests.store.making import T0, batch, desk, one_of_each, run_started
+from store.rejoin import NAME, Rejoined, rejoin
+from tests.store.making import T0, batch, desk, mark, one_of_each, run_started
 
 FIRST = batch(1, [run_started()], one_of_each(1), snapshot=b"state")
 
@@ -136,6 +137,45 @@ def test_the_journal_says_how_much_came_back_and_what_is_lacking(
     store.close()
     noted = json.loads(body)
     assert (noted["batches"], noted["inputs"], noted["lost"].removeprefix(f"{tmp_path}/")) == told
+
+
+def rejoined(store: Store, caplog: pytest.LogCaptureFixture) -> tuple[Rejoined, list[tuple[int, str]], list[str]]:
+    """What came of the record, what the log says of it, and under which name the record is kept."""
+    caplog.clear()
+    done = rejoin(store._writer, store.path, T0 + 5)
+    said = [(one.levelno, one.getMessage()) for one in caplog.records]
+    return done, said, [path.name for path in store.path.parent.glob(f"{NAME}*")]
+
+
+def test_what_came_back_and_what_did_not_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = desk(tmp_path)
+    assert rejoined(store, caplog) == (Rejoined(), [], [])
+    kept(tmp_path, FIRST, batch(2, 5), batch(7, 4))
+    back = [(logging.WARNING, "10 inputs of the emergency record were read back into the journal")]
+    assert rejoined(store, caplog) == (Rejoined(3, 10, ""), back, [f"{NAME}.read-{T0 + 5}"])
+    (tmp_path / f"{NAME}.read-{T0 + 5}").unlink()
+    kept(tmp_path, batch(7, 4))
+    assert rejoined(store, caplog) == (Rejoined(0, 0, ""), [], [f"{NAME}.read-{T0 + 5}"])
+    (tmp_path / f"{NAME}.read-{T0 + 5}").unlink()
+    kept(tmp_path, batch(11, 2), batch(20, 1))
+    gap = "it goes on with input 20, and the journal ends before input 13"
+    told = [(logging.ERROR, f"the emergency record is not all in the journal: {gap}")]
+    assert rejoined(store, caplog) == (Rejoined(1, 2, gap), told, [f"{NAME}.unread-{T0 + 5}"])
+    store.close()
+
+
+def test_batches_behind_a_report_and_such_of_facts_alone_come_back_too(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(FIRST).result()
+    record = Emergency(tmp_path / NAME, tmp_path / "ballast")
+    record.report("run-1", '{"net":1}')
+    record.commit(batch(2, 0, [(1, mark("1"))])).result()
+    record.commit(batch(2, 2)).result()
+    record.close()
+    assert rejoin(store._writer, store.path, T0) == Rejoined(2, 2, "")
+    assert store._connection.execute("SELECT count(*) FROM equity_marks").fetchone() == (2,)
+    assert store._connection.execute("SELECT report FROM runs").fetchone() == ('{"net":1}',)
+    store.close()
 
 
 def test_a_kill_in_the_record_is_latched(tmp_path: Path) -> None:

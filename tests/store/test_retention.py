@@ -178,6 +178,11 @@ def test_a_second_prune_goes_on_from_the_first(tmp_path: Path) -> None:
     anchor = newest_anchor(connection)
     connection.close()
     assert anchor is not None and [archive.rows for archive in anchor.archives] == [first.rows, second.rows]
+    for ask in (lambda: store.run_inputs("run-1"), lambda: list(store.run_facts("run-1"))):
+        with pytest.raises(Archived) as caught:
+            ask()
+        names = f"{first.archive.name}, {second.archive.name}"
+        assert str(caught.value) == f"the rows run run-1 began with are archived: {names}"
 
 
 def test_an_archive_that_was_changed_cut_or_swapped_is_found(tmp_path: Path) -> None:
