@@ -1,5 +1,6 @@
-"""The mutation check, `make mutants`: does a test fail for every small change of the safety layers and the orders?
+"""The mutation check, `make mutants`: does a test fail for every small change of what keeps the desk safe?
 
+Its ground is the safety layers, the orders, the journal and recovery.
 mutmut changes one thing at a time in the functions of the modules named in `pyproject.toml` and runs the tests that
 reach it. A change no test notices, a survivor, has to be killed by a test or explained in `mutants_explained.toml`.
 Functions are what is mutated; the constants and tables around them are held by tests and by `docs/`, which repeat them.
@@ -12,16 +13,19 @@ import sys
 import time
 import tomllib
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import libcst
 from mutmut.__main__ import cli
-from mutmut.mutation import file_mutation
+from mutmut.mutation import file_mutation, mutators
 from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.file_utils import walk_mutatable_files
+
+from tests.sql_case import is_same_sql
 
 MUTMUT: Final = "--mutmut"  # how the script starts itself to be mutmut
 WORK: Final = Path("mutants")
@@ -69,6 +73,23 @@ def mutate_decorated_functions() -> None:
 
     file_mutation.MutationVisitor._skip_node_and_children = skips
     file_mutation.function_trampoline_arrangement = arrangement
+
+
+def pass_over_sql_in_other_letters() -> None:
+    """Keep mutmut from changing the case of SQL, which changes nothing; the literals in it are still changed."""
+    changes = mutators.operator_string
+
+    def changed(node: libcst.BaseString) -> Iterable[libcst.BaseString]:
+        for new in changes(node):
+            if not (
+                isinstance(node, libcst.SimpleString)
+                and isinstance(new, libcst.SimpleString)
+                and is_same_sql(str(node.evaluated_value), str(new.evaluated_value))
+            ):
+                yield new
+
+    operators = [(kind, changed if change is changes else change) for kind, change in mutators.mutation_operators]
+    file_mutation.mutation_operators = operators
 
 
 def _is_rule(function: libcst.FunctionDef) -> bool:
@@ -170,6 +191,7 @@ def _row(name: str, killed: int, mutants: int) -> str:
 
 if __name__ == "__main__":
     mutate_decorated_functions()
+    pass_over_sql_in_other_letters()
     if sys.argv[1:2] == [MUTMUT]:
         cli(["run", *sys.argv[2:]])
     began = time.monotonic()
