@@ -22,6 +22,8 @@ from mutmut.__main__ import cli
 from mutmut.mutation import file_mutation, mutators
 from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.runners.harness import PytestRunner
+from mutmut.state import state
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.file_utils import walk_mutatable_files
 
@@ -90,6 +92,16 @@ def pass_over_sql_in_other_letters() -> None:
 
     operators = [(kind, changed if change is changes else change) for kind, change in mutators.mutation_operators]
     file_mutation.mutation_operators = operators
+
+
+def run_fast_tests_first() -> None:
+    """mutmut runs the tests of a mutant in any order until one fails; the slow ones rarely have to be the one."""
+    runs = PytestRunner._pytest_args_regular_run
+
+    def in_order(self: PytestRunner, tests: Iterable[str]) -> list[str]:
+        return list(runs(self, sorted(tests, key=lambda test: (state().duration_by_test.get(test, 0.0), test))))
+
+    PytestRunner._pytest_args_regular_run = in_order
 
 
 def _is_rule(function: libcst.FunctionDef) -> bool:
@@ -192,6 +204,7 @@ def _row(name: str, killed: int, mutants: int) -> str:
 if __name__ == "__main__":
     mutate_decorated_functions()
     pass_over_sql_in_other_letters()
+    run_fast_tests_first()
     if sys.argv[1:2] == [MUTMUT]:
         cli(["run", *sys.argv[2:]])
     began = time.monotonic()
