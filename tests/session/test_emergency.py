@@ -141,6 +141,7 @@ def test_where_the_file_system_cannot_be_asked_the_ballast_is_written(
     monkeypatch.delattr(os, "posix_fallocate", raising=False)
 
     def write(handle: int, data: bytes, offset: int) -> int:
+        assert os.fstat(handle).st_ino == path.stat().st_ino
         assert len(written) < 40 and data == bytes(len(data))
         written.append((len(data), offset))
         return len(data)

@@ -363,6 +363,7 @@ def test_rows_around_in_the_midst_of_batches_with_facts(tmp_path: Path) -> None:
     assert [row.id for row in rows_around(store.path, 20, 2)] == [7, 8, 9, 11]
     assert [row.id for row in rows_around(store.path, 1, 1)] == [3, 4]
     assert [row.id for row in rows_around(store.path, 0, 1)] == [1]
+    assert [row.id for row in rows_around(store.path, 0, 0)] == [1]
     store.close()
 
 
