@@ -420,3 +420,15 @@ def test_a_run_whose_first_row_is_gone_without_an_anchor_is_said_to_be_archived_
         with pytest.raises(Archived) as caught:
             ask()
         assert str(caught.value) == "the rows run run-1 began with are archived: nothing known"
+
+
+def test_where_a_run_begins_is_read_in_the_journal_as_long_as_that_has_it(tmp_path: Path) -> None:
+    """The table beside it is no part of the chain."""
+    store = stated(tmp_path)
+    store._connection.execute("UPDATE runs SET first_row = 9, run_id = 'run-9'")
+    columns = "(run, run_id, mode, first_row, started_ns)"
+    store._connection.execute(f"INSERT INTO runs {columns} VALUES (2, 'run-1', 'PAPER', 9, 0)")
+    assert len(list(store.run_facts("run-1"))) == 8
+    start, _ = store.run_inputs("run-1")
+    assert start is not None and start.state == b"state 0"
+    store.close()
