@@ -335,6 +335,7 @@ def test_inputs_are_read_some_blocks_at_a_time_and_from_the_middle_of_one(
         for after in (0, 1, 4, 5, 6, 19, 20):
             assert list(Inputs(store.path, after)) == list(enumerate(quotes(after + 1, 20 - after), start=after + 1))
         assert [first for first, _ in Inputs(store.path, 7).runs()] == [8, 11, 16]
+        assert [first for first, _ in Inputs(store.path, 5).runs()] == [6, 11, 16]
     assert list(Inputs(store.path, 5, before_row=4)) == list(enumerate(quotes(6, 5), start=6))
     store.close()
     assert len(list(Inputs(among[1_200], 0))) == 1_200
