@@ -42,10 +42,11 @@ $(MUTANTS)/.installed: requirements.lock requirements-mutants.lock
 	  $(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $$lock || exit 1; done
 	@touch $@
 
+# What takes minutes to hours: long tests first, then what a release has to live through (docs/reliability.md).
 sim: setup
 	@$(BIN)/python -m pytest -n 2 -m sim $(ARGS)
+	@$(if $(ARGS),,$(MAKE) quotas)
 
-# What a release has to live through: see docs/reliability.md. An hour or two.
 JOBS ?= 2
 quotas: setup
 	@$(BIN)/python -m tests.simulator --jobs $(JOBS) --seeds 1000-1999 --trouble 300
