@@ -185,13 +185,10 @@ class Shell:
     # --- events in ---
 
     def _post(self, request: CommandRequest, future: Future[CommandReceipt], received_ns: int) -> None:
-        if self.broken:
-            future.set_result(CommandReceipt(False, "the journal has failed; the desk is ending"))
-            return
         event = Command(
             self.clock.now_ns(), request.act, request.source, request.actor, request.reason, request.subject
         )
-        if self._is_over or (request.act is Act.KILL and not self.has_begun):
+        if self.broken or self._is_over or (request.act is Act.KILL and not self.has_begun):
             self._act_alone(request.act, future, received_ns)
             return
         self._waiting[id(event)] = Waiting(future, received_ns)
@@ -213,11 +210,12 @@ class Shell:
     def _act_alone(self, act: Act, future: Future[CommandReceipt], received_ns: int) -> None:
         """Answer a command without the core: a kill is latched all the same, and a start does not go on."""
         if act is not Act.KILL:
-            future.set_result(CommandReceipt(False, "the desk is ending"))
+            why = "the journal has failed; " if self.broken else ""
+            future.set_result(CommandReceipt(False, f"{why}the desk is ending"))
             return
         self._on_latch(True)
         took_us = (self.clock.mono_ns() - received_ns) // 1000
-        text = "killed: no run is on, and the next one stays killed until it is re-armed"
+        text = "killed: the desk is ending, and the next one stays killed until it is re-armed"
         future.set_result(CommandReceipt(True, text, took_us))
         self.stop("kill_switch", 0)
 

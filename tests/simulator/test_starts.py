@@ -1,10 +1,11 @@
 """What an operator does while the desk is only starting, or already ending, is not lost."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -12,6 +13,7 @@ from engine.core.config import SECOND
 from engine.core.events import Act, SessionPhase
 from engine.core.view import CommandReceipt
 from engine.session.ports import CommandRequest
+from tests.simulator.disk import MoodyEmergency, MoodyJournal
 from tests.simulator.loop import VirtualLoop
 from tests.simulator.surroundings import surroundings
 from tests.simulator.world import ORIGIN_NS, World
@@ -80,6 +82,43 @@ def test_a_command_that_comes_when_the_core_takes_nothing_more_is_answered(
         world.kill_desk()
 
     run(world, course())
+
+
+def test_a_kill_while_nothing_can_be_recorded_any_more_holds_for_the_next_start(world: World) -> None:
+    """FD-06."""
+
+    async def course() -> None:
+        await world.open_venue()
+        life = world.start_desk()
+        life.store.journal = MoodyJournal(life.store, world.loop)  # type: ignore[assignment]
+        object.__setattr__(life.session.plan.store, "journal", life.store.journal)
+        await asyncio.sleep(10)
+        world.record_lines = 0
+        life.store.journal.fill_up()
+        shell = life.session._shell
+        assert shell is not None
+        while not shell.broken:  # noqa: ASYNC110 - whose moment is meant
+            await asyncio.sleep(0.01)
+        refused, killed = ask(world, Act.PAUSE), ask(world, Act.KILL)
+        await asyncio.sleep(0.01)
+        assert "the journal has failed" in refused.result().text
+        assert killed.result().accepted
+        assert life.task is not None
+        await life.task
+        world.record_lines = None
+        world.start_desk()
+        await asyncio.sleep(10)
+        assert world.desk.state.killed
+        world.kill_desk()
+
+    with mock.patch(
+        "engine.session.session.Emergency", type("Record", (MoodyEmergency,), {"lines_left": lines(world)})
+    ):
+        run(world, course())
+
+
+def lines(world: World) -> Callable[[object], int | None]:
+    return lambda _: world.record_lines
 
 
 @pytest.mark.parametrize(("skew_s", "starts"), [(-3_600, False), (61, False), (59, True), (-4, True)])
