@@ -1,7 +1,7 @@
 """What an operator does while the desk is only starting, or already ending, is not lost."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,11 @@ def test_a_kill_while_nothing_can_be_recorded_any_more_holds_for_the_next_start(
     async def course() -> None:
         await world.open_venue()
         life = world.start_desk()
-        life.store.journal = MoodyJournal(life.store, world.loop)  # type: ignore[assignment]
-        object.__setattr__(life.session.plan.store, "journal", life.store.journal)
+        journal = MoodyJournal(life.store, world.loop)
+        life.store.journal = journal  # type: ignore[assignment]
         await asyncio.sleep(10)
         world.record_lines = 0
-        life.store.journal.fill_up()
+        journal.fill_up()
         shell = life.session._shell
         assert shell is not None
         while not shell.broken:  # noqa: ASYNC110 - whose moment is meant
@@ -111,14 +111,9 @@ def test_a_kill_while_nothing_can_be_recorded_any_more_holds_for_the_next_start(
         assert world.desk.state.killed
         world.kill_desk()
 
-    with mock.patch(
-        "engine.session.session.Emergency", type("Record", (MoodyEmergency,), {"lines_left": lines(world)})
-    ):
+    record = type("Record", (MoodyEmergency,), {"lines_left": lambda _: world.record_lines})
+    with mock.patch("engine.session.session.Emergency", record):
         run(world, course())
-
-
-def lines(world: World) -> Callable[[object], int | None]:
-    return lambda _: world.record_lines
 
 
 @pytest.mark.parametrize(("skew_s", "starts"), [(-3_600, False), (61, False), (59, True), (-4, True)])
