@@ -13,7 +13,8 @@ from engine.session.ports import Batch
 from store import chain
 from store.chain import Anchor, Archive, BadRow, Row, Verification, genesis, row_hash, verify, walk
 from store.database import open_reader
-from tests.store.making import T0, batch, desk, mark
+from store.errors import Damaged
+from tests.store.making import SECOND, T0, batch, desk, mark
 from tests.store.test_audit import tampered
 
 FIRST = Row(1, 0, 0, 1, "run", 5, "", "run-1", '{"run_id":"run-1"}')
@@ -127,6 +128,23 @@ def test_a_check_may_begin_behind_any_row_and_reads_a_page_at_a_time(
         assert checked(path) == whole
         assert [checked(path, after).rows for after in range(1, 7)] == [5, 4, 3, 2, 1, 0]
         assert {checked(path, after).head for after in range(1, 7)} == {whole.head}
+
+
+def test_a_whole_journal_begins_with_its_first_input(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store._writer.next_seq = 2
+    store.journal.commit(batch(2, 3)).result()
+    store.close()
+    assert checked(store.path).bad == BadRow(2, "block", "it begins with input 2 where 1 is next", T0 + 2 * SECOND)
+
+
+def test_a_journal_without_a_stamp_is_nobodys(path: Path) -> None:
+    tampered(path, "DELETE FROM desk")
+    connection = open_reader(path)
+    with pytest.raises(Damaged) as caught:
+        chain.stamp(connection)
+    connection.close()
+    assert str(caught.value) == "the database has lost its stamp: it does not say whose it is"
 
 
 def test_a_journal_that_cannot_be_read_at_all_is_bad_from_the_row_asked_for(path: Path) -> None:

@@ -392,6 +392,30 @@ def test_commit_blocks_while_too_many_inputs_wait(tmp_path: Path, monkeypatch: p
     assert store.verify().inputs == 3_000
 
 
+def test_the_inputs_that_wait_are_counted_to_the_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("store.journal.QUEUE_INPUTS_MAX", 10)
+    held = HeldWriter(monkeypatch)
+    store = desk(tmp_path, threaded=True)
+    accepted = [threading.Event() for _ in range(5)]
+
+    def commit() -> None:
+        seq = 1
+        for count, event in zip((1, 5, 4, 1, 1), accepted, strict=True):
+            store.journal.commit(batch(seq, count))
+            seq += count
+            event.set()
+            assert held.entered.wait(PATIENCE)
+
+    other = threading.Thread(target=commit)
+    other.start()
+    assert accepted[3].wait(PATIENCE)
+    assert not accepted[4].wait(0.05)
+    held.go.set()
+    other.join(PATIENCE)
+    store.close()
+    assert store.verify().inputs == 12
+
+
 @pytest.mark.parametrize("text", ["s'); DROP TABLE journal; --", "a' OR '1'='1", '"; DELETE FROM desk; --', "%_"])
 def test_what_looks_like_sql_is_text(store: Store, text: str) -> None:
     """FS-12."""

@@ -120,6 +120,7 @@ def test_every_row_says_what_when_and_behind_which_input(writer: JournalWriter, 
     assert body(connection, 10) == {"bytes": 5, "sha256": sha256(b"state").hexdigest()}
     assert [body(connection, row) for row in (11, 12, 13)] == [{"text": "kill"}, {"text": "checked"}, {"a": 1}]
     kept = rows(connection, "SELECT row, run, seq, is_start, sha256, state FROM snapshots ORDER BY row")
+    assert {row[5][:2] for row in kept} == {b"\x78\x01"}  # zlib, and at its level 1
     assert [(*row[:5], zlib.decompress(row[5])) for row in kept] == [
         (2, 1, 0, 1, sha256(b"at start").digest(), b"at start"),
         (10, 1, 4, 0, sha256(b"state").digest(), b"state"),
