@@ -38,7 +38,7 @@ def head_of(*rows: Row) -> str:
 
 
 def test_the_hash_before_the_first_row_is_that_of_the_desk() -> None:
-    assert sha256(b"nightdesk journal 1\n\x00paper-1\x00paper").digest() == START
+    assert genesis("paper-1", "paper") == sha256(b"nightdesk journal 1\n\x00paper-1\x00paper").digest()
 
 
 def test_a_row_is_hashed_as_it_is_documented() -> None:
