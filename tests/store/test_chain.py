@@ -167,6 +167,21 @@ def test_an_anchor_that_archives_rows_which_are_there_is_no_anchor(path: Path) -
     assert checked(path).bad == BadRow(2, "", "the anchor says that row 2 is archived")
 
 
+def test_an_anchor_is_told_also_where_what_stands_behind_it_cannot_be_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchor = Anchor(5, checked(path).head, 1, ())
+    body = msgspec.json.encode(anchor).decode()
+    tampered(path, f"UPDATE journal SET kind = 'anchor', body = '{body}' WHERE id = 6")
+
+    def breaks(*_: object) -> None:
+        raise sqlite3.DatabaseError("disk image is malformed")
+
+    monkeypatch.setattr(chain, "_start", breaks)
+    broken = BadRow(1, "", "it cannot be read: disk image is malformed")
+    assert checked(path) == Verification(0, 0, "", broken, anchor)
+
+
 def test_an_anchor_that_is_no_anchor_is_told(path: Path) -> None:
     tampered(path, "UPDATE journal SET kind = 'anchor', body = '{}' WHERE id = 6")
     found = checked(path)
