@@ -25,7 +25,7 @@ from engine.session.emergency import (
     hold_ballast,
     read_kept,
 )
-from engine.session.ports import CommandRequest
+from engine.session.ports import CommandRequest, Committed
 from engine.session.session import Session
 from store.desk import Store, open_store
 from store.recovery import verify_file
@@ -77,6 +77,27 @@ def test_a_torn_last_line_was_never_durable_and_a_damaged_one_before_it_is_told(
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(BadRecord, match=r"emergency\.jsonl:[12]: is not what was written"):
             list(read_kept(path))
+
+
+def test_it_answers_with_the_journal_as_it_last_stood_and_says_whether_it_stands_in(path: Path) -> None:
+    record = Emergency(path, path.with_name("ballast"))
+    assert record.is_on is False
+    assert record.commit(batch(1, 2)).result() == Committed(0, "", 0)
+    record.begin(7, "head")
+    assert record.is_on is True
+    assert record.commit(batch(3, 2)).result() == Committed(7, "head", 0)
+    record.close()
+
+
+def test_an_empty_record_that_cannot_go_away_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Emergency(path, path.with_name("ballast"))
+
+    def refuses(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuses)
+    record.close()
+    assert list(read_kept(path)) == []
 
 
 def test_a_whole_line_that_is_no_batch_is_told(path: Path) -> None:

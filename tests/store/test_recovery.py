@@ -400,6 +400,17 @@ def test_a_latch_stands_until_the_newest_rearm(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_row_before_the_snapshot_keeps_no_desk_from_starting(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    store.journal.commit(batch(1, 3, [(1, mark())], snapshot=b"s")).result()
+    store.close()
+    change(store.path, "UPDATE journal SET at_ns = 5 WHERE id = 3")
+    store = desk(tmp_path)
+    assert store.recovered.snapshot == b"s"
+    assert not store.verify().is_good
+    store.close()
+
+
 def test_a_bad_row_is_named_with_its_file(tmp_path: Path) -> None:
     store = desk(tmp_path)
     store.journal.commit(batch(1, 3, [(1, mark())])).result()

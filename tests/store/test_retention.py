@@ -339,7 +339,7 @@ def test_without_a_good_state_a_pruned_journal_is_damaged_and_no_empty_desk(tmp_
     store.backup()
     store.close()
     tampered(store.path, "UPDATE snapshots SET state = x'00' WHERE is_start = 0")
-    with pytest.raises(Damaged, match=r"rows up to \d+ that could"):
+    with pytest.raises(Damaged, match=r"written, and the rows up to \d+ that could rebuild it are archived$"):
         open_store(store.path, "paper", VirtualClock(T0), threaded=False, may_restore=False)
     store = desk(tmp_path)
     assert store.restored is not None and "no state of the core" in store.restored_text
