@@ -335,3 +335,7 @@ def test_an_anchor_takes_the_rows_before_it_and_is_signed(store: Store) -> None:
     assert rows(store._connection, "SELECT row FROM snapshots") == [(5,)]
     assert rows(store._connection, "SELECT row, at_ns, cause FROM signed_heads") == [(7, T0, "pruned")]
     assert store.verify().is_good
+
+
+def test_a_head_of_an_empty_journal_is_of_no_run(store: Store) -> None:
+    assert store.sign_head("report").result().run_id == ""
