@@ -79,6 +79,11 @@ class AlertPayload(msgspec.Struct, frozen=True):
     notice: Notice
 
 
+for _shape in (Letter, ReportPayload, WeekPayload, AlertPayload):
+    # msgspec learns a type at its first use, and dies if several threads are the first: the import is before all threads.
+    msgspec.json.Decoder(_shape)
+
+
 class LetterBox(Protocol):
     """Where letters are kept."""
 

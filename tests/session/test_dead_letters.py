@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from tenacity import wait_none
 from engine.session.clock import VirtualClock
 from engine.session.dead_letters import (
     ATTEMPTS,
+    DESK,
     DeadLetters,
     Letter,
     LetterState,
@@ -191,3 +194,23 @@ def test_a_report_that_could_not_be_recorded_is_in_the_database_after_a_retry(
     kept = store._connection.execute("SELECT report FROM runs WHERE run_id = ?", (report["run_id"],)).fetchone()[0]
     assert json.loads(kept)["decision_hash"] == report["decision_hash"]
     store.close()
+
+
+def test_several_threads_may_read_letters_at_once_from_the_first_moment() -> None:
+    """Each alert channel has a thread that looks for its letters as it starts."""
+    row = dict(zip(Letter.__struct_fields__, ("a", "alert", "{}", "WAITING", "Error", "", 1, 1, 2, DESK), strict=True))
+    script = f"""
+import sys, threading, msgspec
+from engine.session.dead_letters import Letter
+sys.setswitchinterval(1e-6)
+gate = threading.Barrier(8)
+def read():
+    gate.wait()
+    msgspec.convert({row!r}, Letter)
+threads = [threading.Thread(target=read) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
