@@ -80,7 +80,7 @@ class AlertPayload(msgspec.Struct, frozen=True):
 
 
 for _shape in (Letter, ReportPayload, WeekPayload, AlertPayload):
-    # msgspec learns a type at its first use, and dies if several threads are the first: the import is before all threads.
+    # msgspec learns a type at its first use, and dies if several threads are the first: imports come before threads.
     msgspec.json.Decoder(_shape)
 
 
