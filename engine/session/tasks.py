@@ -159,20 +159,21 @@ class Tasks:
         assert broker is not None, "orders leave only through a venue's broker"
         for effect in effects:
             assert not isinstance(effect, Amend), "no venue's broker takes amends: resting_stops is off with one"
-            if isinstance(effect, Submit) and not self._shell.gate.passes(effect):
-                text = "the gate was closed before it left"
-                code = ReasonCode.JOURNAL if self._shell.emergency.is_on else ReasonCode.KILLED
-                refused = OrderRefused(effect.order_id, self._plan.clock.now_ns(), code.value, text)
-                self._shell.inbox.put_first(refused)
-            elif isinstance(effect, Submit | Cancel | Query):
+            if isinstance(effect, Submit | Cancel | Query):
                 before = self._orders.get(effect.symbol)
                 call = self._call(broker, effect, before)
                 self._orders[effect.symbol] = group.create_task(call, name=f"order-{effect.order_id}")
 
     async def _call(self, broker: Broker, effect: Submit | Cancel | Query, before: asyncio.Task[None] | None) -> None:
-        """One call, after the symbol's call before it: a cancel never overtakes its submit."""
+        """One call, after the symbol's call before it: a cancel never overtakes its submit, and may wait for long."""
         if before is not None:
             await asyncio.wait([before])
+        if isinstance(effect, Submit) and not self._shell.gate.passes(effect):
+            text = "the gate was closed before it left"
+            code = ReasonCode.JOURNAL if self._shell.emergency.is_on else ReasonCode.KILLED
+            refused = OrderRefused(effect.order_id, self._plan.clock.now_ns(), code.value, text)
+            self._shell.inbox.put_first(refused)
+            return
         with self._work.call():
             if isinstance(effect, Submit):
                 answers: Sequence[BrokerEvent] = await broker.submit(effect)

@@ -1,0 +1,66 @@
+"""Orders on their way out: the gate is asked last, when nothing is waited for any more."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.core.events import OrderRefused
+from engine.core.facts import Cancel, Query, Submit
+from engine.core.words import OrderKind, ReasonCode, TimeInForce
+from engine.session.clock import VirtualClock
+from engine.session.gate import Gate
+from engine.session.tasks import Tasks
+from engine.session.work import WorkLog
+
+
+class SlowVenue:
+    """Takes one call at a time, until `answers` is set."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+        self.called: list[str] = []
+
+    async def submit(self, order: Submit) -> list[Any]:
+        self.called.append(order.order_id)
+        await self.answers.wait()
+        return []
+
+    async def cancel(self, order: Cancel) -> list[Any]:
+        self.called.append(f"cancel {order.order_id}")
+        return []
+
+    async def query(self, order: Query) -> list[Any]:
+        return []
+
+
+def order(order_id: str, *, reduce_only: bool = False) -> Submit:
+    return Submit(order_id, "BTCUSDT", 1, OrderKind.MARKET, TimeInForce.GTC, 0, reduce_only)
+
+
+@pytest.mark.parametrize(("is_recorded", "code"), [(False, ReasonCode.KILLED), (True, ReasonCode.JOURNAL)])
+async def test_an_entry_behind_a_slow_call_is_refused_if_the_gate_has_closed_meanwhile(
+    is_recorded: bool, code: ReasonCode
+) -> None:
+    venue, gate, inbox = SlowVenue(), Gate(), list[Any]()
+    gate.follow(blocked=False)
+    shell: Any = SimpleNamespace(
+        gate=gate,
+        inbox=SimpleNamespace(put_first=inbox.append),
+        emergency=SimpleNamespace(is_on=is_recorded),
+    )
+    plan: Any = SimpleNamespace(broker=venue, clock=VirtualClock(7))
+    tasks = Tasks.__new__(Tasks)
+    tasks._plan, tasks._shell, tasks._orders, tasks._work = plan, shell, {}, WorkLog(plan.clock)
+    async with asyncio.TaskGroup() as group:
+        tasks._send(
+            [order("first"), order("entry"), order("exit", reduce_only=True), Cancel("first", "BTCUSDT")], group
+        )
+        await asyncio.sleep(0)
+        gate.slam()
+        venue.answers.set()
+    assert venue.called == ["first", "exit", "cancel first"]
+    (refused,) = inbox
+    assert isinstance(refused, OrderRefused)
+    assert (refused.client_order_id, refused.code) == ("entry", code.value)
