@@ -99,7 +99,7 @@ def _state_of() -> dict[ReasonCode, TerminalState]:
 
 
 TERMINAL_STATE = _state_of()
-HELD_BACK = (ReasonCode.KILLED, ReasonCode.JOURNAL)
+HELD_BACK = (ReasonCode.KILLED, ReasonCode.PAUSED, ReasonCode.JOURNAL)
 """Of an order the gate did not let leave: no broker has refused it."""
 
 

@@ -17,6 +17,10 @@ class Gate:
     def closed(self) -> bool:
         return self._closed or self._slammed
 
+    @property
+    def slammed(self) -> bool:
+        return self._slammed
+
     def slam(self) -> None:
         """Close for good: a kill. Only `rearm` opens it again."""
         self._slammed = True

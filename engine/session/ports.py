@@ -1,6 +1,6 @@
 """The ports of the session: what it needs of a venue, a clock, a journal, and what it offers an operator."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -60,7 +60,8 @@ class Broker(Protocol):
     async def connect(self) -> None:
         """Log in and listen, or raise `VenueError` naming the cause."""
 
-    async def submit(self, order: Submit) -> Sequence[BrokerEvent]: ...
+    async def submit(self, order: Submit, passes: Callable[[Submit], bool]) -> Sequence[BrokerEvent]:
+        """Place an order. `passes` is asked when nothing is waited for any more; its no raises `HeldBack`."""
 
     async def cancel(self, order: Cancel) -> Sequence[BrokerEvent]: ...
 

@@ -26,7 +26,7 @@ from engine.session.shell import Shell
 from engine.session.volatility import BadIndex, VolatilityReader
 from engine.session.watching import BEAT_NS, Watching
 from engine.session.work import MARKET_DATA, WorkLog
-from engine.venues.errors import VenueError
+from engine.venues.errors import HeldBack, VenueError
 
 BATCHES_AHEAD: Final = 2  # how far a market on virtual time may be ahead of a slow disk
 BALANCE_EVERY_SECONDS: Final = 10  # of the desk's clock
@@ -165,24 +165,29 @@ class Tasks:
                 self._orders[effect.symbol] = group.create_task(call, name=f"order-{effect.order_id}")
 
     async def _call(self, broker: Broker, effect: Submit | Cancel | Query, before: asyncio.Task[None] | None) -> None:
-        """One call, after the symbol's call before it: a cancel never overtakes its submit, and may wait for long."""
+        """One call, after the symbol's call before it: a cancel never overtakes its submit."""
         if before is not None:
             await asyncio.wait([before])
-        if isinstance(effect, Submit) and not self._shell.gate.passes(effect):
-            text = "the gate was closed before it left"
-            code = ReasonCode.JOURNAL if self._shell.emergency.is_on else ReasonCode.KILLED
-            refused = OrderRefused(effect.order_id, self._plan.clock.now_ns(), code.value, text)
-            self._shell.inbox.put_first(refused)
-            return
         with self._work.call():
             if isinstance(effect, Submit):
-                answers: Sequence[BrokerEvent] = await broker.submit(effect)
+                answers: Sequence[BrokerEvent] = await self._submit(broker, effect)
             elif isinstance(effect, Cancel):
                 answers = await broker.cancel(effect)
             else:
                 answers = await broker.query(effect)
         for answer in answers:
             self._shell.inbox.put_first(answer)
+
+    async def _submit(self, broker: Broker, order: Submit) -> Sequence[BrokerEvent]:
+        gate = self._shell.gate
+        try:
+            return await broker.submit(order, gate.passes)
+        except HeldBack:
+            code = ReasonCode.KILLED if gate.slammed else ReasonCode.PAUSED
+            if self._shell.emergency.is_on:
+                code = ReasonCode.JOURNAL
+            text = "the gate was closed before it left"
+            return [OrderRefused(order.order_id, self._plan.clock.now_ns(), code.value, text)]
 
     # --- time ---
 

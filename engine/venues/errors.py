@@ -24,6 +24,10 @@ class NotSent(VenueError):
     """The connection failed before any byte of the request was written: definitely nothing happened."""
 
 
+class HeldBack(Exception):
+    """A call that was no longer to be made when its turn came. Nothing was sent."""
+
+
 class CertificateRefused(NotSent):
     """The venue could not prove who it is: a certificate expired, of another name or issuer. Nothing was sent."""
 

@@ -1,28 +1,32 @@
 """Orders on their way out: the gate is asked last, when nothing is waited for any more."""
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from engine.core.events import OrderRefused
-from engine.core.facts import Cancel, Query, Submit
+from engine.core.facts import AnyEffect, Cancel, Submit
 from engine.core.words import OrderKind, ReasonCode, TimeInForce
 from engine.session.clock import VirtualClock
 from engine.session.gate import Gate
 from engine.session.tasks import Tasks
 from engine.session.work import WorkLog
+from engine.venues.errors import HeldBack
 
 
 class SlowVenue:
-    """Takes one call at a time, until `answers` is set."""
+    """Answers a submit once `answers` is set; asks whether it may leave before it does anything."""
 
     def __init__(self) -> None:
         self.answers = asyncio.Event()
         self.called: list[str] = []
 
-    async def submit(self, order: Submit) -> list[Any]:
+    async def submit(self, order: Submit, passes: Callable[[Submit], bool]) -> list[Any]:
+        if not passes(order):
+            raise HeldBack
         self.called.append(order.order_id)
         await self.answers.wait()
         return []
@@ -31,17 +35,22 @@ class SlowVenue:
         self.called.append(f"cancel {order.order_id}")
         return []
 
-    async def query(self, order: Query) -> list[Any]:
-        return []
-
 
 def order(order_id: str, *, reduce_only: bool = False) -> Submit:
     return Submit(order_id, "BTCUSDT", 1, OrderKind.MARKET, TimeInForce.GTC, 0, reduce_only)
 
 
-@pytest.mark.parametrize(("is_recorded", "code"), [(False, ReasonCode.KILLED), (True, ReasonCode.JOURNAL)])
+@pytest.mark.parametrize(
+    ("is_recorded", "close", "code"),
+    [
+        (False, Gate.slam, ReasonCode.KILLED),
+        (False, lambda gate: gate.follow(blocked=True), ReasonCode.PAUSED),
+        (True, lambda gate: gate.follow(blocked=True), ReasonCode.JOURNAL),
+    ],
+    ids=["kill", "pause", "journal"],
+)
 async def test_an_entry_behind_a_slow_call_is_refused_if_the_gate_has_closed_meanwhile(
-    is_recorded: bool, code: ReasonCode
+    is_recorded: bool, close: Callable[[Gate], None], code: ReasonCode
 ) -> None:
     venue, gate, inbox = SlowVenue(), Gate(), list[Any]()
     gate.follow(blocked=False)
@@ -54,11 +63,15 @@ async def test_an_entry_behind_a_slow_call_is_refused_if_the_gate_has_closed_mea
     tasks = Tasks.__new__(Tasks)
     tasks._plan, tasks._shell, tasks._orders, tasks._work = plan, shell, {}, WorkLog(plan.clock)
     async with asyncio.TaskGroup() as group:
-        tasks._send(
-            [order("first"), order("entry"), order("exit", reduce_only=True), Cancel("first", "BTCUSDT")], group
-        )
+        sent: list[AnyEffect] = [
+            order("first"),
+            order("entry"),
+            order("exit", reduce_only=True),
+            Cancel("first", "BTCUSDT"),
+        ]
+        tasks._send(sent, group)
         await asyncio.sleep(0)
-        gate.slam()
+        close(gate)
         venue.answers.set()
     assert venue.called == ["first", "exit", "cancel first"]
     (refused,) = inbox

@@ -105,12 +105,12 @@ def an_unknown_order_counts_as_cancelled() -> Iterator[None]:
 def a_lost_order_is_sent_again_under_a_new_id() -> Iterator[None]:
     submit = BitunixBroker.submit
 
-    async def again(self: BitunixBroker, order: Any) -> Any:
+    async def again(self: BitunixBroker, order: Any, passes: Any) -> Any:
         import msgspec
 
-        answers = await submit(self, order)
+        answers = await submit(self, order, passes)
         if isinstance(answers[0], OutcomeUnknown):
-            await submit(self, msgspec.structs.replace(order, order_id=order.order_id + "r"))
+            await submit(self, msgspec.structs.replace(order, order_id=order.order_id + "r"), passes)
         return answers
 
     with _instead(BitunixBroker, "submit", again):

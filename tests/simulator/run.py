@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -178,9 +179,14 @@ class _Course:
             return
         submit = broker.submit
 
-        async def watched(order: Submit) -> Any:
-            self.watcher.leaves(order)
-            return await submit(order)
+        async def watched(order: Submit, passes: Callable[[Submit], bool]) -> Any:
+            def told(leaving: Submit) -> bool:
+                may_leave: bool = passes(leaving)
+                if may_leave:
+                    self.watcher.leaves(leaving)
+                return may_leave
+
+            return await submit(order, told)
 
         broker.submit = watched
 

@@ -37,6 +37,7 @@ from engine.venues.bitunix.signing import Credentials
 from engine.venues.errors import (
     AuthFailed,
     DuplicateClientId,
+    HeldBack,
     OrderNotFound,
     RateLimited,
     RuleRefused,
@@ -162,11 +163,15 @@ class BitunixBroker:
 
     # --- what changes something: sent once ---
 
-    async def submit(self, order: Submit) -> Sequence[BrokerEvent]:
+    async def submit(self, order: Submit, passes: Callable[[Submit], bool]) -> Sequence[BrokerEvent]:
         """Place an order under its own id. One event; after a duplicate id, all the venue knows of that order."""
         tracked = self._orders.track(order.order_id, order.symbol)
         try:
-            placed = wire.read(wire.PLACED, await self._rest.post("/trade/place_order", order_body(order)), "order")
+            reply = await self._rest.post("/trade/place_order", order_body(order), lambda: passes(order))
+            placed = wire.read(wire.PLACED, reply, "order")
+        except HeldBack:
+            self._orders.drop(tracked)
+            raise
         except DuplicateClientId:
             return await self.query(Query(order.order_id, order.symbol))
         except VenueError as problem:

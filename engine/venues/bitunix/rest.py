@@ -8,7 +8,7 @@ could send a real order can be made.
 import asyncio
 import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -24,7 +24,7 @@ from engine.venues.bitunix.offset import ClockOffset
 from engine.venues.bitunix.pace import Pace
 from engine.venues.bitunix.signing import Credentials, Signature, glued, new_nonce, sign
 from engine.venues.bitunix.wire import MS, REPLY, first_problem
-from engine.venues.errors import ClockSkew, NotSent, RateLimited, UnknownOutcome, VenueError, is_retryable
+from engine.venues.errors import ClockSkew, HeldBack, NotSent, RateLimited, UnknownOutcome, VenueError, is_retryable
 from engine.venues.fuse import Fuse, FuseOpen
 
 TIMEOUT_S: Final = 10.0
@@ -132,9 +132,13 @@ class Rest:
         )
         return await retrying(self._read, path, dict(params or {}), signed, is_evidence)
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The `data` of a signed call that changes something; sent once, whatever happens, and never held back."""
-        return await self._call("POST", path, {}, body, True)
+    async def post(self, path: str, body: Mapping[str, Any], may_leave: Callable[[], bool] | None = None) -> Any:
+        """The `data` of a signed call that changes something; sent once, whatever happens.
+
+        It may wait for its turn. `may_leave` is asked last of all, when nothing is waited for any more; its no is
+        `HeldBack`.
+        """
+        return await self._call("POST", path, {}, body, True, may_leave)
 
     async def _read(self, path: str, params: dict[str, str], signed: bool, is_evidence: bool) -> Any:
         """One read, and what it says about the venue: an answer of any kind is one that works."""
@@ -170,9 +174,17 @@ class Rest:
         }
 
     async def _call(
-        self, method: str, path: str, params: dict[str, str], body: Mapping[str, Any] | None, signed: bool
+        self,
+        method: str,
+        path: str,
+        params: dict[str, str],
+        body: Mapping[str, Any] | None,
+        signed: bool,
+        may_leave: Callable[[], bool] | None = None,
     ) -> Any:
         await self._pace(path).take()
+        if may_leave is not None and not may_leave():
+            raise HeldBack(path)
         text = "" if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
         headers = {"language": "en-US", "Content-Type": "application/json"}
         if signed:

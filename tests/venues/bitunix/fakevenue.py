@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from engine.core.config import MINUTE
+from engine.core.facts import Submit
 from tests.steady import PATIENCE
 
 T0_NS = 1_790_126_460_000_000_000  # 2026-09-23T01:21:00Z, the start of a minute
@@ -189,6 +190,11 @@ class Collector:
     async def stop(self) -> None:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+
+def passes(_: Submit) -> bool:
+    """A gate that is open."""
+    return True
 
 
 def book(

@@ -27,12 +27,13 @@ from engine.core.events import (
 from engine.core.facts import Cancel, Query, Submit
 from engine.core.money import parse
 from engine.core.words import OrderKind, ReasonCode, TimeInForce
+from engine.session.gate import Gate
 from engine.venues.bitunix.broker import BitunixBroker, BrokerSettings, VenueAccount
 from engine.venues.bitunix.orders import ORDERS_KEPT, Orders, order_body
 from engine.venues.bitunix.rest import LiveForbidden, LiveToken
 from engine.venues.bitunix.signing import Credentials, sign
-from engine.venues.errors import AuthFailed, RuleRefused, VenueGone
-from tests.venues.bitunix.fakevenue import MS, T0_NS, Collector, FakeVenue, SetClock, venue
+from engine.venues.errors import AuthFailed, HeldBack, RuleRefused, VenueGone
+from tests.venues.bitunix.fakevenue import MS, T0_NS, Collector, FakeVenue, SetClock, passes, venue
 
 KEYS = Credentials("key", "secret")
 QUICK = BrokerSettings(timeout_s=0.8, settle_s=0.05, sweep_s=60.0, retry_s=0.01, backoff_s=(0.01, 0.05), window_s=5.0)
@@ -244,7 +245,7 @@ def test_the_body_of_an_order_says_side_and_size_apart() -> None:
 
 
 async def test_a_placed_order_is_accepted(books: Books, broker: BitunixBroker) -> None:
-    assert await broker.submit(BUY) == [ACCEPTED]
+    assert await broker.submit(BUY, passes) == [ACCEPTED]
     assert books.posts("/trade/place_order") == 1
 
 
@@ -260,10 +261,28 @@ async def test_a_placed_order_is_accepted(books: Books, broker: BitunixBroker) -
 )
 async def test_a_definite_no_is_a_refusal(books: Books, broker: BitunixBroker, code: int, reason: ReasonCode) -> None:
     books.fake.answers["/trade/place_order"] = lambda *_: refusal(code)
-    (event,) = await broker.submit(BUY)
+    (event,) = await broker.submit(BUY, passes)
     assert isinstance(event, OrderRefused)
     assert event.code == reason.value
     assert str(code) in event.text
+
+
+async def test_an_order_that_waits_for_its_turn_is_held_back_if_the_gate_has_closed(
+    books: Books, broker: BitunixBroker
+) -> None:
+    gate = Gate()
+    gate.follow(blocked=False)
+    pace = broker._rest._pace("/trade/place_order")
+    for _ in range(pace.calls):
+        await pace.take()
+    waiting = asyncio.create_task(broker.submit(BUY, gate.passes))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    gate.slam()
+    with pytest.raises(HeldBack):
+        await waiting
+    assert books.posts("/trade/place_order") == 0
+    assert await broker.query(ASK) == [OrderMissing("run-1-1", broker._clock.now_ns())]
 
 
 async def _hang(*_: Any) -> None:
@@ -293,7 +312,7 @@ def _reset(request: web.Request, _body: bytes) -> None:
 async def test_anything_else_is_unknown_and_not_sent_again(books: Books, broker: BitunixBroker, answer: Any) -> None:
     """FN-02."""
     books.fake.answers["/trade/place_order"] = answer
-    (event,) = await broker.submit(BUY)
+    (event,) = await broker.submit(BUY, passes)
     assert isinstance(event, OutcomeUnknown)
     assert books.posts("/trade/place_order") == 1
 
@@ -301,7 +320,7 @@ async def test_anything_else_is_unknown_and_not_sent_again(books: Books, broker:
 async def test_a_venue_that_is_not_there_is_a_definite_no() -> None:
     async with venue() as fake:
         broker = BitunixBroker(fake.rest_url, fake.ws_url, KEYS, SetClock(), settings=QUICK)
-    (event,) = await broker.submit(BUY)
+    (event,) = await broker.submit(BUY, passes)
     assert isinstance(event, OrderRefused)
     await broker.close()
 
@@ -314,7 +333,7 @@ async def test_an_order_whose_reply_was_lost_is_found_by_its_own_id(books: Books
         _reset(request, body)
 
     books.fake.answers["/trade/place_order"] = lost
-    (unknown,) = await broker.submit(BUY)
+    (unknown,) = await broker.submit(BUY, passes)
     assert isinstance(unknown, OutcomeUnknown)
     assert await broker.query(ASK) == [ACCEPTED]
 
@@ -323,7 +342,7 @@ async def test_an_order_that_never_arrived_is_missing_only_when_it_can_no_longer
     """FV-24."""
     async with made(books, replace(QUICK, settle_s=0.4)) as broker:
         books.fake.answers["/trade/place_order"] = _reset
-        await broker.submit(BUY)
+        await broker.submit(BUY, passes)
         began_s = asyncio.get_running_loop().time()
         assert await broker.query(ASK) == [OrderMissing("run-1-1", T0_NS)]
         assert asyncio.get_running_loop().time() - began_s >= 0.4
@@ -334,7 +353,7 @@ async def test_an_order_that_arrives_after_it_was_told_to_be_missing_is_still_fo
     async with made(books, replace(QUICK, sweep_s=0.08)) as broker:
         seen = Collector(broker.events())
         books.fake.answers["/trade/place_order"] = _reset
-        await broker.submit(BUY)
+        await broker.submit(BUY, passes)
         assert await broker.query(ASK) == [OrderMissing("run-1-1", T0_NS)]
         books.put("run-1-1", status="FILLED", tradeQty="0.5")
         books.fill("run-1-1", "t1", "0.5")
@@ -345,7 +364,7 @@ async def test_an_order_that_arrives_after_it_was_told_to_be_missing_is_still_fo
 async def test_an_order_is_no_longer_looked_for_when_no_request_can_still_be_taken_in(books: Books) -> None:
     async with made(books, replace(QUICK, sweep_s=0.04, late_s=0.1)) as broker:
         books.fake.answers["/trade/place_order"] = _reset
-        await broker.submit(BUY)
+        await broker.submit(BUY, passes)
         await broker.query(ASK)
         await asyncio.sleep(0.3)
         looks = len(books.fake.calls)
@@ -358,7 +377,7 @@ async def test_an_order_nobody_asks_about_is_not_looked_for_for_ever(books: Book
     async with made(books, replace(QUICK, sweep_s=0.04, late_s=0.1)) as broker:
         told = Collector(broker.events())
         if is_accepted:
-            await broker.submit(BUY)
+            await broker.submit(BUY, passes)
             books.orders.clear()
         else:
             books.fake.answers["/trade/cancel_orders"] = _reset
@@ -374,7 +393,7 @@ async def test_an_order_nobody_asks_about_is_not_looked_for_for_ever(books: Book
 async def test_an_order_that_arrives_late_is_found_by_the_second_look(books: Books) -> None:
     async with made(books, replace(QUICK, settle_s=0.3)) as broker:
         books.fake.answers["/trade/place_order"] = _reset
-        await broker.submit(BUY)
+        await broker.submit(BUY, passes)
         asking = asyncio.create_task(broker.query(ASK))
         await books.fake.until(lambda: ("GET", "/trade/get_history_orders") in books.fake.calls)
         books.put("run-1-1")
@@ -383,10 +402,10 @@ async def test_an_order_that_arrives_late_is_found_by_the_second_look(books: Boo
 
 async def test_a_duplicate_id_is_answered_with_what_the_venue_has(books: Books, broker: BitunixBroker) -> None:
     """FV-14."""
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     books.put("run-1-1", status="PART_FILLED", tradeQty="0.2")
     books.fill("run-1-1", "t1", "0.2")
-    assert await broker.submit(BUY) == [ACCEPTED, fill("t1", "0.2")]
+    assert await broker.submit(BUY, passes) == [ACCEPTED, fill("t1", "0.2")]
 
 
 # --- query ---
@@ -456,7 +475,7 @@ async def test_a_venue_that_does_not_answer_leaves_it_unknown(books: Books, brok
 
 
 async def test_a_cancel_that_is_taken_ends_the_order_through_the_events(books: Books, broker: BitunixBroker) -> None:
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     seen = Collector(broker.events())
     assert await broker.cancel(STOP) == []
     await seen.until(lambda: seen.all == [OrderCanceled("run-1-1", T0_NS, "requested")])
@@ -465,7 +484,7 @@ async def test_a_cancel_that_is_taken_ends_the_order_through_the_events(books: B
 
 async def test_a_cancel_of_an_order_that_has_filled_tells_the_fills(books: Books, broker: BitunixBroker) -> None:
     """FV-07."""
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     books.put("run-1-1", status="FILLED", tradeQty="0.5")
     books.fill("run-1-1", "t1", "0.5")
     assert await broker.cancel(STOP) == [ACCEPTED, fill("t1", "0.5")]
@@ -476,7 +495,7 @@ async def test_a_cancel_of_an_order_the_venue_never_had_is_missing(books: Books,
 
 
 async def test_a_cancel_refused_while_the_order_works_is_said(books: Books, broker: BitunixBroker) -> None:
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     failure = {"orderId": "", "clientId": "run-1-1", "errorMsg": "Order not found", "errorCode": "10001"}
     books.fake.answers["/trade/cancel_orders"] = lambda *_: {"successList": [], "failureList": [failure]}
     accepted, refused = await broker.cancel(STOP)
@@ -488,7 +507,7 @@ async def test_a_cancel_refused_while_the_order_works_is_said(books: Books, brok
 async def test_a_cancel_without_an_answer_is_unknown_and_a_definite_no_is_refused(
     books: Books, broker: BitunixBroker, answer: Any, kind: type
 ) -> None:
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     books.fake.answers["/trade/cancel_orders"] = answer
     (event,) = await broker.cancel(STOP)
     assert isinstance(event, kind)
@@ -500,7 +519,7 @@ async def test_a_cancel_without_an_answer_is_unknown_and_a_definite_no_is_refuse
 
 async def test_a_push_brings_the_fills_once_each(books: Books, broker: BitunixBroker) -> None:
     """FN-06."""
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     seen = Collector(broker.events())
     books.put("run-1-1", status="PART_FILLED", tradeQty="0.2")
     books.fill("run-1-1", "t1", "0.2")
@@ -517,7 +536,7 @@ async def test_a_push_brings_the_fills_once_each(books: Books, broker: BitunixBr
 
 async def test_ids_beyond_what_a_float_can_count_stay_apart(books: Books, broker: BitunixBroker) -> None:
     """FV-23. Also where the venue sends them as bare numbers: as floats these two fills would be one."""
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     seen = Collector(broker.events())
     books.put("run-1-1", status="FILLED", tradeQty="0.5")
     for number, qty in ((2**53, "0.2"), (2**53 + 1, "0.3")):
@@ -538,7 +557,7 @@ async def test_a_push_of_somebody_elses_order_is_not_ours(books: Books, broker: 
 
 async def test_an_end_is_told_only_after_the_fills_it_speaks_of(books: Books) -> None:
     async with made(books, replace(QUICK, sweep_s=0.1)) as broker:
-        await broker.submit(BUY)
+        await broker.submit(BUY, passes)
         seen = Collector(broker.events())
         books.put("run-1-1", status="PART_FILLED_CANCELED", tradeQty="0.2")  # its fill is not in the history yet
         await books.push("run-1-1")
@@ -550,7 +569,7 @@ async def test_an_end_is_told_only_after_the_fills_it_speaks_of(books: Books) ->
 
 
 async def test_a_fill_after_the_end_is_still_told(books: Books, broker: BitunixBroker) -> None:
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     seen = Collector(broker.events())
     books.put("run-1-1", status="CANCELED")
     await books.push("run-1-1")
@@ -566,7 +585,7 @@ async def test_what_happened_while_the_socket_was_down_is_found_after_the_reconn
     books: Books, broker: BitunixBroker
 ) -> None:
     """FV-05, FV-16."""
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     seen = Collector(broker.events())
     books.put("run-1-1", status="FILLED", tradeQty="0.5")
     books.fill("run-1-1", "t1", "0.5")
@@ -579,7 +598,7 @@ async def test_what_happened_while_the_socket_was_down_is_found_after_the_reconn
 async def test_a_lost_push_is_made_good_by_the_sweep(books: Books) -> None:
     """FV-05."""
     async with made(books, replace(QUICK, sweep_s=0.05)) as broker:
-        await broker.submit(BUY)
+        await broker.submit(BUY, passes)
         seen = Collector(broker.events())
         books.put("run-1-1", status="FILLED", tradeQty="0.5")
         books.fill("run-1-1", "t1", "0.5")
@@ -589,7 +608,7 @@ async def test_a_lost_push_is_made_good_by_the_sweep(books: Books) -> None:
 
 async def test_an_accepted_order_the_venue_has_forgotten_becomes_unknown(books: Books, broker: BitunixBroker) -> None:
     """FV-09."""
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     seen = Collector(broker.events())
     await books.push("run-1-1")
     books.orders.clear()
@@ -617,7 +636,7 @@ async def test_private_damage_is_reported_and_harmless(books: Books) -> None:
     await fake.until(lambda: len(fake.said) == 2)
     await fake.send("{", '{"ch":"order","data":7}', '{"ch":"order","data":[{"orderId":1}]}', '{"ch":"balance"}')
     await fake.settled()
-    await broker.submit(BUY)
+    await broker.submit(BUY, passes)
     assert len(said) == 2
     await broker.close()
 

@@ -30,7 +30,7 @@ from engine.venues.bitunix.seeding import seed_history
 from engine.venues.bitunix.signing import Credentials
 from engine.venues.errors import AuthFailed
 from engine.venues.sim.options import SIM_KEY, SIM_SECRET
-from tests.venues.bitunix.fakevenue import Collector
+from tests.venues.bitunix.fakevenue import Collector, passes
 from tests.venues.sim_server.caller import Caller, running
 
 SYMBOLS = ("ACMEUSDT", "BOLTUSDT")
@@ -90,8 +90,8 @@ async def test_every_other_channel_is_understood_too() -> None:
 async def test_a_market_order_fills_and_a_resting_one_is_cancelled() -> None:
     async with running() as caller, trading(caller) as broker:
         seen = Collector(broker.events())
-        assert isinstance((await broker.submit(order(1, "1")))[0], OrderAccepted)
-        assert isinstance((await broker.submit(order(2, "-1", "1010")))[0], OrderAccepted)
+        assert isinstance((await broker.submit(order(1, "1"), passes))[0], OrderAccepted)
+        assert isinstance((await broker.submit(order(2, "-1", "1010"), passes))[0], OrderAccepted)
         await seen.until(lambda: bool(seen.of(Fill)))
         assert [(one.symbol, one.qty) for one in await broker.positions()] == [("ACMEUSDT", parse("1"))]
         assert [(one.client_order_id, one.qty) for one in await broker.open_orders()] == [("run-2", -parse("1"))]
@@ -104,7 +104,7 @@ async def test_a_market_order_fills_and_a_resting_one_is_cancelled() -> None:
 async def test_a_post_only_order_that_would_take_is_cancelled_as_such() -> None:
     async with running() as caller, trading(caller) as broker:
         seen = Collector(broker.events())
-        await broker.submit(order(1, "1", "1010", TimeInForce.POST_ONLY))
+        await broker.submit(order(1, "1", "1010", TimeInForce.POST_ONLY), passes)
         await seen.until(lambda: bool(seen.of(OrderCanceled)))
         assert seen.of(OrderCanceled)[0].reason == "post_only"
 
@@ -113,7 +113,7 @@ async def test_lost_requests_and_lost_replies_are_told_apart_by_asking() -> None
     async with running() as caller, trading(caller) as broker:
         for number, fault, evidence in ((1, "reply_lost", OrderAccepted), (2, "request_lost", OrderMissing)):
             await caller.fault(**{fault: 1})
-            (unknown,) = await broker.submit(order(number, "1"))
+            (unknown,) = await broker.submit(order(number, "1"), passes)
             assert isinstance(unknown, OutcomeUnknown)
             events = await broker.query(Query(f"run-{number}", "ACMEUSDT"))
             assert isinstance(events[0], evidence)
@@ -122,19 +122,19 @@ async def test_lost_requests_and_lost_replies_are_told_apart_by_asking() -> None
 async def test_a_duplicate_is_the_same_order_and_a_refusal_has_its_reason() -> None:
     """FV-14."""
     async with running() as caller, trading(caller) as broker:
-        (first,) = await broker.submit(order(1, "1", "990"))
-        again = await broker.submit(order(1, "1", "990"))
+        (first,) = await broker.submit(order(1, "1", "990"), passes)
+        again = await broker.submit(order(1, "1", "990"), passes)
         assert isinstance(first, OrderAccepted) and isinstance(again[0], OrderAccepted)
         assert again[0].venue_order_id == first.venue_order_id
         await caller.fault(reject_next=1, reject_code=20003)
-        (refused,) = await broker.submit(order(2, "1"))
+        (refused,) = await broker.submit(order(2, "1"), passes)
         assert isinstance(refused, OrderRefused) and refused.code == ReasonCode.MARGIN.value
 
 
 async def test_fills_made_while_the_socket_was_down_are_found() -> None:
     async with running() as caller, trading(caller) as broker:
         caller.venue.drop_all()
-        await broker.submit(order(1, "1"))
+        await broker.submit(order(1, "1"), passes)
         seen = Collector(broker.events())
         await seen.until(lambda: bool(seen.of(Fill)))
 

@@ -17,7 +17,7 @@ from engine.venues.bitunix.rest import Rest
 from engine.venues.bitunix.signing import Credentials
 from engine.venues.errors import TREATMENTS, VenueError, treatment
 from engine.venues.fuse import FuseOpen
-from tests.venues.bitunix.fakevenue import T0_NS, FakeVenue, SetClock, venue
+from tests.venues.bitunix.fakevenue import T0_NS, FakeVenue, SetClock, passes, venue
 from tests.venues.bitunix.test_bitunix_broker import BUY, QUICK, STOP, Books, refusal
 
 ERROR_STATUSES = (*range(300, 600), 201, 204)
@@ -180,7 +180,7 @@ async def test_no_answer_of_any_kind_sends_an_order_or_a_cancel_again(answer: st
         fake.answers |= dict.fromkeys(SENDS, ANSWERS[answer])
         fake.answers["/trade/get_order_detail"] = lambda *_: refusal(20007)
         try:
-            assert await broker.submit(BUY)
+            assert await broker.submit(BUY, passes)
             assert books.posts("/trade/place_order") == 1
             await broker.cancel(STOP)
             assert books.posts("/trade/cancel_orders") == 1

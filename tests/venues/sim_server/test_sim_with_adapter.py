@@ -32,6 +32,7 @@ from engine.venues.bitunix.signing import Credentials
 from engine.venues.errors import AuthFailed
 from engine.venues.sim.options import SIM_KEY, SIM_SECRET
 from tests.steady import PATIENCE
+from tests.venues.bitunix.fakevenue import passes
 from tests.venues.sim_server.caller import ORIGIN_NS, Caller, D, PlainMarket, running
 
 SETTINGS = BrokerSettings(sweep_s=1.0, settle_s=0.2, retry_s=0.1, backoff_s=(0.05, 0.2))
@@ -120,7 +121,7 @@ async def test_the_feed_comes_back_after_its_connection_is_cut() -> None:
 async def test_an_order_goes_out_and_its_fills_come_back_once() -> None:
     """FV-04."""
     async with running() as caller, broker_of(caller) as broker:
-        (accepted,) = await broker.submit(market("run-1-1", "3"))
+        (accepted,) = await broker.submit(market("run-1-1", "3"), passes)
         assert isinstance(accepted, OrderAccepted) and accepted.venue_order_id
         events = await told(broker, lambda events: sum(e.qty for e in events if isinstance(e, Fill)) == D("3"))
         fills = [event for event in events if isinstance(event, Fill)]
@@ -133,7 +134,7 @@ async def test_an_order_goes_out_and_its_fills_come_back_once() -> None:
 
 async def test_a_cancel_is_told_once_it_is_true() -> None:
     async with running() as caller, broker_of(caller) as broker:
-        await broker.submit(limit("run-1-1", "1", "990"))
+        await broker.submit(limit("run-1-1", "1", "990"), passes)
         assert [order.client_order_id for order in await broker.open_orders()] == ["run-1-1"]
         assert await broker.cancel(Cancel("run-1-1", "ACMEUSDT")) == []
         events = await told(broker, lambda events: isinstance(events[-1], OrderCanceled))
@@ -143,8 +144,8 @@ async def test_a_cancel_is_told_once_it_is_true() -> None:
 async def test_refusals_come_with_our_own_words() -> None:
     """FV-13."""
     async with running() as caller, broker_of(caller) as broker:
-        (too_big,) = await broker.submit(market("run-1-1", "900"))
-        (lonely,) = await broker.submit(market("run-1-2", "-1", reduce_only=True))
+        (too_big,) = await broker.submit(market("run-1-1", "900"), passes)
+        (lonely,) = await broker.submit(market("run-1-2", "-1", reduce_only=True), passes)
     assert isinstance(too_big, OrderRefused) and too_big.code == ReasonCode.MARGIN.value
     assert isinstance(lonely, OrderRefused)
 
@@ -152,7 +153,7 @@ async def test_refusals_come_with_our_own_words() -> None:
 async def test_a_lost_reply_is_unknown_until_the_venue_is_asked() -> None:
     async with running() as caller, broker_of(caller) as broker:
         await caller.fault(reply_lost=1)
-        (unknown,) = await broker.submit(market("run-1-1", "2"))
+        (unknown,) = await broker.submit(market("run-1-1", "2"), passes)
         assert isinstance(unknown, OutcomeUnknown)
         await caller.ended("run-1-1")
         events = await broker.query(Query("run-1-1", "ACMEUSDT"))
@@ -162,7 +163,7 @@ async def test_a_lost_reply_is_unknown_until_the_venue_is_asked() -> None:
 async def test_a_lost_request_is_unknown_and_then_missing() -> None:
     async with running() as caller, broker_of(caller) as broker:
         await caller.fault(request_lost=1)
-        (unknown,) = await broker.submit(market("run-1-1", "2"))
+        (unknown,) = await broker.submit(market("run-1-1", "2"), passes)
         assert isinstance(unknown, OutcomeUnknown)
         (missing,) = await broker.query(Query("run-1-1", "ACMEUSDT"))
         assert isinstance(missing, OrderMissing)
@@ -170,9 +171,9 @@ async def test_a_lost_request_is_unknown_and_then_missing() -> None:
 
 async def test_sending_an_order_twice_makes_one_order() -> None:
     async with running() as caller, broker_of(caller) as broker:
-        await broker.submit(market("run-1-1", "1"))
+        await broker.submit(market("run-1-1", "1"), passes)
         await caller.ended("run-1-1")
-        again = await broker.submit(market("run-1-1", "1"))
+        again = await broker.submit(market("run-1-1", "1"), passes)
         assert not any(isinstance(event, OrderRefused) for event in again)
         assert len((await caller.journal())["fills"]) == 1
 
@@ -181,7 +182,7 @@ async def test_fills_arrive_without_the_private_socket() -> None:
     async with running() as caller, broker_of(caller) as broker:
         await caller.fault(refuse_sockets=True)
         caller.venue.drop_all()
-        await broker.submit(market("run-1-1", "1"))
+        await broker.submit(market("run-1-1", "1"), passes)
         events = await told(broker, lambda events: isinstance(events[-1], Fill))
         assert len([event for event in events if isinstance(event, Fill)]) == 1
 
