@@ -8,7 +8,8 @@ import asyncio
 import logging
 import statistics
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Final
 
 import msgspec
@@ -91,7 +92,7 @@ async def shell_at(feed: PacedFeed, opened: Place) -> tuple[Shell, TimedRunner]:
     runner = TimedRunner(Engine(make_all), opened.store, run_id, clock)
     facts = RunFacts("paper", run_id, "sim", "paper", "generated", clock.kind, SEED, 1, 0)
     unused = Emergency(opened.folder.path / "emergency.jsonl", opened.folder.path / "ballast")
-    shell = Shell(runner, facts, clock, lambda _: None, lambda _: None, lambda *_: None, unused, 0, "")
+    shell = Shell(runner, facts, clock, lambda _: None, lambda _: Future(), lambda *_: None, unused, 0, "")
     shell.take_now(RunStarted(clock.now_ns(), run_id, core_config(instruments)))
     for instrument in instruments:
         for bar in await feed.history(instrument.symbol, MINUTE, HISTORY):
@@ -182,7 +183,7 @@ class NotingBroker:
     async def connect(self) -> None:
         """Nothing to connect to."""
 
-    async def submit(self, order: Submit) -> Sequence[BrokerEvent]:
+    async def submit(self, order: Submit, passes: Callable[[Submit], bool]) -> Sequence[BrokerEvent]:
         now_ns = self._clock.now_ns()
         if not order.reduce_only:
             self.late_ms.append((now_ns - self._strategy.caused_ns[order.symbol]) / 1e6)

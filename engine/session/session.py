@@ -250,15 +250,16 @@ class Session:
             self._shell.stop("task_failed:guard", 1)
         self._pulse_handle = asyncio.get_running_loop().call_later(PULSE_SECONDS, self._pulse, guard)
 
-    def _latched(self, killed: bool) -> None:
-        """The core has latched or cleared a kill: make it durable ahead of everything that waits."""
+    def _latched(self, killed: bool) -> Future[bool]:
+        """A kill is latched or cleared: make it durable ahead of all that waits. Whether it stands, in the end."""
         self._was_killed = killed
         if killed:
             self._guard.killed()
-        latched = self._plan.store.journal.latch(killed, "kill" if killed else "rearm")
-        latched.add_done_callback(partial(self._latch_settled, killed))
+        latched, stands = self._plan.store.journal.latch(killed, "kill" if killed else "rearm"), Future[bool]()
+        latched.add_done_callback(partial(self._latch_settled, killed, stands))
+        return stands
 
-    def _latch_settled(self, killed: bool, written: Future[None]) -> None:
+    def _latch_settled(self, killed: bool, stands: Future[bool], written: Future[None]) -> None:
         """A latch the journal did not take stands as a file; once a re-arming is on record the file has no say."""
         error, path = written.exception(), self._plan.home.latch_file
         try:
@@ -268,6 +269,9 @@ class Session:
                 path.unlink(missing_ok=True)
         except OSError as problem:
             log.critical("the kill latch is in no file either: %s", problem)
+            stands.set_result(False)
+        else:
+            stands.set_result(killed or error is None)
 
     # --- start ---
 

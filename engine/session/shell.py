@@ -59,6 +59,12 @@ CONFIRM_NS: Final = 180_000_000  # an operator who has no answer after 250 ms ta
 CONFIRM_STEP_SECONDS: Final = 0.01
 OUTGOING: Final = (Submit, Cancel, Amend, Query)
 
+NEXT_KILLED: Final = "killed: the desk is ending, and the next one stays killed until it is re-armed"
+UNLATCHED: Final = (
+    "killed: the desk is ending; but nothing can be recorded, so the next one is not killed by this: start it with "
+    "NIGHTDESK_KILL_SWITCH=TRUE, or make room and kill again"
+)
+
 log = logging.getLogger("session")
 
 
@@ -107,7 +113,7 @@ class Shell:
         run: RunFacts,
         clock: Clock,
         on_written: Callable[[Batch], None],
-        on_latch: Callable[[bool], None],
+        on_latch: Callable[[bool], Future[bool]],
         on_alert: Callable[[AlertKind, str, int], None],
         emergency: Emergency,
         rows: int,
@@ -213,10 +219,13 @@ class Shell:
             why = "the journal has failed; " if self.broken else ""
             future.set_result(CommandReceipt(False, f"{why}the desk is ending"))
             return
-        self._on_latch(True)
         took_us = (self.clock.mono_ns() - received_ns) // 1000
-        text = "killed: the desk is ending, and the next one stays killed until it is re-armed"
-        future.set_result(CommandReceipt(True, text, took_us))
+
+        def told(latched: Future[bool]) -> None:
+            text = NEXT_KILLED if latched.result() else UNLATCHED
+            future.set_result(CommandReceipt(True, text, took_us))
+
+        self._on_latch(True).add_done_callback(told)
         self.stop("kill_switch", 0)
 
     def act(self, act: Act, reason: str, subject: str = "") -> None:

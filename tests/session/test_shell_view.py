@@ -50,7 +50,7 @@ def running(folder: Path, journal: Noted) -> tuple[Rig, Shell]:
     rig = Rig()
     clock = ScaledClock(rig.now_ns, 1)
     runner = Runner(rig.engine, journal, "run1", 1, clock.now_ns)
-    return rig, Shell(runner, RUN, clock, lambda _: None, lambda _: None, lambda *_: None, unused(folder), 0, "")
+    return rig, Shell(runner, RUN, clock, lambda _: None, lambda _: Future(), lambda *_: None, unused(folder), 0, "")
 
 
 def waits(shell: Shell) -> float:
@@ -103,7 +103,7 @@ def unused(folder: Path) -> Emergency:
 async def test_the_time_a_run_has_lasted_is_told_on_the_sessions_own_clock(tmp_path: Path) -> None:
     clock = ScaledClock(START_NS, 60)
     runner = Runner(Rig().engine, NoJournal(), "run1", 1, clock.now_ns)
-    shell = Shell(runner, RUN, clock, lambda _: None, lambda _: None, lambda *_: None, unused(tmp_path), 0, "")
+    shell = Shell(runner, RUN, clock, lambda _: None, lambda _: Future(), lambda *_: None, unused(tmp_path), 0, "")
     assert shell.build_view().elapsed_ns == 0
     shell.running_mono_ns = clock.mono_ns() - 2 * SECOND
     assert 120 * SECOND <= shell.build_view().elapsed_ns < 300 * SECOND
@@ -118,7 +118,7 @@ async def test_a_price_from_an_earlier_run_is_shown_as_stale_and_not_traded_on(t
     rig.send(PhaseEntered(rig.now_ns, SessionPhase.SEEDING_HISTORY, SessionPhase.RUNNING))
     clock = ScaledClock(rig.now_ns, 60)
     runner = Runner(rig.engine, NoJournal(), "run2", 1, clock.now_ns)
-    shell = Shell(runner, RUN, clock, lambda _: None, lambda _: None, lambda *_: None, unused(tmp_path), 0, "")
+    shell = Shell(runner, RUN, clock, lambda _: None, lambda _: Future(), lambda *_: None, unused(tmp_path), 0, "")
     (feed,) = shell.build_view().feeds
     assert (feed.health, feed.last, feed.bid) == (FeedHealth.STALE, d("100.1"), 0)
     assert rig.engine.state.at_ns - feed.last_ns >= HOUR

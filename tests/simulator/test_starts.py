@@ -1,7 +1,9 @@
 """What an operator does while the desk is only starting, or already ending, is not lost."""
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+import errno
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from engine.core.config import SECOND
 from engine.core.events import Act, SessionPhase
 from engine.core.view import CommandReceipt
 from engine.session.ports import CommandRequest
+from store.errors import DiskFull
 from tests.simulator.disk import MoodyEmergency, MoodyJournal
 from tests.simulator.loop import VirtualLoop
 from tests.simulator.surroundings import surroundings
@@ -84,8 +87,20 @@ def test_a_command_that_comes_when_the_core_takes_nothing_more_is_answered(
     run(world, course())
 
 
-def test_a_kill_while_nothing_can_be_recorded_any_more_holds_for_the_next_start(world: World) -> None:
-    """FD-06."""
+@contextlib.contextmanager
+def no_room_for_a_latch(has_file: bool) -> Iterator[None]:
+    """The journal takes no latch either; without `has_file`, nor does a file of its own."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch("store.writer.JournalWriter.write_latch", side_effect=DiskFull("full")))
+        if not has_file:
+            stack.enter_context(mock.patch("engine.session.session.replace_file", side_effect=full))
+        yield
+
+
+@pytest.mark.parametrize("has_file", [True, False], ids=["latch file", "nothing at all"])
+def test_a_kill_while_nothing_can_be_recorded_any_more_holds_for_the_next_start(world: World, has_file: bool) -> None:
+    """FD-06: where not even the latch file can be written, the receipt says that it does not."""
 
     async def course() -> None:
         await world.open_venue()
@@ -99,16 +114,20 @@ def test_a_kill_while_nothing_can_be_recorded_any_more_holds_for_the_next_start(
         assert shell is not None
         while not shell.broken:  # noqa: ASYNC110 - whose moment is meant
             await asyncio.sleep(0.01)
-        refused, killed = ask(world, Act.PAUSE), ask(world, Act.KILL)
-        await asyncio.sleep(0.01)
+        refused = ask(world, Act.PAUSE)
+        with no_room_for_a_latch(has_file):
+            killed = ask(world, Act.KILL)
+            await asyncio.sleep(0.01)
         assert "the journal has failed" in refused.result().text
         assert killed.result().accepted
+        assert ("the next one stays killed" in killed.result().text) is has_file
+        assert ("the next one is not killed by this" in killed.result().text) is not has_file
         assert life.task is not None
         await life.task
         world.record_lines = None
         world.start_desk()
         await asyncio.sleep(10)
-        assert world.desk.state.killed
+        assert world.desk.state.killed is has_file
         world.kill_desk()
 
     record = type("Record", (MoodyEmergency,), {"lines_left": lambda _: world.record_lines})
