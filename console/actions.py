@@ -7,12 +7,18 @@ stand last.
 from dataclasses import dataclass
 from typing import Final
 
+from textual.binding import Binding
+
+from console.seat import Seat
 from console.text import Line, Span, Tone, cut_line, width_of
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One key. `keys` are Textual's names; both cases are bound where a caps lock must not stand in the way."""
+    """One key. `keys` are Textual's names; both cases are bound where a caps lock must not stand in the way.
+
+    `commands` marks what the desk is sent a command by.
+    """
 
     name: str
     keys: tuple[str, ...]
@@ -21,11 +27,26 @@ class Action:
     help: str
     dangerous: bool = False
     shown: bool = True
+    commands: bool = False
 
 
 ACTIONS: Final = (
-    Action("pause", ("p", "P"), "p", "Pause", "No new entries, at once and without a question. Stops keep working."),
-    Action("resume", ("r", "R"), "r", "Resume", "Lifts your pause. Other blocks stay until their own cause is gone."),
+    Action(
+        "pause",
+        ("p", "P"),
+        "p",
+        "Pause",
+        "No new entries, at once and without a question. Stops keep working.",
+        commands=True,
+    ),
+    Action(
+        "resume",
+        ("r", "R"),
+        "r",
+        "Resume",
+        "Lifts your pause. Other blocks stay until their own cause is gone.",
+        commands=True,
+    ),
     Action("help", ("question_mark",), "?", "Help", "This page. Esc goes back."),
     Action("stop", ("q",), "q", "Stop…", "Ends the session in order, after a question.", dangerous=True),
     Action(
@@ -35,23 +56,44 @@ ACTIONS: Final = (
         "Kill…",
         "Stops all trading: K, then y. Orders are cancelled, entries stay refused until nightdesk rearm.",
         dangerous=True,
+        commands=True,
     ),
     Action("interrupt", ("ctrl+c",), "ctrl+c", "", "Does nothing but say so: q stops, K kills.", shown=False),
 )
 
-
 LEAVE: Final = Action("stop", ("q",), "q", "Leave", "Closes this console. The desk goes on.")
+REFUSED: Final = {
+    Seat.VIEWER: "you are watching only: attach without --view to act",
+    Seat.REPLAY: "this is a recorded run: nothing can be commanded",
+}
+"""What is said where a key would command the desk, by the seats it may not be commanded from."""
 
 
-def actions(visitor: bool = False) -> list[Action]:
-    """What the keys do here: for a visitor `q` leaves, and the desk goes on."""
-    return [LEAVE if visitor and action.name == LEAVE.name else action for action in ACTIONS]
+def actions(seat: Seat = Seat.OWNER) -> list[Action]:
+    """What the keys do for who sits here. Whoever did not start the desk leaves by `q`, and the desk goes on."""
+    if seat is Seat.OWNER:
+        return list(ACTIONS)
+    if seat.acts:
+        return [LEAVE if action.name == LEAVE.name else action for action in ACTIONS]
+    keys = tuple(key for action in ACTIONS if action.commands for key in action.keys)
+    shown = " ".join(action.key for action in ACTIONS if action.commands)
+    kept = (action for action in ACTIONS if not action.commands)
+    left = [LEAVE if action.name == LEAVE.name else action for action in kept]
+    return [*left, Action("refuse", keys, shown, "", f"Nothing: {REFUSED[seat]}.", shown=False)]
 
 
-def footer(width: int, visitor: bool = False) -> Line:
+def bindings(seat: Seat) -> list[Binding]:
+    """The keys as Textual takes them."""
+    return [
+        Binding(",".join(action.keys), action.name, action.label, key_display=action.key, system=not action.shown)
+        for action in actions(seat)
+    ]
+
+
+def footer(width: int, seat: Seat = Seat.OWNER) -> Line:
     """The keys that matter, in one line."""
     spans: list[Span] = []
-    for action in actions(visitor):
+    for action in actions(seat):
         if not action.shown:
             continue
         tone = Tone.WARN if action.dangerous else Tone.DIM

@@ -14,14 +14,14 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingsMap
 from textual.driver import Driver
 from textual.drivers.headless_driver import HeadlessDriver
 
-from console.actions import ACTIONS
+from console.actions import REFUSED, bindings
 from console.errands import Errands
 from console.frame import BEAT_SECONDS, RETRY_SECONDS, Pace, alarm_of
 from console.palette import palette_for
@@ -29,6 +29,7 @@ from console.questions import KEEP, KILL, LEAVE, STOP, kill_question, stop_quest
 from console.screens.desk import DeskScreen
 from console.screens.help import HelpScreen
 from console.screens.question import Question, QuestionScreen
+from console.seat import Seat
 from console.terminal import PatientDriver
 from console.text import Seen
 from engine.core.events import Act
@@ -62,14 +63,14 @@ class Bridge:
         kill_fallback: Writes the kill file and says where; called when a kill is not answered within 250 ms.
         on_hangup: Called when the terminal is gone, before the console leaves.
         on_terminate: Called on SIGTERM, before the console leaves; the default asks the desk to stop.
-        owns_desk: False for a visitor, whose `q` closes the console and leaves the desk alone.
+        seat: Who sits here, as far as the desk is concerned.
     """
 
     actor: str
     kill_fallback: Callable[[], str] | None = None
     on_hangup: Callable[[], None] | None = None
     on_terminate: Callable[[], None] | None = None
-    owns_desk: bool = True
+    seat: Seat = Seat.OWNER
 
 
 class NoTerminal(Exception):
@@ -111,10 +112,6 @@ class ConsoleApp(App[None], inherit_bindings=False):
     CSS_PATH = "console.tcss"
     TITLE = "Nightdesk"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(",".join(action.keys), action.name, action.label, key_display=action.key, system=not action.shown)
-        for action in ACTIONS
-    ]
 
     def __init__(
         self,
@@ -128,6 +125,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """`beats`: False leaves every frame to the caller of `beat` (tests)."""
         palette, own_colours = palette_for(os.environ)
         super().__init__(driver_class=driver_class, ansi_color=own_colours)
+        self._bindings = BindingsMap(bindings(bridge.seat))
         self._desk = desk
         self._bridge = bridge
         self._mono_ns = mono_ns
@@ -139,7 +137,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._latched_before: bool | None = None
         self._alarm: tuple[object, ...] = ()
         self._soon = self._retrying = self._frozen = False
-        self._desk_screen = DeskScreen(palette, visitor=not bridge.owns_desk)
+        self._desk_screen = DeskScreen(palette, bridge.seat)
         self._errands = Errands(desk, mono_ns, bridge.actor, bridge.kill_fallback, self._draw_soon_from_thread)
         self.departure = Departure(Left.CLOSED)
 
@@ -201,7 +199,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def _seen(self) -> Seen | None:
         if self._view is None:
             return None
-        return Seen(self._view, self._mono_ns() - self._view_ns, visitor=not self._bridge.owns_desk)
+        return Seen(self._view, self._mono_ns() - self._view_ns, self._bridge.seat)
 
     def _killed_here(self) -> bool:
         """Whether a kill fell in this run: its screen stays until the operator leaves."""
@@ -240,19 +238,25 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if isinstance(self.screen, HelpScreen):
             self.pop_screen()
         else:
-            self.push_screen(HelpScreen(self._palette, visitor=not self._bridge.owns_desk))
+            self.push_screen(HelpScreen(self._palette, self._bridge.seat))
         self._draw_soon()
 
     def action_interrupt(self) -> None:
-        q = "stops" if self._bridge.owns_desk else "leaves"
-        self._errands.remark(f"! ctrl+c does nothing here: q {q}, K kills")
+        seat = self._bridge.seat
+        kills = ", K kills" if seat.acts else ""
+        self._errands.remark(f"! ctrl+c does nothing here: q {'stops' if seat is Seat.OWNER else 'leaves'}{kills}")
+        self._draw_soon()
+
+    def action_refuse(self) -> None:
+        """A key that would command the desk, where it may not be commanded from."""
+        self._errands.remark(f"x {REFUSED[self._bridge.seat]}")
         self._draw_soon()
 
     def action_kill(self) -> None:
         self._ask(kill_question(self._view), self._kill_answered)
 
     def action_stop(self) -> None:
-        if self._desk.ended() or not self._bridge.owns_desk:
+        if self._desk.ended() or self._bridge.seat is not Seat.OWNER:
             self._leave(Departure(Left.ENDED if self._desk.ended() else Left.CLOSED))
             return
         self._ask(stop_question(self._view), self._stop_answered)

@@ -10,7 +10,8 @@ from typing import Final
 
 from console.actions import footer
 from console.panels import breakers, equity, events, heartbeat, heat, market, orders, positions, signals
-from console.panels.status import progress_line, status_line, why_lines
+from console.panels.status import head_lines, status_line, why_lines
+from console.seat import Seat
 from console.text import BLANK, OVER, Line, Seen, Span, Tone, cut_line, noted, wrap
 from engine.core.breaker_table import BREAKERS
 
@@ -60,7 +61,7 @@ _RIGHT_ROOMY: Final = (
 
 
 def desk_page(
-    seen: Seen | None, width: int, height: int, notice: Span | None = None, visitor: bool = False
+    seen: Seen | None, width: int, height: int, notice: Span | None = None, seat: Seat = Seat.OWNER
 ) -> list[Line]:
     """The whole screen. Without a view yet it says so; below 80x24 it keeps to what must never be missed."""
     if width < WIDTH_MIN or height < HEIGHT_MIN:
@@ -68,17 +69,23 @@ def desk_page(
     elif seen is None:
         lines = [(Span(" Nightdesk", Tone.TITLE),), BLANK, *_waiting(notice, width)]
     else:
-        head = [status_line(seen, width), progress_line(seen, width), *why_lines(seen, width)]
-        head.extend(noted(notice, width))
+        head = [*head_lines(seen, width), *noted(notice, width)]
         if height >= AIRY:
             head.append(BLANK)
         lines = [*head, *_body(seen, width, height - len(head) - 1)]
     lines = [
         *lines[: height - 1],
         *[BLANK] * (height - 1 - len(lines)),
-        footer(width, visitor or (seen is not None and (seen.visitor or seen.view.phase in OVER))),
+        footer(width, _seat(seen, seat)),
     ]
     return [cut_line(line, width) for line in lines[-height:]]
+
+
+def _seat(seen: Seen | None, seat: Seat) -> Seat:
+    """Whose keys are shown: what has ended can only be left."""
+    if seen is None:
+        return seat
+    return Seat.OPERATOR if seen.view.phase in OVER and seen.seat is Seat.OWNER else seen.seat
 
 
 def _waiting(notice: Span | None, width: int) -> list[Line]:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
+from console.seat import Seat
 from engine.core import money
 from engine.core.clean import clean
 from engine.core.events import SessionPhase
@@ -61,12 +62,12 @@ SIGN: Final = {Tone.GOOD: "ok", Tone.WARN: "! ", Tone.BAD: "x ", Tone.ALARM: "x 
 class Seen(NamedTuple):
     """A view as it is seen now: `silent_ns` is how long no newer one has come, on the observer's own clock.
 
-    A `visitor` looks at a desk that runs elsewhere and goes on without it.
+    `seat` says who looks.
     """
 
     view: DeskView
     silent_ns: int = 0
-    visitor: bool = False
+    seat: Seat = Seat.OWNER
 
     @property
     def is_stale(self) -> bool:

@@ -15,6 +15,7 @@ from console.commands.settings import read
 from console.commands.where import Where
 from console.exits import Exit, Quit
 from console.options import RunOptions, Speed
+from console.seat import Seat
 from engine.session.config import Config
 from engine.session.home import write_kill_file
 from engine.session.layers import Override
@@ -106,7 +107,7 @@ def attach(where: Where) -> Exit:
     desk.start()
     try:
         kill_file = partial(_kill_file, where)
-        departure = run_console(desk, Bridge(actor=getuser(), kill_fallback=kill_file, owns_desk=False))
+        departure = run_console(desk, Bridge(actor=getuser(), kill_fallback=kill_file, seat=Seat.OPERATOR))
         lost = desk.lost
     finally:
         desk.close()

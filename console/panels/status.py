@@ -32,6 +32,11 @@ WHY = "Why is it not trading?"
 WHY_LINES_MAX = 3
 
 
+def head_lines(seen: Seen, width: int) -> list[Line]:
+    """What every page begins with."""
+    return [status_line(seen, width), progress_line(seen, width), *why_lines(seen, width)]
+
+
 def state(seen: Seen) -> Span:
     """The run state in words, with a sign: what the operator looks at first."""
     view = seen.view

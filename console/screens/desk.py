@@ -5,15 +5,16 @@ from textual.app import ComposeResult
 from console.board import Board, Palette
 from console.exact import ExactScreen
 from console.page import desk_page
+from console.seat import Seat
 from console.text import Seen, Span
 
 
 class DeskScreen(ExactScreen[None], inherit_bindings=False):
     """Everything about one desk on one page."""
 
-    def __init__(self, palette: Palette, visitor: bool = False) -> None:
+    def __init__(self, palette: Palette, seat: Seat = Seat.OWNER) -> None:
         super().__init__()
-        self._visitor = visitor
+        self._seat = seat
         self.board = Board(palette)
 
     def compose(self) -> ComposeResult:
@@ -23,4 +24,4 @@ class DeskScreen(ExactScreen[None], inherit_bindings=False):
         """Show what is known now."""
         width, height = self.app.size
         if width and height:
-            self.board.show(desk_page(seen, width, height, notice, self._visitor))
+            self.board.show(desk_page(seen, width, height, notice, self._seat))

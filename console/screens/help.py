@@ -8,6 +8,7 @@ from textual.binding import BindingType
 from console.actions import actions, footer
 from console.board import Board, Palette
 from console.exact import ExactScreen
+from console.seat import Seat
 from console.text import BLANK, Line, Span, Tone, cut_line, heading, noted, wrap
 
 SIGNS = (
@@ -19,16 +20,16 @@ SIGNS = (
 KEY_WIDTH = 10
 
 
-def help_page(width: int, height: int, visitor: bool = False, notice: Span | None = None) -> list[Line]:
+def help_page(width: int, height: int, seat: Seat = Seat.OWNER, notice: Span | None = None) -> list[Line]:
     """The help as exactly `height` lines of `width` cells, below what became of the operator's last wish."""
     lines: list[Line] = [*noted(notice, width), heading("Keys", (), width)]
-    for action in actions(visitor):
+    for action in actions(seat):
         lines.extend(_entry(Span(f" {action.key} ", Tone.KEY), action.help, width))
     lines.extend([BLANK, heading("Signs", (), width)])
     for mark, tone, meaning in SIGNS:
         lines.extend(_entry(Span(f" {mark} ", tone), meaning, width))
     lines.extend([BLANK, (Span(" Esc ", Tone.KEY), Span(" back to the desk; p and K work here too", Tone.DIM))])
-    lines = [*lines[: height - 1], *[BLANK] * (height - 1 - len(lines)), footer(width, visitor)]
+    lines = [*lines[: height - 1], *[BLANK] * (height - 1 - len(lines)), footer(width, seat)]
     return [cut_line(line, width) for line in lines]
 
 
@@ -43,9 +44,9 @@ class HelpScreen(ExactScreen[None], inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,enter", "dismiss", "Back")]
 
-    def __init__(self, palette: Palette, visitor: bool = False) -> None:
+    def __init__(self, palette: Palette, seat: Seat = Seat.OWNER) -> None:
         super().__init__()
-        self._visitor = visitor
+        self._seat = seat
         self.board = Board(palette)
 
     def compose(self) -> ComposeResult:
@@ -54,4 +55,4 @@ class HelpScreen(ExactScreen[None], inherit_bindings=False):
     def show(self, notice: Span | None) -> None:
         width, height = self.app.size
         if width and height:
-            self.board.show(help_page(width, height, self._visitor, notice))
+            self.board.show(help_page(width, height, self._seat, notice))

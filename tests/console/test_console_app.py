@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from console.actions import REFUSED
 from console.app import Bridge, ConsoleApp, Left
 from console.board import plain
 from console.screens.help import HelpScreen
 from console.screens.question import QuestionScreen
+from console.seat import Seat
 from engine.core.events import SessionPhase
 from engine.core.view import CommandReceipt, DeskView
 from tests.console import sample_desk as sample
@@ -194,7 +196,7 @@ async def test_while_the_session_ends_the_screen_can_be_left() -> None:
 
 async def test_a_visitor_closes_only_the_console() -> None:
     desk = ScriptedDesk()
-    async with Driven(desk, owns_desk=False).open() as console:
+    async with Driven(desk, seat=Seat.OPERATOR).open() as console:
         await console.press("q")
         await console._pause()
     assert console.app.departure.left is Left.CLOSED
@@ -354,3 +356,19 @@ async def test_a_fault_of_the_console_ends_it_without_telling_secrets() -> None:
     assert "RuntimeError: broken after 7" in console.app.departure.fault
     assert "HUNTER2" not in console.app.departure.fault
     assert desk.acts == ["pause"]
+
+
+@pytest.mark.parametrize("seat", [Seat.VIEWER, Seat.REPLAY])
+async def test_who_only_looks_commands_nothing_and_is_told_so(seat: Seat) -> None:
+    desk = ScriptedDesk()
+    async with Driven(desk, seat=seat).open() as console:
+        for key in ("p", "P", "r", "R", "K"):
+            await console.keys(key)
+            assert REFUSED[seat] in " ".join(console.shown.split())
+            await console.after(13_000)
+            assert REFUSED[seat] not in " ".join(console.shown.split())
+        assert not console.asked()
+        await console.press("q")
+        await console._pause()
+    assert console.app.departure.left is Left.CLOSED
+    assert not desk.commands and not desk.stops

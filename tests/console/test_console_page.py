@@ -12,6 +12,7 @@ from console.board import plain
 from console.page import Panel, allot, desk_page
 from console.panels import heat
 from console.screens.help import help_page
+from console.seat import Seat
 from console.text import Line, Seen, Span, Tone, width_of
 from engine.core.events import SessionPhase
 from engine.core.view import DeskView
@@ -160,11 +161,11 @@ def test_what_has_ended_can_only_be_left() -> None:
 
 
 def test_a_visitor_who_has_seen_nothing_yet_can_leave_too() -> None:
-    assert "q Leave" in plain(desk_page(None, 80, 24, visitor=True))
+    assert "q Leave" in plain(desk_page(None, 80, 24, seat=Seat.OPERATOR))
     assert "q Stop" in plain(desk_page(None, 80, 24))
 
 
 def test_a_visitor_is_told_that_q_leaves_and_the_desk_goes_on() -> None:
-    own, visiting = (plain(desk_page(Seen(sample.BUSY, visitor=visitor), 120, 40)) for visitor in (False, True))
+    own, visiting = (plain(desk_page(Seen(sample.BUSY, seat=seat), 120, 40)) for seat in (Seat.OWNER, Seat.OPERATOR))
     assert "Stop…" in own and "Stop…" not in visiting and "Leave" in visiting
-    assert "The desk goes on." in plain(help_page(120, 40, visitor=True))
+    assert "The desk goes on." in plain(help_page(120, 40, Seat.OPERATOR))
