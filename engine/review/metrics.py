@@ -1,28 +1,20 @@
-"""The figures of a run's trades and of its equity, by their textbook definitions and in exact numbers.
+"""The figures of a run's trades, by their textbook definitions and in exact numbers; beside them the two best known
+ones of its equity (`drawdown` and `returns` have the rest).
 
 Money and ratios are integers in units of 1e-8, times nanoseconds. Where there is nothing to measure the answer is None,
-never a zero that looks like a result. A bad figure is given as it is.
+never a zero that looks like a result; `undefined` says why. A bad figure is given as it is.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, localcontext
-from itertools import pairwise
-from typing import Final
 
 import msgspec
 
 from engine.core import money
-from engine.core.config import DAY
+from engine.core.calendar import Calendar
 from engine.core.facts import EquityMarked, TradeClosed
-
-_CONTEXT: Final = Context(prec=50, traps=[InvalidOperation, DivisionByZero])  # whatever the thread's own is
-
-DAYS_A_YEAR: Final = 365
-"""Crypto trades every day; shares would take 252."""
-
-SHARPE_RETURNS_MIN: Final = 5
-"""Fewer daily returns than a week's say nothing, and the first and the last day of a run are rarely whole."""
+from engine.review.drawdown import max_drawdown
+from engine.review.returns import daily_equity, daily_returns, days_a_year, sharpe
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -60,8 +52,9 @@ class Summary(msgspec.Struct, frozen=True):
     exit_reasons: dict[str, int]
 
 
-def summary(trades: Sequence[TradeClosed], marks: Sequence[EquityMarked]) -> Summary:
-    """All figures of `trades` and `marks`, each in the order they happened."""
+def summary(trades: Sequence[TradeClosed], marks: Sequence[EquityMarked], calendar: Calendar | None = None) -> Summary:
+    """All figures of `trades` and `marks`, each in the order they happened; trading days are UTC days by default."""
+    returns = daily_returns(daily_equity(marks, calendar))
     profits = [trade.pnl for trade in trades if trade.pnl > 0]
     losses = [-trade.pnl for trade in trades if trade.pnl < 0]
     results = [trade.pnl for trade in trades]
@@ -83,7 +76,7 @@ def summary(trades: Sequence[TradeClosed], marks: Sequence[EquityMarked]) -> Sum
         worst=min(results, default=None),
         average_duration_ns=average([trade.at_ns - trade.entry_at_ns for trade in trades]),
         max_drawdown=max_drawdown([mark.equity for mark in marks]),
-        sharpe=sharpe(daily_equity(marks)),
+        sharpe=sharpe(returns, days_a_year(calendar or Calendar())).value,
         exit_reasons=exit_reasons(trades),
     )
 
@@ -120,52 +113,16 @@ def exit_reasons(trades: Iterable[TradeClosed]) -> dict[str, int]:
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
-def max_drawdown(equity: Iterable[int]) -> int | None:
-    """Largest fall below a running peak, as a fraction of that peak (5_000_000 is 5 %); None without values.
-
-    Args:
-        equity: Account value, oldest first. Before the first value above zero there is no peak to fall from.
-
-    Source: Magdon-Ismail and Atiya, "Maximum Drawdown", Risk 17(10), 2004.
-    """
-    deepest: int | None = None
-    peak = 0
-    for value in equity:
-        peak = max(peak, value)
-        fall = money.div(peak - value, peak) if peak > 0 else 0
-        deepest = fall if deepest is None else max(deepest, fall)
-    return deepest
-
-
-def daily_equity(marks: Iterable[EquityMarked]) -> list[int]:
-    """The opening equity, then the last of each UTC day that has a mark, oldest first."""
-    closing: dict[int, int] = {}
-    opening: list[int] = []
-    for mark in marks:
-        if not opening:
-            opening = [mark.equity]
-        closing[mark.at_ns // DAY] = mark.equity
-    return opening + list(closing.values())
-
-
-def sharpe(equity: Sequence[int]) -> int | None:
-    """Mean over standard deviation (n - 1) of daily returns, times the square root of the days in a year.
-
-    Args:
-        equity: Account value at the start and at the end of each day, oldest first. The riskless rate is taken as zero.
-
-    None with fewer than `SHARPE_RETURNS_MIN` returns, without any spread, or once the account is not above zero.
-
-    Source: Sharpe, "The Sharpe Ratio", Journal of Portfolio Management 21(1), 1994.
-    """
-    if len(equity) <= SHARPE_RETURNS_MIN or min(equity) <= 0:
-        return None
-    with localcontext(_CONTEXT):
-        returns = [Decimal(after) / before - 1 for before, after in pairwise(equity)]
-        mean = sum(returns, Decimal(0)) / len(returns)
-        variance = sum(((value - mean) ** 2 for value in returns), Decimal(0)) / (len(returns) - 1)
-        # Equal returns leave digits of rounding; a spread below any price step is none.
-        if variance < Decimal(10) ** -30:
-            return None
-        ratio = mean / variance.sqrt() * Decimal(DAYS_A_YEAR).sqrt()
-        return int((ratio * money.SCALE).to_integral_value(ROUND_HALF_UP))
+def undefined(of: Summary) -> dict[str, str]:
+    """Why those figures of the trades are None that are."""
+    reasons = {
+        "win_rate": "no trade was closed",
+        "profit_factor": "no trade lost anything: it would be infinite" if of.trades else "no trade was closed",
+        "expectancy": "no trade was closed",
+        "average_win": "no trade won",
+        "average_loss": "no trade lost",
+        "best": "no trade was closed",
+        "worst": "no trade was closed",
+        "average_duration_ns": "no trade was closed",
+    }
+    return {name: why for name, why in reasons.items() if getattr(of, name) is None}

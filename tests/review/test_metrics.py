@@ -7,16 +7,9 @@ from engine.core import money
 from engine.core.config import DAY, MINUTE
 from engine.core.facts import EquityMarked, TradeClosed
 from engine.core.words import ExitReason, Side
-from engine.review.metrics import (
-    average,
-    daily_equity,
-    exit_reasons,
-    max_drawdown,
-    profit_factor,
-    sharpe,
-    summary,
-    win_rate,
-)
+from engine.review.drawdown import Drawdown, drawdown, max_drawdown
+from engine.review.metrics import average, exit_reasons, profit_factor, summary, undefined, win_rate
+from engine.review.returns import daily_equity, daily_returns, sharpe
 
 
 def d(text: str) -> int:
@@ -104,14 +97,38 @@ def test_the_sharpe_ratio_is_the_one_of_the_textbook() -> None:
     # Returns +10 %, -10 %, +10 %, -10 %, +20 %: mean 0.04; squares 0.0036, 0.0196, 0.0036, 0.0196, 0.0256 sum to
     # 0.072, over four 0.018; deviation 0.1341641; 0.04 / 0.1341641 x sqrt(365) = 5.69600250.
     equity = [d("100"), d("110"), d("99"), d("108.9"), d("98.01"), d("117.612")]
-    assert sharpe(equity) == d("5.69600250")
+    assert sharpe(daily_returns(equity), 365).value == d("5.69600250")
 
 
 def test_no_spread_or_too_few_days_have_no_sharpe_ratio() -> None:
-    assert sharpe([d("100")] * 9) is None
-    assert sharpe([d("100"), d("110"), d("121"), d("133.1"), d("146.41"), d("161.051")]) is None
-    assert sharpe([d("100"), d("110"), d("99"), d("108.9"), d("98.01")]) is None
-    assert sharpe([d("100"), 0, d("110"), d("100"), d("110"), d("100")]) is None
+    for equity in (
+        [d("100")] * 9,
+        [d("100"), d("110"), d("121"), d("133.1"), d("146.41"), d("161.051")],
+        [d("100"), d("110"), d("99"), d("108.9"), d("98.01")],
+        [d("100"), 0, d("110"), d("100"), d("110"), d("100")],
+    ):
+        assert sharpe(daily_returns(equity), 365).value is None
+
+
+def test_figures_of_no_trades_say_why_they_are_missing() -> None:
+    assert set(undefined(summary([], [])).values()) == {"no trade was closed", "no trade won", "no trade lost"}
+    assert "infinite" in undefined(summary([trade("1")], []))["profit_factor"]
+    assert undefined(summary([trade("1"), trade("-1")], [])) == {}
+
+
+def test_a_drawdown_has_its_times() -> None:
+    texts = ("100", "110", "105", "99", "112", "111", "112", "90", "95")
+    found = drawdown([(10 * n, d(text)) for n, text in enumerate(texts)])
+    assert found == Drawdown(money.div(22, 112), peak_ns=60, trough_ns=70, recovered_ns=None, longest_ns=30)
+    assert drawdown([(10 * n, d(text)) for n, text in enumerate(texts[:6])]) == Drawdown(d("0.1"), 10, 30, 40, 30)
+    assert drawdown([(5, d("1")), (6, d("2"))]) == Drawdown(0, 5, 5, 5, 0)
+    assert drawdown([]) is None
+
+
+@given(st.lists(st.integers(1, 10**14), min_size=1, max_size=30))
+def test_both_drawdowns_are_equally_deep(equity: list[int]) -> None:
+    found = drawdown(list(enumerate(equity)))
+    assert found is not None and found.depth == max_drawdown(equity)
 
 
 def test_an_average_is_rounded_half_away_from_zero() -> None:

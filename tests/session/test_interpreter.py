@@ -16,7 +16,7 @@ from engine.core.config import SECOND
 from engine.core.events import Quote
 from engine.core.strategy import ExitWish, Market, Proposal
 from engine.core.words import AlertKind
-from engine.review.metrics import sharpe
+from engine.review.returns import daily_returns, sharpe
 from engine.session.interpreter import Settings, settings
 from engine.session.session import Session
 from engine.session.status import status_json
@@ -93,7 +93,7 @@ def test_a_strategy_that_meddles_with_the_interpreter_changes_no_figure(
 ) -> None:
     """FP-29: not of a run, not of the report, not of what the venue says."""
     equity = [d(price) for price in ("100", "101", "100.5", "102", "103", "102.2", "104")]
-    ratio = sharpe(equity)
+    ratio = sharpe(daily_returns(equity), 365)
     _, plain = DeskRig(tmp_path / "plain").run(400)
     monkeypatch.setattr("tests.session.deskrig.Eager", Hostile)
     _, meddled = DeskRig(tmp_path / "meddled").run(400)
@@ -102,7 +102,7 @@ def test_a_strategy_that_meddles_with_the_interpreter_changes_no_figure(
         assert meddled[figure] == plain[figure], figure
     assert plain["trades"] > 0
     hostile()
-    assert sharpe(equity) == ratio
+    assert sharpe(daily_returns(equity), 365) == ratio
     assert _rounded("12345.678901234") == d("12345.67890123")
 
 
