@@ -53,9 +53,7 @@ def unpack_ints(packed: Packed, count: int, steps: bool) -> list[int]:
     if packed.width == _TEXT:
         rest = list(map(int, packed.data.split()))
     else:
-        numbers = array(packed.width)
-        numbers.frombytes(packed.data)
-        rest = little_endian(numbers).tolist()
+        rest = little_endian(array(packed.width, packed.data)).tolist()
     if unit > 1:
         rest = [value * unit for value in rest]
     values = list(accumulate(rest, initial=first)) if steps else rest

@@ -47,7 +47,7 @@ class Breakers:
     def check_breakers(self) -> dict[BreakerName, Breaker]:
         """Every tripped breaker, in the order of the table."""
         standing = self._desk.state.breakers
-        return {spec.name: standing[spec.name] for spec in BREAKERS if self.is_tripped(spec.name)}
+        return {name: standing[name] for name in SPECS if name in standing and standing[name].tripped}
 
     def is_tripped(self, name: BreakerName) -> bool:
         breaker = self._desk.state.breakers.get(name)

@@ -163,13 +163,17 @@ class RegimeModel(Value, frozen=True):
 
     def heat_share(self, regime: Regime) -> int:
         """The share of the heat limit that is in force, as a fraction; what is unknown gets the strictest."""
-        shares = {
-            Regime.LOW: self.heat_low,
-            Regime.NORMAL: self.heat_normal,
-            Regime.ELEVATED: self.heat_elevated,
-            Regime.CRISIS: self.heat_crisis,
-        }
-        return shares[regime] if regime in shares else min(shares.values())
+        match regime:
+            case Regime.LOW:
+                return self.heat_low
+            case Regime.NORMAL:
+                return self.heat_normal
+            case Regime.ELEVATED:
+                return self.heat_elevated
+            case Regime.CRISIS:
+                return self.heat_crisis
+            case _:
+                return min(self.heat_low, self.heat_normal, self.heat_elevated, self.heat_crisis)
 
 
 class StrategySpec(Value, frozen=True):

@@ -9,6 +9,7 @@ compared. What a bar changes is worked out when it closes: a signal looks it up.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from math import isqrt
 from operator import mul
 from typing import Final
@@ -88,11 +89,14 @@ class Correlations:
         self._span_ns = span_ns
         self._sums: dict[str, tuple[int, int]] = {}  # of the newest `window` returns, and of their squares
         self._pairs: dict[str, dict[str, _Pair]] = {symbol: {} for symbol in groups}
-        symbols = [symbol for symbol in groups if symbol in series]
-        for number, symbol in enumerate(symbols):
-            self._sums[symbol] = _sums(series[symbol].values[-window:])
-            for other in self._comparable(symbol, symbols[:number]):
-                self._compare(self._pair(symbol, other), symbol, other)
+        for one, other in combinations(groups, 2):
+            if calendars[one] is calendars[other]:  # the spans of others are not the same
+                self._pairs[one][other] = self._pairs[other][one] = pair = _Pair()
+                if one in series and other in series:
+                    self._compare(pair, one, other)
+        for symbol in groups:
+            if symbol in series:
+                self._sums[symbol] = _sums(series[symbol].values[-window:])
 
     # --- bars in ---
 
@@ -115,8 +119,10 @@ class Correlations:
         total, squares = self._sums.get(symbol, (0, 0))
         sums = (total + new - left, squares + new * new - left * left) if rolls else _sums(own.values[-window:])
         self._sums[symbol] = sums
-        for name in self._comparable(symbol, self._series):
-            other, pair = self._series[name], self._pair(symbol, name)
+        for name, pair in self._pairs[symbol].items():
+            other = self._series.get(name)
+            if other is None:
+                continue  # no bar of it yet
             if rolls and other.at_ns == at_ns and pair.is_known:  # as of the span before: this symbol's was the older
                 products = pair.products + new * other.values[-1] - left * other.values[-1 - window]
                 pair.take(at_ns, products, sums, self._sums[name])
@@ -124,17 +130,6 @@ class Correlations:
                 pair.is_known, pair.rho = False, None
             elif pair.at_ns < min(at_ns, other.at_ns):
                 self._compare(pair, symbol, name)
-
-    def _comparable(self, symbol: str, others: Iterable[str]) -> list[str]:
-        """Those of the symbol's own calendar: the spans of others are not the same."""
-        calendar = self._calendars[symbol]
-        return [other for other in others if other != symbol and self._calendars[other] is calendar]
-
-    def _pair(self, one: str, other: str) -> _Pair:
-        pair = self._pairs[one].get(other)
-        if pair is None:
-            pair = self._pairs[one][other] = self._pairs[other][one] = _Pair()
-        return pair
 
     def _compare(self, pair: _Pair, one: str, other: str) -> None:
         """Bring a pair up to the newest span both have a return for, from their series."""

@@ -3,7 +3,9 @@
 Every figure here is derived from `EngineState` alone, so that a desk made from a snapshot gives the same ones.
 """
 
+from collections.abc import Callable
 from hashlib import sha256
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -14,7 +16,7 @@ from engine.core.calendar import Calendar, shared
 from engine.core.config import DAY, CoreConfig, Instrument, StrategySpec
 from engine.core.correlation import Correlations
 from engine.core.events import FeedHealth
-from engine.core.facts import DECISIONS, Alert, AnyEffect, AnyFact, EquityMarked, ErrorCounted, Fact, HeatNoted
+from engine.core.facts import DECISIONS, Alert, AnyEffect, AnyFact, EquityMarked, ErrorCounted, HeatNoted
 from engine.core.orders import Order
 from engine.core.profiles import OPTIMISTIC, PESSIMISTIC
 from engine.core.shadows import Shadows
@@ -25,6 +27,10 @@ from engine.core.words import AlertKind, Purpose, Unit
 CURVE_POINTS_MAX: Final = 120
 UNHASHED: Final = frozenset({"at_ns", "of_ns", "entry_at_ns", "order_to_fill_ns", "text", "actor"})
 """Fields of a decision that carry a wall-clock time or words for people: not part of the decision hash."""
+_HASHED: Final[dict[type, Callable[[AnyFact | AnyEffect], tuple[object, ...]]]] = {
+    kind: attrgetter(*(name for name in kind.__struct_fields__ if name not in UNHASHED)) for kind in DECISIONS
+}
+"""The other fields of each kind of decision, of which every one has several."""
 
 
 class UnsupportedMultiplier(Exception):
@@ -74,7 +80,7 @@ class Desk:
         self.correlations = Correlations(state.returns, groups, self.calendars, window, self.config.bar_ns)
         self.out: list[AnyFact | AnyEffect] = []
         self.shadows: Shadows | None = None
-        self._ids = 0
+        self._ids = self._ids_seq = 0
         self.has_failed = False  # since the breakers looked last
         self.unrealized = sum(state.unrealized.values())
 
@@ -82,23 +88,14 @@ class Desk:
 
     def emit(self, item: AnyFact | AnyEffect) -> None:
         """Add a fact or an effect to what this event leads to; decisions go into the run's decision hash."""
-        if isinstance(item, Fact):
-            if isinstance(item, DECISIONS):
-                self._hash(item)
-            if isinstance(item, EquityMarked):
-                self.state.equity_curve.append(item.equity)
-                if len(self.state.equity_curve) > CURVE_POINTS_MAX:
-                    del self.state.equity_curve[0]
+        if type(item) in _HASHED:
+            self._hash(item)
         self.out.append(item)
 
-    def _hash(self, fact: Fact) -> None:
-        prefix = f"{self.state.run_id}-"
-        fields = [
-            value.removeprefix(prefix) if isinstance(value, str) else value
-            for name, value in msgspec.structs.asdict(fact).items()
-            if name not in UNHASHED
-        ]
-        body = msgspec.msgpack.encode((type(fact).__name__, fields))
+    def _hash(self, decision: AnyFact | AnyEffect) -> None:
+        prefix, kind = f"{self.state.run_id}-", type(decision)
+        fields = [value.removeprefix(prefix) if isinstance(value, str) else value for value in _HASHED[kind](decision)]
+        body = msgspec.msgpack.encode((kind.__name__, fields))
         self.state.decision_hash = sha256(self.state.decision_hash + body).digest()
 
     def fail(self, where: str, text: str, fingerprint: str) -> None:
@@ -110,12 +107,10 @@ class Desk:
         self.has_failed = True
         self.emit(ErrorCounted(state.at_ns, where, text, fingerprint))
 
-    def begin(self) -> None:
-        """Start a new event: ids count from zero again."""
-        self._ids = 0
-
     def new_id(self) -> str:
         """An id from the event sequence: `<run>-<seq>-<n>`, the same in every replay."""
+        if self._ids_seq != self.state.seq:
+            self._ids_seq, self._ids = self.state.seq, 0
         self._ids += 1
         return f"{self.state.run_id}-{self.state.seq}-{self._ids}"
 
@@ -229,13 +224,16 @@ class Desk:
 
     def mark_equity(self) -> None:
         """Record the account as it stands."""
-        tally = self.state.tally
-        self.state.marked_ns = self.at_ns
+        state, tally, equity = self.state, self.state.tally, self.equity
+        state.marked_ns = state.at_ns
+        state.equity_curve.append(equity)
+        if len(state.equity_curve) > CURVE_POINTS_MAX:
+            del state.equity_curve[0]
         self.emit(
             EquityMarked(
-                at_ns=self.at_ns,
-                equity=self.equity,
-                cash=self.state.cash,
+                at_ns=state.at_ns,
+                equity=equity,
+                cash=state.cash,
                 unrealized=self.unrealized,
                 realized=tally.realized,
                 fees=tally.fees,
@@ -243,8 +241,8 @@ class Desk:
                 exposure=self.exposure(),
                 heat=self.heat(),
                 drawdown=self.drawdown(),
-                regime=self.state.regime.regime.value,
-                volatility=self.state.regime.level,
+                regime=state.regime.regime.value,
+                volatility=state.regime.level,
                 phases=self._phases(),
                 equity_pessimistic=self.shadow_equity(PESSIMISTIC),
                 equity_optimistic=self.shadow_equity(OPTIMISTIC),

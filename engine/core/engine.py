@@ -121,15 +121,15 @@ class Engine:
         """Everything `event` leads to, in order. The list belongs to the caller."""
         state = self.state
         state.seq += 1
-        if event.at_ns > state.at_ns:
-            state.at_ns = event.at_ns
+        at_ns = event.at_ns
+        if at_ns > state.at_ns:
+            state.at_ns = at_ns
         if not self._ready:
             if not isinstance(event, RunStarted):
                 return NOTHING  # before a run has begun there is nothing to decide
             self._on_run_started(event)
             return self._taken()
-        self.desk.begin()
-        if self._due_ns and state.at_ns >= self._due_ns and not isinstance(event, RunStarted):
+        if state.at_ns >= self._due_ns and not isinstance(event, RunStarted):
             self._on_time()  # what came due while no run was on is the new run's to do, and to tell
         self._handlers[type(event)](event)
         if self.desk.out:
@@ -219,6 +219,7 @@ class Engine:
         }
         self._on_quotes = {symbol: wanting for symbol, wanting in self._on_quotes.items() if wanting}
         self._own_bars: dict[str, BarBuilder] = {}  # empty: the feed's bars are the desk's
+        self._touch_matters = bool(self._on_quotes) or config.bar_ns < MINUTE  # also where nothing is held
         if config.bar_ns < MINUTE:
             self._own_bars = self._builders.setdefault(OWN_BARS, {})
             for symbol in self.desk.instruments:
@@ -298,40 +299,37 @@ class Engine:
     # --- market data ---
 
     def _on_quote(self, quote: Quote) -> None:
-        known = self.state.symbols.get(quote.symbol)
+        state, symbol = self.state, quote.symbol
+        known = state.symbols.get(symbol)
         if known is None:
             return  # not one of this run's symbols
-        if quote.symbol in self._closed or not self._take_price(known, quote.symbol, (quote.bid + quote.ask) >> 1):
-            self._pass_by()
+        state.tally.market_events += 1
+        if symbol in self._closed or not self._take_price(known, symbol, (quote.bid + quote.ask) >> 1):
             return
         known.quote = quote
         known.last_ns = quote.at_ns
-        self.state.tally.market_events += 1
         if self.paper is not None:
             for answer in self.paper.on_quote(quote):
                 self.trading.answer(answer)
-        self._touched(quote)
+        if self._touch_matters or symbol in state.positions:
+            self._touched(quote)
 
     def _on_book(self, book: Book) -> None:
-        known = self.state.symbols.get(book.symbol)
+        state, symbol = self.state, book.symbol
+        known = state.symbols.get(symbol)
         if known is None:
             return
+        state.tally.market_events += 1
         (bid, bid_qty), (ask, ask_qty) = book.bids[0], book.asks[0]
-        if book.symbol in self._closed or not self._take_price(known, book.symbol, (bid + ask) >> 1):
-            self._pass_by()
+        if symbol in self._closed or not self._take_price(known, symbol, (bid + ask) >> 1):
             return
-        quote = Quote(book.symbol, book.at_ns, book.venue_ns, bid, ask, bid_qty, ask_qty)
+        quote = Quote(symbol, book.at_ns, book.venue_ns, bid, ask, bid_qty, ask_qty)
         known.quote = quote
         known.last_ns = book.at_ns
-        self.state.tally.market_events += 1
         if self.paper is not None:
             for answer in self.paper.on_book(book):
                 self.trading.answer(answer)
         self._touched(quote)
-
-    def _pass_by(self) -> None:
-        """A tick from outside the session of its market, or set aside: counted, and nothing else."""
-        self.state.tally.market_events += 1
 
     def _touched(self, quote: Quote) -> None:
         """The touch of a symbol may have moved: mark, guard, get out, and only then let strategies propose."""
@@ -347,24 +345,26 @@ class Engine:
             self._take(strategy, strategy.on_quote(quote, self))
 
     def _on_trade(self, trade: Trade) -> None:
-        known = self.state.symbols.get(trade.symbol)
+        state, symbol = self.state, trade.symbol
+        known = state.symbols.get(symbol)
         if known is None:
             return
+        state.tally.market_events += 1
         judge = self._take_price if known.quote is None else self._allow_price
-        if trade.symbol in self._closed or not judge(known, trade.symbol, trade.price):
-            self._pass_by()
+        if symbol in self._closed or not judge(known, symbol, trade.price):
             return
         known.last_ns = trade.at_ns
-        self.state.tally.market_events += 1
         if self.paper is not None:
             for answer in self.paper.on_trade(trade):
                 self.trading.answer(answer)
-        if known.quote is None and trade.symbol in self.state.positions:
-            self.desk.remark(trade.symbol)
+        if known.quote is not None:
+            return
+        if symbol in state.positions:
+            self.desk.remark(symbol)
             self.breakers.watch_equity()
-            self.trading.exits.watch(trade.symbol, trade.price, trade.price)
-        if known.quote is None and self._own_bars:
-            self._build(trade.symbol, trade.price, trade.at_ns)
+            self.trading.exits.watch(symbol, trade.price, trade.price)
+        if self._own_bars:
+            self._build(symbol, trade.price, trade.at_ns)
 
     def _build(self, symbol: str, price: int, at_ns: int) -> None:
         """Collect a price into the desk's own bars; the bar it closed goes where a bar of the feed would."""
@@ -378,17 +378,16 @@ class Engine:
         if known is None or bar.start_ns <= known.bar_start_ns:
             return  # a repeat or a late bar never rewrites a decision
         known.bar_start_ns = bar.start_ns
-        if not bar.backfilled and not self.prices.allow_bar(known, bar):
-            self._pass_by()
-            return
+        if not bar.backfilled:
+            self.state.tally.market_events += 1
+            if not self.prices.allow_bar(known, bar):
+                return
         if not self._own_bars:
             self._learn(known, bar)
         if bar.backfilled:
             self.outage.meet(bar)
-        else:
-            self.state.tally.market_events += 1
-            if not self._closed or self.hours.was_open(bar.symbol, bar.start_ns):
-                self._price_from_bar(known, bar)
+        elif not self._closed or self.hours.was_open(bar.symbol, bar.start_ns):
+            self._price_from_bar(known, bar)
         if not self._own_bars:
             self._on_closed_bar(bar)
 
@@ -538,7 +537,6 @@ class Engine:
             self._builders = {}
         state.returns, state.balance = {}, None
         self._assemble()
-        self.desk.begin()
         state.tally = Tally(starting_equity=self.desk.equity, starting_unrealized=self.desk.unrealized)
         if first:
             self.trading.bookkeeping.deposit(event.config.starting_equity)

@@ -67,10 +67,10 @@ def mul(a: int, b: int) -> int:
 
 def div(a: int, b: int) -> int:
     """a / b, rounded half away from zero. Raises ZeroDivisionError when `b` is zero."""
-    numerator = a * SCALE
-    if (numerator < 0) != (b < 0):
-        return -((2 * abs(numerator) + abs(b)) // (2 * abs(b)))
-    return (2 * abs(numerator) + abs(b)) // (2 * abs(b))
+    if b < 0:
+        a, b = -a, -b
+    double = 2 * SCALE * a
+    return (double + b) // (2 * b) if a >= 0 else -((b - double) // (2 * b))
 
 
 def floor_to(value: int, step: int) -> int:

@@ -50,8 +50,11 @@ class Pace(msgspec.Struct):
     def since_same(self, wanted: Sent, most_ns: int) -> int:
         """How long ago the same entry was sent, in ns; `most_ns` if it was not, or longer ago."""
         for each in reversed(self.entries):
-            if (each.strategy_id, each.symbol, each.side, each.price) == (
-                *(wanted.strategy_id, wanted.symbol, wanted.side, wanted.price),
+            if (
+                each.symbol == wanted.symbol
+                and each.price == wanted.price
+                and each.side is wanted.side
+                and each.strategy_id == wanted.strategy_id
             ):
                 return min(wanted.at_ns - each.at_ns, most_ns)
         return most_ns

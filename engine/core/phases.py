@@ -5,7 +5,7 @@ volatility is the mean bar range as a fraction of price. Integers only.
 """
 
 from enum import StrEnum
-from itertools import pairwise
+from operator import sub
 
 import msgspec
 
@@ -45,7 +45,7 @@ class PhaseWindow(msgspec.Struct):
         if money.div(sum(self.ranges), sum(closes)) >= model.volatile_min:
             return MarketPhase.VOLATILE
         net = closes[-1] - closes[0]
-        path = sum(abs(b - a) for a, b in pairwise(closes))
+        path = sum(map(abs, map(sub, closes[1:], closes)))
         if path and money.div(abs(net), path) >= model.trend_min:
             return MarketPhase.TREND_UP if net > 0 else MarketPhase.TREND_DOWN
         return MarketPhase.SIDEWAYS

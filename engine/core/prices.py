@@ -49,8 +49,10 @@ class Prices:
     def allow_bar(self, known: SymbolState, bar: Bar) -> bool:
         """Judge a bar by its extremes: each is near the newest price, or near the close before."""
         near = [price for price in (known.last, *known.window.closes[-1:]) if price > 0]
+        if not near:
+            return True
         for extreme in (bar.high, bar.low):
-            if near and all(is_far(extreme, price) for price in near):
+            if is_far(extreme, near[0]) and is_far(extreme, near[-1]):
                 return self._is_second(known, bar.symbol, extreme)
         return True
 
