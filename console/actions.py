@@ -4,6 +4,7 @@ What leads to a safer state never asks; what cannot be undone always does, and e
 stand last.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +31,10 @@ class Action:
     commands: bool = False
 
 
+PAGE_KEYS: Final = "12345678"
+
 ACTIONS: Final = (
+    *(Action(f"page({key})", (key,), key, "", "", shown=False) for key in PAGE_KEYS),
     Action(
         "pause",
         ("p", "P"),
@@ -90,14 +94,21 @@ def bindings(seat: Seat) -> list[Binding]:
     ]
 
 
-def footer(width: int, seat: Seat = Seat.OWNER) -> Line:
-    """The keys that matter, in one line."""
-    spans: list[Span] = []
+def footer(width: int, seat: Seat = Seat.OWNER, hints: Sequence[tuple[str, str]] = ()) -> Line:
+    """The keys that matter, in one line: the desk's own always, before them as many `hints` (key, label) as fit."""
+    always: list[Line] = []
     for action in actions(seat):
-        if not action.shown:
-            continue
-        tone = Tone.WARN if action.dangerous else Tone.DIM
-        entry = (Span(f" {action.key} ", Tone.KEY), Span(f"{action.label} ", tone))
-        if width_of((*spans, *entry)) <= width:
-            spans.extend(entry)
+        if action.shown:
+            tone = Tone.WARN if action.dangerous else Tone.DIM
+            always.append((Span(f" {action.key} ", Tone.KEY), Span(f"{action.label} ", tone)))
+    room = width - sum(map(width_of, always))
+    spans: list[Span] = []
+    for key, label in hints:
+        entry = (Span(f" {key} ", Tone.KEY), Span(f"{label} ", Tone.DIM))
+        if width_of((*spans, *entry)) > room:
+            break
+        spans.extend(entry)
+    for line in always:
+        if width_of((*spans, *line)) <= width:
+            spans.extend(line)
     return cut_line(tuple(spans), width)

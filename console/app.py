@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from textual.app import App
@@ -24,6 +25,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from console.actions import REFUSED, bindings
 from console.errands import Errands
 from console.frame import BEAT_SECONDS, RETRY_SECONDS, Pace, alarm_of
+from console.pages.base import Page
 from console.palette import palette_for
 from console.questions import KEEP, KILL, LEAVE, STOP, kill_question, stop_question
 from console.screens.desk import DeskScreen
@@ -35,6 +37,8 @@ from console.text import Seen
 from engine.core.events import Act
 from engine.core.view import DeskView
 from engine.session.ports import Desk
+from store.errors import StoreError
+from store.queries import open_queries
 
 
 class Left(StrEnum):
@@ -64,6 +68,7 @@ class Bridge:
         on_hangup: Called when the terminal is gone, before the console leaves.
         on_terminate: Called on SIGTERM, before the console leaves; the default asks the desk to stop.
         seat: Who sits here, as far as the desk is concerned.
+        books: The desk's database, for the pages that look back; None: they say that there is nothing to look into.
     """
 
     actor: str
@@ -71,6 +76,7 @@ class Bridge:
     on_hangup: Callable[[], None] | None = None
     on_terminate: Callable[[], None] | None = None
     seat: Seat = Seat.OWNER
+    books: Path | None = None
 
 
 class NoTerminal(Exception):
@@ -137,6 +143,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._latched_before: bool | None = None
         self._alarm: tuple[object, ...] = ()
         self._soon = self._retrying = self._frozen = False
+        self._reading: asyncio.Task[None] | None = None
         self._desk_screen = DeskScreen(palette, bridge.seat)
         self._errands = Errands(desk, mono_ns, bridge.actor, bridge.kill_fallback, self._draw_soon_from_thread)
         self.departure = Departure(Left.CLOSED)
@@ -158,6 +165,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """Look at the desk; draw if a frame is due. Leave when the session is over."""
         self._errands.look_in()
         self._look()
+        self._read()
         alarm = alarm_of(self._view)
         urgent = self._soon or alarm != self._alarm
         waiting = self._output_waits()
@@ -196,6 +204,25 @@ class ConsoleApp(App[None], inherit_bindings=False):
             self._latched_before = view.kill_latched
         self._view = view
 
+    def _read(self) -> None:
+        """Have the page read what it shows, one reading at a time, never in the way of a frame."""
+        seen, page = self._seen(), self._desk_screen.page
+        if seen is None or self._reading is not None or not page.wants(seen, self._mono_ns()):
+            return
+        self._reading = asyncio.create_task(self._read_for(page), name="reading")
+
+    async def _read_for(self, page: Page) -> None:
+        try:
+            if self._bridge.books is None:
+                raise StoreError("this console has no database to look into")
+            async with open_queries(self._bridge.books) as queries:
+                await page.read(queries, self._mono_ns())
+        except StoreError as problem:
+            page.failed(str(problem), self._mono_ns())
+        finally:
+            self._reading = None
+        self.draw_soon()
+
     def _seen(self) -> Seen | None:
         if self._view is None:
             return None
@@ -216,7 +243,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
             gc.collect()
             gc.freeze()
 
-    def _draw_soon(self) -> None:
+    def draw_soon(self) -> None:
+        """Something changed that is to be seen at once."""
         self._soon = True
         if self._beats:
             self.call_next(self.beat)
@@ -224,7 +252,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def _draw_soon_from_thread(self) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._draw_soon)
+            loop.call_soon_threadsafe(self.draw_soon)
 
     # --- the operator's wishes ---
 
@@ -234,23 +262,29 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def action_resume(self) -> None:
         self._send(Act.RESUME, "operator pressed r")
 
+    def action_page(self, number: int) -> None:
+        if isinstance(self.screen, HelpScreen):
+            self.pop_screen()
+        self._desk_screen.turn_to(number)
+        self.draw_soon()
+
     def action_help(self) -> None:
         if isinstance(self.screen, HelpScreen):
             self.pop_screen()
         else:
             self.push_screen(HelpScreen(self._palette, self._bridge.seat))
-        self._draw_soon()
+        self.draw_soon()
 
     def action_interrupt(self) -> None:
         seat = self._bridge.seat
         kills = ", K kills" if seat.acts else ""
         self._errands.remark(f"! ctrl+c does nothing here: q {'stops' if seat is Seat.OWNER else 'leaves'}{kills}")
-        self._draw_soon()
+        self.draw_soon()
 
     def action_refuse(self) -> None:
         """A key that would command the desk, where it may not be commanded from."""
         self._errands.remark(f"x {REFUSED[self._bridge.seat]}")
-        self._draw_soon()
+        self.draw_soon()
 
     def action_kill(self) -> None:
         self._ask(kill_question(self._view), self._kill_answered)
@@ -263,7 +297,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def _send(self, act: Act, reason: str) -> None:
         self._errands.send(act, reason)
-        self._draw_soon()
+        self.draw_soon()
 
     def _ask(self, question: Question, answered: Callable[[str | None], None]) -> None:
         if isinstance(self.screen, QuestionScreen):
@@ -274,7 +308,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def _kill_answered(self, name: str | None) -> None:
         if name == KILL.name:
             self._send(Act.KILL, "operator pressed K, then y")
-        self._draw_soon()
+        self.draw_soon()
 
     def _stop_answered(self, name: str | None) -> None:
         if name in (STOP.name, KEEP.name):
@@ -282,7 +316,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
             self._errands.remark("~ stop sent: the session ends in order")
         elif name == LEAVE.name:
             self._leave(Departure(Left.CLOSED))
-        self._draw_soon()
+        self.draw_soon()
 
     # --- ways out ---
 

@@ -254,6 +254,7 @@ def _with_console(config: Config, options: RunOptions, lock: DeskLock, store: De
         kill_fallback=lambda: str(write_kill_file(options.home, "the console had no answer from the engine")),
         on_hangup=hung_up,
         on_terminate=lambda: session.stop("SIGTERM"),
+        books=options.home.database,
     )
     departure = run_console(session, bridge)
     if departure.fault:

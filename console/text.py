@@ -5,6 +5,7 @@ colours or, without colour, into bold and reverse. What comes from outside enter
 `wrap`, which clean it; nothing is ever parsed as markup. Widths are terminal cells.
 """
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -200,10 +201,40 @@ def count_of(number: int, noun: str) -> str:
 # --- times ---
 
 
+class Zone:
+    """In whose time moments are written: UTC, or this machine's own. One for the whole console."""
+
+    def __init__(self) -> None:
+        self.is_local = False
+
+    @property
+    def name(self) -> str:
+        return "local" if self.is_local else "UTC"
+
+    def written(self, at_ns: int, form: str) -> str:
+        at = datetime.fromtimestamp(at_ns // SECOND, UTC)
+        return (at.astimezone() if self.is_local else at).strftime(form)
+
+
+ZONE: Final = Zone()
+
+
 def clock(at_ns: int) -> str:
-    """Time of day in UTC: 12:03:07."""
+    """Time of day: 12:03:07."""
+    if ZONE.is_local:
+        return ZONE.written(at_ns, "%H:%M:%S")
     seconds = at_ns // SECOND % 86_400
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def date(at_ns: int) -> str:
+    """2026-01-05."""
+    return ZONE.written(at_ns, "%Y-%m-%d")
+
+
+def moment(at_ns: int) -> str:
+    """Day and time in 14 cells, for lists: 01-05 12:03:07."""
+    return ZONE.written(at_ns, "%m-%d %H:%M:%S")
 
 
 def timer(ns: int) -> str:

@@ -4,7 +4,8 @@
         summary = await queries.run_summary()
 
 Lists come newest first, at most `limit` (up to `PAGE_MAX`) at a time; the next page is asked for with `before` set to
-the last record's `row`. Every query has two seconds, because a reader left open keeps the WAL from shrinking.
+the last record's `row`. `find` keeps what has every word of it somewhere, in any case: a symbol, a reason, an id, a day
+as 2026-11-20. Every query has two seconds, because a reader left open keeps the WAL from shrinking.
 """
 
 import asyncio
@@ -89,17 +90,21 @@ class Queries:
             raise UnknownRun(run_id)
         return found[0]
 
-    async def signals(self, limit: int = 50, before: int = NEWEST) -> list[SignalRecord]:
-        return await self._list(SignalRecord, statements.SIGNALS, before, _capped(limit))
+    async def signals(self, limit: int = 50, before: int = NEWEST, find: str = "") -> list[SignalRecord]:
+        return await self._page(SignalRecord, statements.SIGNALS, limit, before, find)
 
-    async def orders(self, limit: int = 50, before: int = NEWEST) -> list[OrderRecord]:
-        return await self._list(OrderRecord, statements.ORDERS, before, _capped(limit))
+    async def orders(self, limit: int = 50, before: int = NEWEST, find: str = "") -> list[OrderRecord]:
+        return await self._page(OrderRecord, statements.ORDERS, limit, before, find)
 
-    async def fills(self, limit: int = 50, before: int = NEWEST) -> list[FillRecord]:
-        return await self._list(FillRecord, statements.FILLS, before, _capped(limit))
+    async def fills(self, limit: int = 50, before: int = NEWEST, find: str = "") -> list[FillRecord]:
+        return await self._page(FillRecord, statements.FILLS, limit, before, find)
 
-    async def trades(self, limit: int = 50, before: int = NEWEST) -> list[TradeRecord]:
-        return await self._list(TradeRecord, statements.TRADES, before, _capped(limit))
+    async def trades(
+        self, limit: int = 50, before: int = NEWEST, find: str = "", *, worst_first: bool = False
+    ) -> list[TradeRecord]:
+        """`worst_first`: by what they brought, the greatest loss first."""
+        order = "pnl" if worst_first else ""
+        return await self._page(TradeRecord, statements.TRADES, limit, before, find, order)
 
     async def marks(self, limit: int = 120, before: int = NEWEST) -> list[MarkRecord]:
         """The account as it was marked."""
@@ -136,6 +141,7 @@ class Queries:
         run_id: str = "",
         since_ns: int = 0,
         until_ns: int = NEWEST,
+        find: str = "",
         limit: int = 100,
         before: int = NEWEST,
         after: int | None = None,
@@ -148,7 +154,7 @@ class Queries:
             UnknownRun: there is no such run.
         """
         rows = await self._rows_of_run(run_id) if run_id else (0, NEWEST)
-        search = Search(kind, symbol, any_id, since_ns, until_ns, rows, before, after, _capped(limit))
+        search = Search(kind, symbol, any_id, since_ns, until_ns, rows, find, before, after, _capped(limit))
         page = after if after is not None else before
         page_ns = await self._time_of(page) if search.is_by_time else None
         sql, values = statement(search, page_ns)
@@ -210,6 +216,13 @@ class Queries:
         if not first or not newest:
             return 0, 0  # the run never began
         return money.parse(first[0][0]), money.parse(newest[0][0])
+
+    async def _page(
+        self, kind: type[R], listed: statements.Listed, limit: int, before: int, find: str, order: str = ""
+    ) -> list[R]:
+        words = find.split()
+        patterns = [statements.pattern(word) for word in words]
+        return await self._list(kind, statements.listed(listed, words, order), before, *patterns, _capped(limit))
 
     async def _list(self, kind: type[R], sql: str, *values: object) -> list[R]:
         parses = _parsers(kind)

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from store.statements import has, moment, pattern, texts
+
 NEWEST: Final = 2**63 - 1
 _ROWS: Final = (
     "SELECT j.id, j.seq, r.run_id, j.kind, j.at_ns, j.symbol, j.ref, j.body FROM journal AS j "
@@ -23,6 +25,7 @@ _FAMILY: Final = (
 _BY_ID: Final = f"j.ref IN ({_FAMILY}) AND j.ref <> ''"
 _BY_SYMBOL: Final = "j.symbol = ? AND j.symbol <> ''"
 _BY_KIND: Final = "j.kind = ?"
+_TEXT: Final = texts("j.kind", "j.symbol", "j.ref", "r.run_id", "j.body", moment("j.at_ns"))
 NOT_BLOCKS: Final = "j.kind <> 'block'"
 
 
@@ -33,6 +36,7 @@ class Search(msgspec.Struct, frozen=True):
         any_id: Of a signal, order, fill or trade, or any other `ref`: its rows, and those of what followed from it.
         since_ns, until_ns: From here, included, to there, not included.
         rows: First and last row that may be found, both included.
+        find: Words, each of which stands somewhere in a row, in any case.
         after: Rows behind this one, oldest first; None: the rows before `before`, newest first.
     """
 
@@ -42,6 +46,7 @@ class Search(msgspec.Struct, frozen=True):
     since_ns: int = 0
     until_ns: int = NEWEST
     rows: tuple[int, int] = (0, NEWEST)
+    find: str = ""
     before: int = NEWEST
     after: int | None = None
     limit: int = 100
@@ -69,6 +74,7 @@ def statement(search: Search, page_ns: int | None = None) -> Statement:
     if search.symbol:
         filters.append((_BY_SYMBOL, (search.symbol,)))
     filters.append((_BY_KIND, (search.kind,)) if search.kind else (NOT_BLOCKS, ()))
+    filters.extend((has(_TEXT), (pattern(word),)) for word in search.find.split())
     if search.has_span:
         filters.append(("j.at_ns >= ? AND j.at_ns < ?", (search.since_ns, search.until_ns)))
     oldest_first = search.after is not None

@@ -1,6 +1,46 @@
 """Every statement the queries send, by name. Lists take (before row, limit); those on a run take its number."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+
+class Listed(NamedTuple):
+    """A list that can be searched: what it selects, the column of its rows, and what its words are looked for in."""
+
+    select: str
+    row: str
+    text: str
+
+
+def listed(of: Listed, words: Sequence[str], order: str = "") -> str:
+    """The statement for a page of a list: takes the row it ends before, each word as a pattern, and a limit.
+
+    Newest first, or by `order`, a column, the smallest first.
+    """
+    found = "".join(f" AND {has(of.text)}" for _ in words)
+    by = f"CAST({order} AS REAL), " if order else ""
+    return f"{of.select} WHERE {of.row} < ?{found} ORDER BY {by}{of.row} DESC LIMIT ?"
+
+
+def has(text: str) -> str:
+    """A condition that takes a pattern."""
+    return f"{text} LIKE ? ESCAPE '\\'"
+
+
+def pattern(word: str) -> str:
+    """A word as LIKE takes it, anywhere in a text and in any case."""
+    for sign in "\\%_":
+        word = word.replace(sign, "\\" + sign)
+    return f"%{word}%"
+
+
+def moment(column: str) -> str:
+    return f"strftime('%Y-%m-%d %H:%M:%S', {column} / 1000000000, 'unixepoch')"
+
+
+def texts(*columns: str) -> str:
+    return "(" + " || ' ' || ".join(f"coalesce({column}, '')" for column in columns) + ")"
+
 
 RUNS: Final = (
     "SELECT run, run_id, mode, started_ns, ended_ns, phase, seed, config_hash, report FROM runs WHERE run < ? "
@@ -9,22 +49,33 @@ RUNS: Final = (
 RUN: Final = (
     "SELECT run, run_id, mode, started_ns, ended_ns, phase, seed, config_hash, report FROM runs WHERE run_id = ?"
 )
-SIGNALS: Final = (
+SIGNALS: Final = Listed(
     "SELECT s.row, s.signal_id, s.raised_ns, s.strategy_id, s.symbol, s.side, s.entry, s.stop, s.target, s.text, "
     "o.state, o.reason_code, o.text, o.value, o.limit_value, o.filled_qty, o.ended_ns, s.phase, s.regime "
-    "FROM signals AS s LEFT JOIN outcomes AS o ON o.signal_id = s.signal_id WHERE s.row < ? ORDER BY s.row DESC LIMIT ?"
+    "FROM signals AS s LEFT JOIN outcomes AS o ON o.signal_id = s.signal_id",
+    "s.row",
+    texts(
+        *("s.symbol", "s.strategy_id", "s.side", "s.signal_id", "o.state", "o.reason_code"),
+        *("coalesce(o.text, s.text)", "s.phase", "s.regime", moment("s.raised_ns")),
+    ),
 )
-ORDERS: Final = (
+ORDERS: Final = Listed(
     "SELECT row, order_id, signal_id, placed_ns, updated_ns, symbol, purpose, kind, qty, price, stop_price, state, "
-    "filled_qty, average_price, reason_code, text FROM orders WHERE row < ? ORDER BY row DESC LIMIT ?"
+    "filled_qty, average_price, reason_code, text FROM orders",
+    "row",
+    texts("symbol", "order_id", "signal_id", "purpose", "kind", "state", "reason_code", "text", moment("placed_ns")),
 )
-FILLS: Final = (
+FILLS: Final = Listed(
     "SELECT row, fill_id, order_id, signal_id, filled_ns, symbol, purpose, qty, price, fee, role, realized, expected, "
-    "slippage, late FROM fills WHERE row < ? ORDER BY row DESC LIMIT ?"
+    "slippage, late FROM fills",
+    "row",
+    texts("symbol", "fill_id", "order_id", "signal_id", "purpose", "role", moment("filled_ns")),
 )
-TRADES: Final = (
+TRADES: Final = Listed(
     "SELECT row, trade_id, signal_id, strategy_id, symbol, side, qty, entry_price, exit_price, entry_ns, exit_ns, "
-    "duration_ns, pnl, fees, funding, exit_reason, phase, regime FROM trades WHERE row < ? ORDER BY row DESC LIMIT ?"
+    "duration_ns, pnl, fees, funding, exit_reason, phase, regime FROM trades",
+    "row",
+    texts("symbol", "trade_id", "strategy_id", "side", "exit_reason", "phase", "regime", moment("exit_ns")),
 )
 MARKS: Final = (
     "SELECT row, at_ns, equity, cash, unrealized, realized, fees, funding, exposure, heat, drawdown, regime, "

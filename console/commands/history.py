@@ -8,13 +8,11 @@ from console import say
 from console.commands.books import ask
 from console.commands.where import Where
 from console.exits import Exit, Quit
+from console.story import check
 from engine.core import money
-from engine.core.risk import RULES
-from engine.core.words import Unit
 from store.queries import Queries
 from store.records import TraceRecord
 
-_RULES = {rule.name: rule for rule in RULES}
 LAST = "last"
 _END_OF_ID = re.compile(r"[0-9]+-[0-9]+")
 
@@ -54,18 +52,9 @@ def explain(where: Where, any_id: str) -> Exit:
     if checks:
         say.line("")
         head = ("layer", "rule", "measured", "limit", "", "what must hold")
-        say.table(head, [_check(step) for step in checks])
+        say.table(head, [check(step) for step in checks])
     earned = [money.parse(step.amount) for step in steps if step.what == "trade"]
     if earned:
         say.line("")
         say.line(f"P&L after fees and funding: {money.text(sum(earned))}")
     return Exit.DONE
-
-
-def _check(step: TraceRecord) -> tuple[str, ...]:
-    """One rule's line; a rule this version no longer has is shown with its numbers as they were written."""
-    rule = _RULES.get(step.id)
-    value, limit = (rule.unit.text(money.parse(n)) if rule else n for n in (step.value, step.limit_value))
-    if rule is not None and rule.unit is Unit.PRICE and not money.parse(step.limit_value):
-        limit = f"above {limit}"  # there has to be a price: no limit it could be within
-    return step.text.removeprefix("layer "), step.id, value, limit, step.state, rule.says if rule else ""

@@ -107,7 +107,8 @@ def attach(where: Where) -> Exit:
     desk.start()
     try:
         kill_file = partial(_kill_file, where)
-        departure = run_console(desk, Bridge(actor=getuser(), kill_fallback=kill_file, seat=Seat.OPERATOR))
+        bridge = Bridge(getuser(), kill_fallback=kill_file, seat=Seat.OPERATOR, books=where.home.database)
+        departure = run_console(desk, bridge)
         lost = desk.lost
     finally:
         desk.close()

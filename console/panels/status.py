@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from console.text import (
     OVER,
     SECOND,
+    ZONE,
     Line,
     Seen,
     Span,
@@ -83,15 +84,20 @@ def status_line(seen: Seen, width: int) -> Line:
     share = money.div(view.day_pnl, view.starting_equity) if view.starting_equity else 0
     richest: Line = (
         *(Span("equity ", Tone.DIM), Span(amount(view.equity), Tone.STRONG), Span("  day ", Tone.DIM), day),
-        *(Span(f" ({percent(share)})", Tone.DIM), Span("  "), Span(f"{clock(view.at_ns)} UTC ")),
+        *(Span(f" ({percent(share)})", Tone.DIM), Span("  "), Span(f"{clock(view.at_ns)} {ZONE.name} ")),
     )
     plainer: Line = (
         *(Span("eq ", Tone.DIM), Span(amount(view.equity), Tone.STRONG), Span(" day ", Tone.DIM), day),
-        Span(f" {clock(view.at_ns)}Z "),
+        Span(f" {_stamp(view.at_ns)} "),
     )
-    poorest: Line = (Span(f"{clock(view.at_ns)}Z "),)
+    poorest: Line = (Span(f"{_stamp(view.at_ns)} "),)
     right = next((line for line in (richest, plainer) if width_of(left) + 2 + width_of(line) <= width), poorest)
     return both_ends(left, right, width)
+
+
+def _stamp(at_ns: int) -> str:
+    """The time in few cells: 12:03:07Z, or with an L where it is this machine's own."""
+    return f"{clock(at_ns)}{'L' if ZONE.is_local else 'Z'}"
 
 
 def progress_line(seen: Seen, width: int) -> Line:

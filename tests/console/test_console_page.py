@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.board import plain
-from console.page import Panel, allot, desk_page
+from console.page import desk_page
+from console.pages.desk import Panel, allot
 from console.panels import heat
 from console.screens.help import help_page
 from console.seat import Seat

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from console.say import utc
 from engine.core.facts import AnyFact
 from engine.core.money import parse
 from engine.core.words import ReasonCode, TerminalState
@@ -22,7 +23,7 @@ from store.records import EventRecord
 from store.recovery import UnknownRun
 from store.searches import NEWEST, Search, statement
 from tests.steady import PATIENCE
-from tests.store.making import T0, batch, desk, ended, mark, one_of_each, order, raised, round_trip, run_started
+from tests.store.making import T0, batch, desk, ended, mark, one_of_each, order, raised, round_trip, run_started, trade
 
 
 @pytest.fixture
@@ -258,3 +259,44 @@ async def test_a_run_and_what_followed_from_an_id_are_found(store: Store) -> Non
         assert {event.ref for event in await reader.events(any_id="f2")} == {"f2"}
         assert {event.ref for event in await reader.events(any_id="t1")} == {"t1"}
         assert [event.kind for event in await reader.events(any_id="s1", kind="trade_closed")] == ["trade_closed"]
+
+
+@pytest.mark.parametrize(
+    ("find", "found"),
+    [
+        ("", ["s3", "s2", "s1"]),
+        ("eth", ["s2"]),
+        ("rejected_by_heat", ["s2"]),
+        ("4.1 % of", ["s2"]),
+        ("ETHUSDT heat", ["s2"]),
+        ("ethusdt filled", []),
+        ("%", ["s2"]),
+        ("s_", []),
+        ("nothing' OR 1=1 --", []),
+    ],
+)
+async def test_signals_are_found_by_every_word_of_what_is_asked(store: Store, find: str, found: list[str]) -> None:
+    async with open_queries(store.path) as reader:
+        assert [signal.signal_id for signal in await reader.signals(find=find)] == found
+
+
+async def test_all_lists_are_found_by_symbol_and_by_day(store: Store) -> None:
+    async with open_queries(store.path) as reader:
+        for question in (reader.orders, reader.fills, reader.trades):
+            every = await question()
+            assert every and await question(find=every[0].symbol.lower())
+            assert not await question(find="1999-12-31")
+        (closed,) = await reader.trades()
+        assert await reader.trades(find=utc(closed.exit_ns)[:10]) == [closed]
+        assert {event.kind for event in await reader.events(find="s2 raised")} == {"signal_raised"}
+        assert not await reader.events(find="no such thing")
+
+
+async def test_the_worst_trade_comes_first_when_asked_for(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    trades = [(1, trade(f"t{at}", pnl)) for at, pnl in enumerate(("5", "-30.5", "100", "-4"))]
+    store.journal.commit(batch(1, [run_started()], trades)).result()
+    async with open_queries(store.path) as reader:
+        worst = [trade.pnl for trade in await reader.trades(worst_first=True)]
+    store.close()
+    assert worst == [parse(pnl) for pnl in ("-30.5", "-4", "5", "100")]

@@ -1,0 +1,93 @@
+"""The journal: every fact in it, and whether its chain is whole."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from console.pages.listing import Detail, Listing
+from console.table import Column
+from console.text import Line, Seen, Span, Tone, clock, date, heading, moment, wrap
+from store.queries import Queries
+from store.records import EventRecord
+
+
+class AuditPage(Listing[EventRecord]):
+    name = "Audit"
+    says = "The journal's facts, newest first; nightdesk audit verify checks its chain."
+    noun = "facts"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: Seen | None = None
+
+    def body(self, seen: Seen, width: int, height: int) -> list[Line]:
+        self._seen = seen
+        return super().body(seen, width, height)
+
+    def _told(self) -> Line:
+        if self._seen is None:
+            return super()._told()
+        view = self._seen.view
+        head = f"chain {view.journal_rows:,} rows, head {view.journal_head[:12]}  " if view.journal_head else ""
+        return (Span(head, Tone.DIM), *super()._told())
+
+    def row_of(self, one: EventRecord) -> int:
+        return one.id
+
+    async def fetch(self, queries: Queries, limit: int, before: int) -> list[EventRecord]:
+        return await queries.events(find=self.find, limit=limit, before=before)
+
+    async def describe(self, queries: Queries, row: EventRecord) -> Detail | None:
+        return lambda width: _fact_lines(row, width)
+
+    def columns(self, width: int) -> Sequence[Column[EventRecord]]:
+        return _COLUMNS
+
+
+def fields(event: EventRecord) -> dict[str, object]:
+    """A fact by its fields; a row that is no fact in JSON, by its text."""
+    try:
+        found = msgspec.json.decode(event.body)
+    except msgspec.MsgspecError:
+        return {"text": event.body}
+    return found if isinstance(found, dict) else {"value": found}
+
+
+def _fact_lines(event: EventRecord, width: int) -> list[Line]:
+    place = f"row {event.id}, after input {event.seq}"
+    lines: list[Line] = [heading(f"{event.kind}", (Span(place, Tone.DIM),), width)]
+    told: dict[str, object] = {
+        "time": f"{date(event.at_ns)} {clock(event.at_ns)}.{event.at_ns // 1_000_000 % 1000:03d}",
+        "run": event.run_id or "-",
+        "symbol": event.symbol or "-",
+        "ref": event.ref or "-",
+        **fields(event),
+    }
+    room = max(len(name) for name in told)
+    for name, value in told.items():
+        for at, part in enumerate(wrap(_text(value), max(width - room - 2, 10)) or [""]):
+            lines.append((Span(f"{name if at == 0 else '':<{room}}  ", Tone.DIM), Span(part)))
+    return lines
+
+
+_APART = ("type", "at_ns", "symbol")  # they have columns of their own
+
+
+def _text(value: object) -> str:
+    """A value on one line that can be broken."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode().replace(",", ", ")
+
+
+def _what(event: EventRecord) -> Span:
+    told = (f"{name}={_text(value)}" for name, value in fields(event).items() if name not in _APART)
+    return Span("  ".join(one for one in told if event.ref not in one or not event.ref), Tone.DIM)
+
+
+_COLUMNS = (
+    Column[EventRecord]("Row", 8, lambda e: Span(str(e.id), Tone.DIM), 5, right=True),
+    Column[EventRecord]("Time", 14, lambda e: Span(moment(e.at_ns), Tone.DIM), 1),
+    Column[EventRecord]("Kind", 20, lambda e: Span(e.kind, Tone.STRONG), 0),
+    Column[EventRecord]("Symbol", 9, lambda e: Span(e.symbol), 2),
+    Column[EventRecord]("Ref", 24, lambda e: Span(e.ref, Tone.DIM), 4),
+    Column[EventRecord]("What", 20, _what, 3, grows=True),
+)
