@@ -28,6 +28,9 @@ class Page:
         """Its lines, `width` cells wide; those beyond `height` are not shown."""
         raise NotImplementedError
 
+    def see(self, seen: Seen) -> None:
+        """Told at every frame, also while another page is shown: what it has to remember."""
+
     def hints(self) -> tuple[Hint, ...]:
         """The keys that do something here now, the most important first."""
         return ()

@@ -35,6 +35,9 @@ class DeskScreen(ExactScreen[None], inherit_bindings=False):
 
     def show(self, seen: Seen | None, notice: Span | None) -> None:
         """Show what is known now."""
+        if seen is not None:
+            for page in self.pages:
+                page.see(seen)
         width, height = self.app.size
         if width and height:
             self.board.show(desk_page(seen, width, height, notice, self._seat, page=self.page))

@@ -144,6 +144,10 @@ class Entries:
         self._account.claim(candidate.margin)
         self._blotter.send(order)
 
+    def probe(self, strategy_id: str, proposal: Proposal) -> Candidate:
+        """The candidate this proposal would be now. Nothing is raised, counted or sent."""
+        return self._candidates.make(strategy_id, proposal)
+
     # --- a signal ends ---
 
     def settle(self, order: Order, code: str, text: str) -> None:

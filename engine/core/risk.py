@@ -4,6 +4,7 @@ Only entries come here. An order that reduces risk is never held back by an entr
 `RULES` is the one table of what is checked; the engine, the documentation and the console read it.
 """
 
+from contextlib import suppress
 from typing import Final
 
 from engine.core import checks_desk as desk
@@ -63,6 +64,18 @@ def judge(candidate: Candidate) -> tuple[list[Measured], Refusal | None]:
         if not measured[2]:
             return seen, rule.refuse(candidate, measured[0], measured[1])
     return seen, None
+
+
+def measure(candidate: Candidate) -> tuple[Check, ...]:
+    """What every rule measures, also behind the first that refuses.
+
+    A rule may rest on those before it; one that has nothing to measure without them is left out.
+    """
+    told = []
+    for rule in RULES:
+        with suppress(ArithmeticError, AttributeError):
+            told.append(Check(rule.layer, rule.name, *rule.measure(candidate)))
+    return tuple(told)
 
 
 def checks(seen: list[Measured]) -> tuple[Check, ...]:

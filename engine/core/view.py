@@ -217,6 +217,23 @@ class ReconciliationView(View, frozen=True):
     discrepancies: tuple[DiscrepancyView, ...] = ()
 
 
+class ProbeView(View, frozen=True):
+    """What would become of an entry now: `rule` is the first that refuses it, empty if none does."""
+
+    symbol: str
+    side: Side
+    rule: str
+
+
+class ProbedView(View, frozen=True):
+    """One of the probes with all that the rules measure of it: name, value, limit (scaled), and whether it passes."""
+
+    symbol: str
+    side: Side
+    at_ns: int
+    checks: tuple[tuple[str, int, int, bool], ...]
+
+
 class DeskView(View, frozen=True):
     """The whole desk at `at_ns`."""
 
@@ -282,6 +299,8 @@ class DeskView(View, frozen=True):
     data_refused: tuple[RefusedView, ...] = ()  # of the run, by cause, the most frequent first
     program: str = ""  # fingerprint of the files it was started from; empty: not known
     errors: tuple[ErrorView, ...] = ()  # of the run, by fingerprint, the most frequent first
+    probes: tuple[ProbeView, ...] = ()  # of every symbol, both sides
+    probed: ProbedView | None = None  # one of them after the other
 
 
 def halts(breakers: Sequence[BreakerView]) -> list[BreakerView]:

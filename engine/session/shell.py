@@ -45,6 +45,7 @@ from engine.session.gauges import Gauge, Memory
 from engine.session.inbox import Inbox
 from engine.session.notes import note
 from engine.session.ports import Batch, Clock, CommandRequest, Committed
+from engine.session.probing import Probing
 from engine.session.runner import BATCH_EVENTS_MAX, Closed, Runner
 from engine.session.viewing import Progress, RunFacts, desk_view
 
@@ -151,6 +152,7 @@ class Shell:
         self._on_latch = on_latch
         self._on_alert = on_alert
         self._loop = asyncio.get_running_loop()
+        self._probing = Probing()
         self._notes: deque[NoteView] = deque(maxlen=NOTES_KEPT)
         self._view: DeskView | None = None
         self._viewed_ns = 0
@@ -382,6 +384,7 @@ class Shell:
         elapsed_ns = (self.clock.mono_ns() - self.running_mono_ns) * self.clock.speed if self.running_mono_ns else 0
         if self.clock.kind == "virtual" and self.started_ns:
             elapsed_ns = self.clock.now_ns() - self.started_ns
+        self._probing.ask(self.runner.engine, self.clock.mono_ns())
         progress = Progress(
             at_ns=self.clock.now_ns(),
             started_ns=self.started_ns,
@@ -391,6 +394,8 @@ class Shell:
             notes=tuple(self._notes)[:60],
             journal_rows=self.rows,
             journal_head=self.head,
+            probes=self._probing.probes,
+            probed=self._probing.probed,
         )
         return desk_view(self.runner.engine, self.run, progress)
 

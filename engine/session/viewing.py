@@ -25,6 +25,8 @@ from engine.core.view import (
     OrderView,
     PaperPeriodView,
     PositionView,
+    ProbedView,
+    ProbeView,
     ReconciliationView,
     RefusedView,
     RegimeView,
@@ -60,6 +62,8 @@ class Progress(msgspec.Struct, frozen=True):
     notes: Sequence[NoteView]
     journal_rows: int
     journal_head: str
+    probes: tuple[ProbeView, ...] = ()
+    probed: ProbedView | None = None
 
 
 def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
@@ -130,6 +134,8 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         regime=_regime(engine),
         paper_period=_paper_period(engine, run.paper_start_day),
         program=run.program,
+        probes=progress.probes,
+        probed=progress.probed,
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
     )
 
