@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup run test lint types contracts bench sim quotas mutants clean
+.PHONY: setup run test lint types contracts bench sim quotas autonomy mutants clean
 
 setup: $(STAMP)
 
@@ -46,6 +46,10 @@ $(MUTANTS)/.installed: requirements.lock requirements-mutants.lock
 sim: setup
 	@$(BIN)/python -m pytest -n 2 -m sim $(ARGS)
 	@$(if $(ARGS),,$(MAKE) quotas)
+
+# Ten real minutes unattended in a home of their own, judged by their ten points (docs/validation.md).
+autonomy: setup
+	@$(BIN)/nightdesk validate autonomy --home $(or $(AUTONOMY_HOME),.nightdesk/autonomy) $(ARGS)
 
 JOBS ?= 2
 quotas: setup

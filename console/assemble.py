@@ -52,6 +52,7 @@ from engine.venues.bitunix.signing import Credentials
 from engine.venues.sim.generated import GeneratedMarket
 from engine.venues.sim.options import SIM_KEY, SIM_SECRET, VenueOptions
 from engine.venues.sim.process import VenueFailed, VenueProcess, start_venue
+from engine.venues.sim.ticks import Ticks
 from store.desk import open_store
 
 VIRTUAL_ANCHOR_NS: Final = 1_767_225_600_000_000_000
@@ -117,7 +118,7 @@ def _run(config: Config, options: RunOptions, lock: DeskLock) -> int:
 
 def _keep_failure(config: Config, options: RunOptions, text: str) -> None:
     """A desk that came to nothing leaves its reason in the log and for `status`: there may be no run to look into."""
-    scrubber = Scrubber(_secrets(config))
+    scrubber = Scrubber(secrets_of(config))
     told = scrubber.text(text)
     with SystemLog(options.home.system_log, config.env, scrubber):
         logging.getLogger("session").error("could not start: %s", told)
@@ -179,7 +180,8 @@ def _tell_end(options: RunOptions, session: Session) -> None:
     if not report.exists():
         return
     if options.json:
-        say.as_json(json.loads(report.read_text()))
+        if options.watch is None:
+            say.as_json(json.loads(report.read_text()))
         return
     view = session.view()
     if view is not None:
@@ -333,6 +335,7 @@ async def _plan(
         market_ended=market.venue.market_ended if market.venue else None,
         close_venue=market.venue.stop if market.venue else None,
         supervisor=supervisor,
+        protocol=options.watch,
         on_line=on_line,
         alerts=config.alerts,
         outside=config.outside,
@@ -341,7 +344,7 @@ async def _plan(
         metrics=parse_listening(config.control.metrics),
         program=Program(others=_files(strategies)),
         unpinned=libraries,
-        secrets=_secrets(config),
+        secrets=secrets_of(config),
         secrets_due=tuple(rotation.text for rotation in config.rotations if rotation.is_due),
         warnings=(
             *libraries,
@@ -352,7 +355,7 @@ async def _plan(
     )
 
 
-def _secrets(config: Config) -> tuple[Secret, ...]:
+def secrets_of(config: Config) -> tuple[Secret, ...]:
     """Everything that must appear in no output."""
     venue = (config.keys.key, config.keys.secret) if config.keys else ()
     return (*venue, *((config.control_key,) if config.control_key else ()), *config.outside.secrets)
@@ -371,6 +374,11 @@ def _strategies(config: Config, symbols: Sequence[str]) -> tuple[StrategySpec, .
         )
         for entry in config.strategies
     )
+
+
+def strategy_files(config: Config) -> tuple[Path, ...]:
+    """Where the configured strategies come from that are named as module:Class."""
+    return _files(_strategies(config, config.desk.symbols))
 
 
 def _files(strategies: Sequence[StrategySpec]) -> tuple[Path, ...]:
@@ -495,10 +503,11 @@ def _open_source(config: Config, options: RunOptions) -> Market:
         except BadData as bad:
             raise Quit(Exit.USAGE, f"--data: {bad}") from bad
     else:
-        source = GeneratedMarket(seed=options.seed, anchor_ns=VIRTUAL_ANCHOR_NS, symbols=options.symbols)
+        made = Ticks if options.ticks else GeneratedMarket
+        source = made(options.seed, VIRTUAL_ANCHOR_NS, symbols=options.symbols)
     symbols = tuple(i.symbol for i in source.instruments)
     unknown = [s for s in options.symbols if s not in symbols]
     if unknown:
         raise Quit(Exit.USAGE, f"--symbols: {', '.join(unknown)} not in the data; there are {', '.join(symbols)}")
     hours = Hours(config.desk.paper_start_date)
-    return Market(VirtualClock(source.start_ns), source.name, symbols, hours, source=source)
+    return Market(VirtualClock(options.begin_ns or source.start_ns), source.name, symbols, hours, source=source)

@@ -16,7 +16,7 @@ import typer
 from console import say
 from console.commands.where import find
 from console.exits import Exit, Quit
-from console.menu import acting, alert, audit, config, dead_letters, looking, remote, running, upkeep
+from console.menu import acting, alert, audit, config, dead_letters, looking, remote, running, upkeep, validate
 from console.menu.common import EVERYWHERE, end
 
 COMMON_FLAGS: Final = ("--json",)
@@ -24,7 +24,7 @@ COMMON_VALUES: Final = ("--home", "--env")
 TAKES_MANY: Final = "--data"
 ALIASES: Final = {"dlq": ["dead-letters"], "export": ["audit", "export"]}
 """Other names of commands, which scripts and other programs know."""
-_TAKE_DATA: Final = frozenset({"run", "venue"})
+_TAKE_DATA: Final = frozenset({"run", "validate", "venue"})
 
 WRONG_USAGE: Final = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
 """What typer raises for any wrong usage: the parent of the one error it gives a public name."""
@@ -46,6 +46,7 @@ for name, group in {
     "config": config,
     "dead-letters": dead_letters,
     "remote": remote,
+    "validate": validate,
 }.items():
     app.add_typer(group.commands, name=name, epilog=EVERYWHERE)
 

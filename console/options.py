@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from engine.session.home import Home
+
+if TYPE_CHECKING:
+    from engine.session.plan import ProtocolWatch
 
 Speed = int | Literal["max"]
 SPEED_MAX: Final = 10_000
@@ -22,6 +25,9 @@ class RunOptions:
         headless: No console; one status line a second instead.
         keep_positions: Leave positions open at the end instead of closing them.
         json: The final word on standard output is JSON.
+        watch: The validation protocol the run belongs to; its verdict is the final word then. None: it belongs to none.
+        begin_ns: Where a market that is played at full speed is entered; 0: at its beginning.
+        ticks: The generated market at full speed tells a quote a second of each symbol, and no book.
     """
 
     env: str
@@ -37,6 +43,9 @@ class RunOptions:
     headless: bool
     keep_positions: bool
     json: bool
+    watch: "ProtocolWatch | None" = None
+    begin_ns: int = 0
+    ticks: bool = False
 
 
 def parse_speed(text: str) -> Speed:

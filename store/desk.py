@@ -13,7 +13,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from engine.core.facts import AnyFact
+from engine.review.evidence import Files, Terms
+from engine.review.protocol import Verdict
 from engine.session.dead_letters import Letter
 from engine.session.ports import Clock, Recovered, SignedHead
 from store import projections
@@ -23,10 +27,12 @@ from store.database import holds_desk, open_writer, translating
 from store.errors import Damaged, StoreError
 from store.heads import Heads
 from store.journal import InlineJournal, ThreadJournal
+from store.keys import desk_key, keys_folder
 from store.letters import read_letters
 from store.recovery import Inputs, RunStart, recover, run_facts, run_inputs, verify_file
 from store.rejoin import rejoin
 from store.retention import Prunable, Pruned, prune
+from store.verdicts import Statement, signed
 from store.weeks import read_weeks
 from store.writer import JournalWriter
 
@@ -85,6 +91,19 @@ class Store:
     def record_letter(self, letter: Letter) -> Future[None]:
         """Keep what became of a failed operation, behind all batches before it."""
         return self.journal.perform(lambda: self._writer.write_letter(letter))
+
+    def record_protocol(self, terms: Terms) -> Future[None]:
+        """Fix the terms of a validation protocol, behind all batches before it."""
+        body = msgspec.json.encode({"terms": terms, "digest": terms.digest}).decode()
+        return self.journal.perform(lambda: self._writer.write_judgement("protocol", terms.protocol_id, body))
+
+    def record_verdict(self, found: Verdict, files: Files) -> Future[None]:
+        """Keep the end of a protocol with what its files were, under the desk's key."""
+        desk_id, env = stamp(self._connection)
+        body = msgspec.json.encode(
+            signed(Statement(desk_id, env, found, files), desk_key(keys_folder(self.path)))
+        ).decode()
+        return self.journal.perform(lambda: self._writer.write_judgement("verdict", found.protocol_id, body))
 
     def rebuild_projections(self) -> Future[None]:
         """Compute every table again from the journal, as its own unit."""

@@ -66,6 +66,17 @@ def project_note(db: sqlite3.Connection, at: Place, kind: str, at_ns: int, ref: 
             "INSERT INTO dead_letter_changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (at.row, at.run, at.mode, at_ns, ref, *(letter[name] for name in names)),
         )
+    elif kind == "protocol":
+        terms = json.loads(body)
+        db.execute(
+            "INSERT INTO protocols VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (at.row, at.run, at.mode, at_ns, ref, terms["terms"]["protocol"], terms["digest"], body),
+        )
+    elif kind == "verdict":
+        passed = json.loads(json.loads(body)["statement"])["verdict"]["passed"]
+        db.execute(
+            "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", (at.row, at.run, at.mode, at_ns, ref, passed, body)
+        )
     elif kind == "report":
         db.execute("UPDATE runs SET report = ? WHERE run_id = ?", (body, ref))
 

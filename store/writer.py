@@ -39,6 +39,8 @@ NOTE_KINDS: Final = frozenset(
         "restored",
         "rejoined",
         "dead_letter",
+        "protocol",
+        "verdict",
         "head",
         "anchor",
     }
@@ -150,6 +152,13 @@ class JournalWriter:
             raise StoreError(f"no run {run_id!r} to report on" if found is None else "the report is not valid JSON")
         with self._transaction():
             self._append_note("report", self._clock.now_ns(), ref=run_id, body=report)
+
+    def write_judgement(self, kind: str, protocol_id: str, body: str) -> None:
+        """Record the terms of a protocol or its verdict (JSON), and sign the journal with it, in one transaction."""
+        now_ns = self._clock.now_ns()
+        with self._transaction():
+            self._append_note(kind, now_ns, ref=protocol_id, body=body)
+            self._sign(now_ns, kind)
 
     def write_anchor(self, anchor: Anchor) -> None:
         """Record and sign that the rows up to the anchor are archived, and delete them."""

@@ -13,7 +13,7 @@ import msgspec
 from console.answers.acts import Drill, KillFile, Latch, Receipt, Reconciled, RemoteReceipt, StopReceipt
 from console.answers.base import Refused
 from console.answers.record import Proven, Prunable, Pruned, Replayed, Report, Row, Verified
-from console.answers.status import Status, Stopped
+from console.answers.status import ProtocolStanding, Status, Stopped
 from console.answers.upkeep import (
     Cleaned,
     Completion,
@@ -25,6 +25,7 @@ from console.answers.upkeep import (
     Ports,
     Retried,
 )
+from console.answers.validation import Validated
 from console.commands.alerts import Known, Tried
 from console.commands.runs import Run
 from engine.session.api.signing import SignedCommand
@@ -39,6 +40,7 @@ BY_LINE: Final = frozenset({"audit query", "replay"})
 """Commands that answer with one JSON value a line, and not with one in all."""
 
 _ACTED: Final = (Receipt,)
+_VALIDATED: Final = (Validated, ProtocolStanding)
 ANSWERS: Final[dict[str, tuple[Any, ...]]] = {
     "run": (Report,),
     "attach": (),
@@ -79,6 +81,11 @@ ANSWERS: Final[dict[str, tuple[Any, ...]]] = {
     "remote status": (Status,),
     "remote sign": (SignedCommand,),
     "remote key": (),
+    "validate autonomy": _VALIDATED,
+    "validate 72h": _VALIDATED,
+    "validate week": _VALIDATED,
+    "validate audit": _VALIDATED,
+    "validate check": (Validated,),
 }
 """By command, each of its possible answers; beside them every one may answer `Refused`. None: it has no JSON answer."""
 

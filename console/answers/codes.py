@@ -17,6 +17,12 @@ _READ: Final = {
     Exit.DONE: "printed",
     Exit.USAGE: "wrong usage, no desk has run yet, or there is no such thing",
 }
+_VALIDATE: Final = {
+    Exit.DONE: "the verdict is PASS; or it was stopped in order and is not over",
+    Exit.ERROR: "it could not be done, or another protocol is under way",
+    Exit.ALREADY_RUNNING: "another desk runs in this home and environment",
+    Exit.FAILED_CHECK: "the verdict is FAIL",
+}
 _REMOTE: Final = {Exit.DONE: "the desk there obeyed", Exit.ERROR: "it refused, or could not be reached"}
 
 CODES: Final[dict[str, dict[Exit, str]]] = {
@@ -88,6 +94,14 @@ CODES: Final[dict[str, dict[Exit, str]]] = {
     },
     "remote sign": {Exit.DONE: "printed"},
     "remote key": {Exit.DONE: "printed"},
+    "validate autonomy": _VALIDATE,
+    "validate 72h": _VALIDATE,
+    "validate week": _VALIDATE,
+    "validate audit": _VALIDATE,
+    "validate check": {
+        Exit.DONE: "it passed, and the record still says so",
+        Exit.FAILED_CHECK: "it did not pass, or the record says otherwise now",
+    },
 }
 
 

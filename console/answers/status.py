@@ -118,6 +118,32 @@ class PaperPeriod(Answer, frozen=True):
     days: int | None
 
 
+class CriterionStanding(Answer, frozen=True):
+    """One criterion so far. `about` is reliability or economics, `state` PASS, FAIL or OPEN."""
+
+    id: str
+    text: str
+    about: str
+    state: str
+    measured: str
+    threshold: str
+
+
+class ProtocolStanding(Answer, frozen=True):
+    """The validation protocol under way. `rehearsal`: why its result can never unlock live trading."""
+
+    name: str
+    protocol_id: str
+    started_at: str | None
+    elapsed_seconds: float
+    of_seconds: float
+    day: int
+    days: int
+    outages: int
+    rehearsal: list[str]
+    criteria: list[CriterionStanding]
+
+
 class RefusedData(Answer, frozen=True):
     cause: str
     count: int
@@ -222,6 +248,7 @@ class Status(Answer, frozen=True):
     signal_reasons: dict[str, int]
     trades: int
     paper_period: PaperPeriod | None
+    protocol: ProtocolStanding | None
     market_events: int
     data_refused: list[RefusedData]
     errors: list[ErrorKind]
@@ -262,6 +289,7 @@ class Stopped(Answer, frozen=True):
     unhealthy: list[str]
     warnings: list[str]
     failed_start: FailedStart | None
+    protocol: ProtocolStanding | None
     heartbeat: None
     works: list[Work]
     feed_age_seconds: None

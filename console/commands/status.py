@@ -1,12 +1,13 @@
 """What a desk is doing, from another shell."""
 
+from collections import Counter
 from typing import Any
 
 from console import say
 from console.commands.where import Where
 from console.exits import Exit
 from engine.core.times import SECOND, stretch
-from engine.core.view import refusals
+from engine.core.view import ProtocolView, refusals
 from engine.session import remote
 from engine.session.failed_start import failed_start
 from engine.session.home import Home, kill_requested
@@ -39,7 +40,27 @@ def show(found: dict[str, Any], as_json: bool, *, check: bool, rows: say.Rows) -
 def _stopped(where: Where) -> dict[str, Any]:
     killed = kill_requested(where.home, where.variables) is not None
     failed = failed_start(where.home)
-    return stopped_json(where.home.env, kill_latched=is_latched(where.home), kill_file=killed, failed=failed)
+    return stopped_json(
+        where.home.env,
+        kill_latched=is_latched(where.home),
+        kill_file=killed,
+        failed=failed,
+        protocol=_protocol(where),
+    )
+
+
+def _protocol(where: Where) -> ProtocolView | None:
+    """A protocol that has begun and not ended, where the books can be read."""
+    if not where.home.database.exists():
+        return None
+    from console.commands.standing import standing
+    from store.errors import StoreError
+
+    try:
+        return standing(where)
+    except StoreError as failure:
+        say.aside(f"the books cannot be read: {failure}")
+        return None
 
 
 def is_latched(home: Home) -> bool:
@@ -83,6 +104,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [("blocked by", _block(block)) for block in found["blocks"]]
     if found["state"] == STOPPED:
         failed = found["failed_start"]
+        rows += _protocol_rows(found["protocol"])
         return rows + ([("last start", f"failed at {failed['at']}: {failed['text']}")] if failed else [])
     duration, heartbeat, signals = found["duration_seconds"], found["heartbeat"], found["signals"]
     elapsed = say.span(found["elapsed_seconds"])
@@ -119,9 +141,29 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         *(("data refused", _refused(cause)) for cause in found["data_refused"]),
         *(("error", f"{one['count']} {one['fingerprint']}") for one in found["errors"][:ERRORS_SHOWN]),
         ("paper period", _paper_period(found["paper_period"])),
+        *_protocol_rows(found["protocol"]),
         ("live gate", found["gate_level"]),
     ]
     return rows
+
+
+def _protocol_rows(protocol: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """How a validation protocol stands, and each of its criteria that does not hold so far."""
+    if protocol is None:
+        return []
+    lasted, of = say.span(protocol["elapsed_seconds"]), say.span(protocol["of_seconds"])
+    label = " (REHEARSAL)" if protocol["rehearsal"] else ""
+    counts = Counter(one["state"] for one in protocol["criteria"])
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    failing = [one for one in protocol["criteria"] if one["state"] == "FAIL"]
+    return [
+        (
+            "protocol",
+            f"{protocol['name']}{label}, day {protocol['day']} of {protocol['days']}, {lasted} of {of}, "
+            f"{protocol['outages']} outages: {told}",
+        ),
+        *(("failing", f"{one['id']}: {one['measured']}, wanted {one['threshold']}") for one in failing),
+    ]
 
 
 def _machine(heartbeat: dict[str, Any]) -> str:

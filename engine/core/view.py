@@ -232,6 +232,40 @@ class ProbedView(View, frozen=True):
     side: Side
     at_ns: int
     checks: tuple[tuple[str, int, int, bool], ...]
+class CriterionView(View, frozen=True):
+    """One criterion of a running protocol: what was measured so far beside its threshold, as texts.
+
+    `about` is reliability or economics; `state` PASS, FAIL, or OPEN where it cannot be told yet.
+    """
+
+    id: str
+    text: str
+    about: str
+    state: str
+    measured: str
+    threshold: str
+
+
+class ProtocolView(View, frozen=True):
+    """The validation protocol the desk runs under. `started_ns` 0: it has not begun to trade.
+
+    Attributes:
+        elapsed_ns: Since it began, pauses between runs included; `of_ns` is how long it lasts.
+        day, days: Day k of n; 1 of 1 for a protocol shorter than a day.
+        outages: Pauses between its runs.
+        rehearsal: Why its result can never unlock live trading; empty: nothing speaks against it.
+    """
+
+    name: str
+    protocol_id: str
+    started_ns: int
+    elapsed_ns: int
+    of_ns: int
+    day: int
+    days: int
+    outages: int
+    rehearsal: tuple[str, ...]
+    criteria: tuple[CriterionView, ...]
 
 
 class DeskView(View, frozen=True):
@@ -301,6 +335,7 @@ class DeskView(View, frozen=True):
     errors: tuple[ErrorView, ...] = ()  # of the run, by fingerprint, the most frequent first
     probes: tuple[ProbeView, ...] = ()  # of every symbol, both sides
     probed: ProbedView | None = None  # one of them after the other
+    protocol: ProtocolView | None = None  # None: the desk runs under none
 
 
 def halts(breakers: Sequence[BreakerView]) -> list[BreakerView]:

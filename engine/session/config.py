@@ -80,6 +80,14 @@ PLAIN_VARIABLES: Final = {
 }
 """Variables that are no key of a file, each with what it does."""
 
+DECIDING: Final = frozenset(
+    {
+        *("symbols", "strategy", "bar", "min_history", "entry_timeout", "stuck_order_timeout", "stale_action"),
+        *("breaker_action", "cooldown", "auto_reset", "on_kill", "crashes_max", "crash_window"),
+    }
+)
+"""The keys of `desk.toml` that decide what is traded."""
+
 
 @dataclass(frozen=True, slots=True)
 class VenueKeys:
@@ -125,6 +133,18 @@ class Config:
         """SHA-256 of all effective values, without their origins, paths and secrets."""
         canonical = json.dumps(self.values(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def rules_hash(self) -> str:
+        """SHA-256 of what the desk trades by: risk, regimes, strategies, and of the desk's own file what decides.
+
+        Not where it trades, with whose money or for how long: the paper tree and the live one can have the same rules.
+        """
+        values = self.values()
+        rules = {name: values[name] for name in ("risk", "regime", "strategies")}
+        rules["desk"] = {key: value for key, value in values["desk"].items() if key in DECIDING}
+        plain = {name: _without_marker(rule) for name, rule in rules.items()}
+        return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def values(self) -> dict[str, Any]:
         """Every effective value by section and key, written as a file would write it."""
@@ -321,6 +341,10 @@ def to_core(
         shadows=desk.paper_shadows,
         regimes=_regimes(config.regime, volatility),
     )
+
+
+def _without_marker(rule: Any) -> Any:
+    return {key: value for key, value in rule.items() if key != MARKER} if isinstance(rule, dict) else rule
 
 
 def _regimes(file: RegimeFile, source: str) -> RegimeModel:

@@ -161,6 +161,11 @@ class Home:
         return self.dir / "artifacts"
 
     @property
+    def evidence(self) -> Path:
+        """Signed verdicts of validation protocols, a file each."""
+        return self.dir / "evidence"
+
+    @property
     def runs(self) -> Path:
         return self.dir / "runs"
 

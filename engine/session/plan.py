@@ -10,6 +10,7 @@ import msgspec
 from engine.core.config import MINUTE, CoreConfig, Instrument
 from engine.core.engine import StrategyMaker
 from engine.core.events import Bar, FeedEvent
+from engine.core.view import ProtocolView
 from engine.session.alerting.channels import Outside
 from engine.session.alerting.settings import AlertsFile
 from engine.session.api.settings import ApiSettings
@@ -68,6 +69,13 @@ class DeskStore(Protocol):
     def close(self) -> None: ...
 
 
+class ProtocolWatch(Protocol):
+    """The validation protocol a run belongs to."""
+
+    def look(self) -> ProtocolView:
+        """How it stands by what is durable; blocks, from any thread."""
+
+
 class Policy(msgspec.Struct, frozen=True):
     """How this run behaves where there is a choice. Times in nanoseconds of the session's clock."""
 
@@ -121,5 +129,6 @@ class Plan(msgspec.Struct, frozen=True):
     program: Program | None = None  # what the desk was started from; None: nobody watches it
     unpinned: tuple[str, ...] = ()  # libraries of other versions than the program was tried with, a sentence each
     warnings: tuple[str, ...] = ()  # what an operator should know of at the start
+    protocol: ProtocolWatch | None = None  # None: the run belongs to none
     supervisor: Supervisor = msgspec.field(default_factory=Supervisor)  # who started the desk
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

@@ -61,6 +61,10 @@ class Scrubber:
         shown = clean(hidden, length_max)
         return shown if shown == hidden else self.hide(shown)
 
+    def finds(self, text: str) -> bool:
+        """Whether a secret stands in `text`, in any usual spelling."""
+        return self._known is not None and self._known.search(text) is not None
+
     def value(self, value: object) -> Any:
         """`value` as plain JSON values without secrets; whatever is no JSON value is written as text."""
         return self._value(value, DEPTH_MAX)

@@ -210,10 +210,19 @@ class RegimeFile(FileModel):
 
 
 class ValidationFile(FileModel):
-    """`validation.toml`: how long a passed validation counts."""
+    """`validation.toml`: what a protocol is judged by, and how long a passed one counts."""
 
     env: Env
     expiry: Duration = 30 * DAY
+    uptime_min_percent: Percent = 99_000_000
+    errors_max_per_day: CountOrNone = 5
+    drawdown_max_percent: Percent = 10_000_000
+    trades_min: Count = 10
+    win_rate_min_percent: Percent = 40_000_000
+    sharpe_min: MoneyOrNone = 0
+    outage_max: Duration = 5 * MINUTE
+    outages_max: CountOrNone = 3
+    memory_max_mb: Count = 500
 
 
 def _url(raw: str) -> str:

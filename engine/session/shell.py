@@ -33,7 +33,7 @@ from engine.core.facts import (
     Submit,
 )
 from engine.core.operator import BY_THE_SHELL
-from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView
+from engine.core.view import CommandReceipt, DeskView, HeartbeatView, NoteView, ProtocolView
 from engine.core.words import AlertKind, BlockReason, OrderState, Severity
 from engine.session.alerting.alerts import Alerts
 from engine.session.alerting.kinds import KINDS
@@ -47,6 +47,7 @@ from engine.session.notes import note
 from engine.session.ports import Batch, Clock, CommandRequest, Committed
 from engine.session.probing import Probing
 from engine.session.runner import BATCH_EVENTS_MAX, Closed, Runner
+from engine.session.validation import at_moment
 from engine.session.viewing import Progress, RunFacts, desk_view
 
 FLUSH_SECONDS: Final = 0.25
@@ -98,6 +99,7 @@ class Shell:
         in_flight: How many closed batches are not durable yet, or not yet told of.
         to_read: Why the broker's books are to be read, as the core asked last; `reads` is set when it has.
         warnings: What a person should know of that is no illness, by what it is about; shown until the run ends.
+        protocol: The validation protocol as it was last looked at; None: the desk runs under none.
         replaced: Files of the program that are other ones than those it was started from.
         alerting: What tells people; it hears of every command of a person.
         endpoint: Where signed commands are taken from; None: nowhere.
@@ -147,6 +149,7 @@ class Shell:
         self.alerting: Alerts | None = None
         self.replaced: tuple[str, ...] = ()
         self.warnings: dict[str, str] = {}
+        self.protocol: ProtocolView | None = None
         self.journal_error = ""  # why the journal takes nothing any more
         self._on_written = on_written
         self._on_latch = on_latch
@@ -396,6 +399,7 @@ class Shell:
             journal_head=self.head,
             probes=self._probing.probes,
             probed=self._probing.probed,
+            protocol=self.protocol and at_moment(self.protocol, self.clock.now_ns()),
         )
         return desk_view(self.runner.engine, self.run, progress)
 

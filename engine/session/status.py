@@ -15,6 +15,7 @@ from engine.core.view import (
     OrderView,
     PaperPeriodView,
     PositionView,
+    ProtocolView,
     RegimeView,
     WorkView,
 )
@@ -81,6 +82,7 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "signal_reasons": dict(view.signal_reasons),
         "trades": view.trades,
         "paper_period": _paper_period(view.paper_period),
+        "protocol": protocol_json(view.protocol),
         "market_events": view.market_events,
         "data_refused": [msgspec.structs.asdict(refused) for refused in view.data_refused],
         "errors": errors_json(view.errors),
@@ -97,10 +99,17 @@ def status_json(view: DeskView) -> dict[str, Any]:
     }
 
 
-def stopped_json(env: str, *, kill_latched: bool, kill_file: bool, failed: FailedStart | None = None) -> dict[str, Any]:
+def stopped_json(
+    env: str,
+    *,
+    kill_latched: bool,
+    kill_file: bool,
+    failed: FailedStart | None = None,
+    protocol: ProtocolView | None = None,
+) -> dict[str, Any]:
     """The same keys for an environment in which no desk runs; what only a running desk knows is null or empty.
 
-    `failed` is the last start, where that came to nothing.
+    `failed` is the last start, where that came to nothing; `protocol` one that has begun and not ended.
     """
     blocks = (
         [{"reason": "kill", "text": "the kill switch is latched", "lifts": "nightdesk rearm"}] if kill_latched else []
@@ -130,6 +139,7 @@ def stopped_json(env: str, *, kill_latched: bool, kill_file: bool, failed: Faile
         "unhealthy": ["the desk is not running"],
         "warnings": [],
         "failed_start": msgspec.to_builtins(failed),
+        "protocol": protocol_json(protocol),
         "heartbeat": None,
         "works": [],
         "feed_age_seconds": None,
@@ -196,6 +206,24 @@ def _order(order: OrderView) -> dict[str, Any]:
 
 def _paper_period(period: PaperPeriodView | None) -> dict[str, Any] | None:
     return None if period is None else {"start": date_text(period.start_day), "days": period.days}
+
+
+def protocol_json(protocol: ProtocolView | None) -> dict[str, Any] | None:
+    """How a validation protocol stands; None where there is none."""
+    if protocol is None:
+        return None
+    return {
+        "name": protocol.name,
+        "protocol_id": protocol.protocol_id,
+        "started_at": instant(protocol.started_ns) if protocol.started_ns else None,
+        "elapsed_seconds": protocol.elapsed_ns / _SECOND_NS,
+        "of_seconds": protocol.of_ns / _SECOND_NS,
+        "day": protocol.day,
+        "days": protocol.days,
+        "outages": protocol.outages,
+        "rehearsal": list(protocol.rehearsal),
+        "criteria": [msgspec.structs.asdict(each) for each in protocol.criteria],
+    }
 
 
 def _reconciliation(view: DeskView) -> dict[str, Any]:

@@ -292,6 +292,7 @@ class Tasks:
         what failed before once more."""
         policy, clock = self._plan.policy, self._plan.clock
         backed_up_ns = clock.mono_ns()
+        await self._look_at_protocol()
         if self._letters.due():
             await asyncio.to_thread(self._retry_letters)
         while True:
@@ -299,10 +300,20 @@ class Tasks:
             self._shell.close_batch(snapshot=True)
             self._work.did("checkpoint_task")
             await self._sum_up_weeks()
+            await self._look_at_protocol()
             if clock.mono_ns() - backed_up_ns >= policy.backup_ns:
                 backed_up_ns = clock.mono_ns()
                 await asyncio.to_thread(self._letters.do, Operation.BACKUP)
                 await asyncio.to_thread(self._retry_letters)
+
+    async def _look_at_protocol(self) -> None:
+        """See how the protocol stands, for whoever looks; a record that cannot be read now is read the next time."""
+        if self._plan.protocol is None:
+            return
+        try:
+            self._shell.protocol = await asyncio.to_thread(self._plan.protocol.look)
+        except Exception as error:  # whatever it was, the protocol is judged from the record in the end
+            self._shell.error("protocol", f"its standing could not be read: {error}", error)
 
     async def _sum_up_weeks(self) -> None:
         """Have the weeks that are over written, once their last day is durable."""

@@ -27,6 +27,7 @@ from engine.core.view import (
     PositionView,
     ProbedView,
     ProbeView,
+    ProtocolView,
     ReconciliationView,
     RefusedView,
     RegimeView,
@@ -64,6 +65,7 @@ class Progress(msgspec.Struct, frozen=True):
     journal_head: str
     probes: tuple[ProbeView, ...] = ()
     probed: ProbedView | None = None
+    protocol: ProtocolView | None = None
 
 
 def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
@@ -136,6 +138,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         program=run.program,
         probes=progress.probes,
         probed=progress.probed,
+        protocol=progress.protocol,
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
     )
 

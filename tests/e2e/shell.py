@@ -86,14 +86,14 @@ def status_of(home: Home) -> dict[str, Any]:
 
 
 class RunningDesk:
-    """A headless desk in a process of its own."""
+    """A headless desk in a process of its own; `verb` is the command that runs it."""
 
-    def __init__(self, home: Path, *words: str, **variables: str) -> None:
+    def __init__(self, home: Path, *words: str, verb: Sequence[str] = ("run", "--headless"), **variables: str) -> None:
         self.home = Home.at(home, "paper")
         self.out = ""
         self.err = ""
         self.process = subprocess.Popen(
-            command(home, "run", "--headless", *words),
+            command(home, *verb, *words),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 from engine.core import money
 from engine.core.facts import AnyFact, FillBooked
 from engine.core.words import OrderState, ReasonCode, TerminalState
+from engine.review.evidence import Files
+from engine.review.protocol import verdict
+from engine.review.protocols import PROTOCOLS
 from engine.session.dead_letters import Letter, LetterState
 from store import migrations
 from store.desk import Store
 from store.projections import Place, project_fact
 from store.rows import PROJECTED
+from tests.review.proving import good
 from tests.store.making import (
     T0,
     batch,
@@ -55,6 +59,9 @@ def test_every_kind_of_fact_has_a_row(tmp_path: Path) -> None:
     store.journal.commit(batch(1, [run_started()], one_of_each(1))).result()
     state = LetterState.WAITING
     store.record_letter(Letter("backup-1", "backup", "{}", state, "DiskFull", "no space left", 3, T0, T0)).result()
+    evidence = good("72h")
+    store.record_protocol(evidence.terms).result()
+    store.record_verdict(verdict(PROTOCOLS["72h"], evidence), Files()).result()
     store.close()
     assert [table for table, rows in dump(store).items() if not rows] == []
 

@@ -1,0 +1,30 @@
+"""Answers of what proves a desk: validation protocols."""
+
+from console.answers.base import Answer
+from engine.review.protocol import Judged
+
+
+class Validated(Answer, frozen=True):
+    """A protocol's verdict. `differences`: where a later look at the record differs from what was signed."""
+
+    schema: int
+    protocol_id: str
+    protocol: str
+    env: str
+    passed: bool
+    reliability: str
+    economics: str
+    failed: list[str]
+    exit: str
+    digest: str
+    rehearsal: list[str]
+    real: bool
+    elapsed_seconds: float
+    days: int
+    outages: int
+    score: str
+    criteria: list[Judged]
+    fingerprints: dict[str, str]
+    first_row: int
+    last_row: int
+    differences: list[str]

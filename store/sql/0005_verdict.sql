@@ -1,0 +1,25 @@
+-- What a desk was judged by, and what the judgement allows.
+
+-- The terms of a validation protocol, fixed before it started; `digest` is their hash, `body` all of them as JSON.
+CREATE TABLE protocols (
+    row         INTEGER PRIMARY KEY,
+    run         INTEGER NOT NULL,
+    mode        TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns       INTEGER NOT NULL,
+    protocol_id TEXT NOT NULL UNIQUE CHECK (protocol_id <> ''),
+    protocol    TEXT NOT NULL,
+    digest      TEXT NOT NULL CHECK (length(digest) = 64),
+    body        TEXT NOT NULL
+) STRICT;
+
+-- How each ended: its verdict with all criteria (JSON), under the key of the desk that judged it.
+CREATE TABLE verdicts (
+    row         INTEGER PRIMARY KEY,
+    run         INTEGER NOT NULL,
+    mode        TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns       INTEGER NOT NULL,
+    protocol_id TEXT NOT NULL CHECK (protocol_id <> ''),
+    passed      INTEGER NOT NULL CHECK (passed IN (0, 1)),
+    body        TEXT NOT NULL
+) STRICT;
+CREATE INDEX verdicts_by_protocol ON verdicts (protocol_id, row);
