@@ -114,7 +114,8 @@ class _Reader:
 
     def __init__(self, connection: sqlite3.Connection, first: int, last: int) -> None:
         self._db = connection
-        self._bounds = {
+        self._first = first
+        self._bounds: dict[str, Any] = {
             "first": first + 1,
             "last": last - 1,
             "shell": BY_THE_SHELL,
@@ -176,7 +177,7 @@ class _Reader:
         bounds = [*rolls, (self._last, -1)]
         seen: dict[int, list[int]] = {}
         for (row, day), (end, _) in pairwise(bounds):
-            begin = max(row, self._bounds["first"])
+            begin = max(row, self._first)
             if end <= begin:
                 continue
             counts = [
@@ -203,7 +204,7 @@ class _Reader:
     def _entries(self, after: int, before: int, breaker: str) -> list[Happening]:
         rows = self._db.execute(
             "SELECT row, placed_ns, order_id FROM orders WHERE purpose = 'ENTRY' AND row > ? AND row < ? ORDER BY row",
-            (max(after, self._bounds["first"]), before),
+            (max(after, self._first), before),
         )
         return [Happening(row, at_ns, f"{order_id} under {breaker}") for row, at_ns, order_id in rows]
 

@@ -5,18 +5,20 @@ nothing was seen that could pass or fail.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isqrt
 from typing import Any, Final
 
 from engine.core import money
 from engine.core.config import DAY
 from engine.core.times import stretch
-from engine.review import metrics
+from engine.review import metrics, returns
+from engine.review.drawdown import max_drawdown
 from engine.review.evidence import Evidence, Happening
 from engine.review.moments import date_text
+from engine.review.proportions import wilson
 from engine.review.protocol import Measured
 
 HOUR_NS: Final = 3_600_000_000_000
+HOURS_A_YEAR: Final = 24 * returns.CONTINUOUS_DAYS
 BEATS_A_SECOND_MIN: Final = 0.8
 
 Measure = Callable[[Evidence], Measured]
@@ -250,7 +252,7 @@ def honest(evidence: Evidence) -> Measured:
 
 def drawdown(evidence: Evidence) -> Measured:
     """Largest fall of equity from its peak, under the pessimistic execution profile where there is one."""
-    found = metrics.max_drawdown(_pessimistic(evidence))
+    found = max_drawdown(_pessimistic(evidence))
     if found is None:
         return Measured(None, "no equity was marked yet")
     return Measured(found <= evidence.terms.thresholds.drawdown_max, _percent(found), "table equity_marks")
@@ -264,21 +266,33 @@ def frequency(evidence: Evidence) -> Measured:
 
 
 def win_rate(evidence: Evidence) -> Measured:
-    """Won round trips over all."""
-    found = metrics.win_rate([trade.pnl for trade in evidence.trades])
-    if found is None:
+    """Won round trips over all, with the interval in which the true rate lies at 95 %."""
+    results = [trade.pnl for trade in evidence.trades]
+    found = metrics.win_rate(results)
+    interval = wilson(sum(result > 0 for result in results), len(results))
+    if found is None or interval is None:
         return Measured(None, "no trade was closed")
-    return Measured(found >= evidence.terms.thresholds.win_rate_min, _percent(found), "table trades")
+    good = found >= evidence.terms.thresholds.win_rate_min
+    return Measured(
+        good, f"{_percent(found)} (95 %: {_percent(interval.low)} to {_percent(interval.high)})", "table trades"
+    )
 
 
 def sharpe(evidence: Evidence) -> Measured:
-    """Sharpe ratio of hourly returns, annualized: days are too few for a protocol of three."""
+    """Sharpe ratio of hourly returns, annualized, beside its standard error and the time it takes to show anything.
+
+    Days are too few for a protocol of three.
+    """
+    opening = _pessimistic(evidence)[:1]
     closing = dict(zip((mark.at_ns // HOUR_NS for mark in evidence.marks), _pessimistic(evidence), strict=True))
-    daily = metrics.sharpe(list(closing.values()))
-    if daily is None:
-        return Measured(None, "too few hourly returns, or none differs")
-    found = daily * isqrt(24 * money.SCALE * money.SCALE) // money.SCALE  # a year has so many more hours than days
-    return Measured(found >= evidence.terms.thresholds.sharpe_min, f"{found / money.SCALE:.2f}", "table equity_marks")
+    hourly = returns.daily_returns([*opening, *closing.values()])
+    ratio, error = returns.sharpe(hourly, HOURS_A_YEAR), returns.sharpe_error(hourly, HOURS_A_YEAR)
+    if ratio.value is None or error.value is None:
+        return Measured(None, ratio.why or error.why)
+    hours = returns.track_record_min(hourly)
+    shown = f"{-(-hours.value // (24 * money.SCALE))} days would show it is above 0" if hours.value else hours.why
+    text = f"{ratio.value / money.SCALE:.2f} +- {error.value / money.SCALE:.2f}; {shown}"
+    return Measured(ratio.value >= evidence.terms.thresholds.sharpe_min, text, "table equity_marks")
 
 
 # --- the audit ---

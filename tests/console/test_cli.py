@@ -77,7 +77,7 @@ def test_every_command_explains_itself_with_an_example(command: str, capsys: pyt
 def test_the_list_of_commands_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     listed = re.findall(r"(?m)^  ([a-z-]+)  ", capsys.readouterr().out.partition("Commands:")[2])
-    assert sorted(listed) == sorted([*TOP, "alert", "audit", "config", "dead-letters", "remote"])
+    assert sorted(listed) == sorted([*TOP, "alert", "audit", "config", "dead-letters", "remote", "validate"])
 
 
 @pytest.mark.parametrize(
