@@ -232,6 +232,8 @@ class ProbedView(View, frozen=True):
     side: Side
     at_ns: int
     checks: tuple[tuple[str, int, int, bool], ...]
+
+
 class CriterionView(View, frozen=True):
     """One criterion of a running protocol: what was measured so far beside its threshold, as texts.
 
