@@ -8,7 +8,7 @@ store.close()
 
 import logging
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from store import projections
 from store.backup import BackupMade, Restored, back_up, backup_path, can_restore, restore
 from store.chain import Verification, stamp
 from store.database import holds_desk, open_writer, translating
+from store.days import Seal, read_days, read_seals
 from store.errors import Damaged, StoreError
 from store.heads import Heads
 from store.journal import InlineJournal, ThreadJournal
@@ -83,6 +84,18 @@ class Store:
     def weeks(self, known: Collection[str]) -> list[dict[str, Any]]:
         """The summaries of all weeks that are over but the `known`, oldest first; from any thread but the engine's."""
         return read_weeks(self.path, self.env, known)
+
+    def days(self, given: Mapping[str, str], known: Collection[str] = (), only: str = "") -> Iterator[dict[str, Any]]:
+        """The artifacts of trading days, as `read_days`; from any thread but the engine's."""
+        return read_days(self.path, self.env, given, known, only=only)
+
+    def seals(self) -> dict[str, Seal]:
+        """The seals of artifacts by the day's name, oldest first."""
+        return read_seals(self.path)
+
+    def record_seal(self, name: str, sha256: str, given: Mapping[str, str]) -> Future[None]:
+        """Seal an artifact, once, behind all batches before it."""
+        return self.journal.perform(lambda: self._writer.write_seal(name, sha256, given))
 
     def letters(self) -> list[Letter]:
         """Every dead letter as it stands, the one that failed first first."""

@@ -77,6 +77,12 @@ def project_note(db: sqlite3.Connection, at: Place, kind: str, at_ns: int, ref: 
         db.execute(
             "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", (at.row, at.run, at.mode, at_ns, ref, passed, body)
         )
+    elif kind == "artifact":
+        seal = json.loads(body)
+        db.execute(
+            "INSERT INTO artifacts VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (at.row, at.run, at.mode, at_ns, ref, seal["sha256"], json.dumps(seal["given"])),
+        )
     elif kind == "report":
         db.execute("UPDATE runs SET report = ? WHERE run_id = ?", (body, ref))
 

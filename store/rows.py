@@ -452,5 +452,5 @@ _REFERRING: Final = ("outcomes", "evaluations")
 PROJECTED: Final = (
     *_REFERRING,
     *(table for table, _ in _TABLES.values() if table not in _REFERRING),
-    *("positions", "runs", "dead_letter_changes", "protocols", "verdicts"),
+    *("positions", "runs", "dead_letter_changes", "protocols", "verdicts", "artifacts"),
 )

@@ -1,21 +1,13 @@
 """The weeks that are over, summed up from the journal alone."""
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from engine.core.facts import AnyFact
 from engine.review.week import KINDS, Week, WeekRows, ended
 from store.database import reading
-from store.projections import fact_decoder
-
-_PAGE: Final = 500
-_TAGS: Final = tuple(str(kind.__struct_config__.tag) for kind in KINDS)
-_MARKS: Final = ", ".join("?" * len(_TAGS))
-_FACTS: Final = (
-    f"SELECT id, body FROM journal WHERE id > ? AND id <= ? AND kind IN ({_MARKS}) ORDER BY id LIMIT {_PAGE}"  # noqa: S608
-)
+from store.spans import facts_between
 
 
 def read_weeks(path: Path, env: str, known: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -32,16 +24,6 @@ def read_weeks(path: Path, env: str, known: Collection[str] = ()) -> list[dict[s
 
 def _summed_up(connection: sqlite3.Connection, rows: WeekRows, env: str) -> dict[str, Any]:
     week = Week(rows)
-    for fact in _facts(connection, rows):
+    for _, fact in facts_between(connection, rows.first_row, rows.last_row, KINDS):
         week.take(fact)
     return week.told(env)
-
-
-def _facts(connection: sqlite3.Connection, rows: WeekRows) -> Iterator[AnyFact]:
-    """From the roll that began the week to the one that ended it, in pages: a reader left open keeps the WAL from
-    shrinking."""
-    after = rows.first_row - 1
-    while page := connection.execute(_FACTS, (after, rows.last_row, *_TAGS)).fetchall():
-        for _, body in page:
-            yield fact_decoder.decode(body)
-        after = page[-1][0]

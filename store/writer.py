@@ -7,7 +7,7 @@ head again from the file. It knows nothing of threads: `store.journal` calls it 
 
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Final
@@ -41,6 +41,7 @@ NOTE_KINDS: Final = frozenset(
         "dead_letter",
         "protocol",
         "verdict",
+        "artifact",
         "head",
         "anchor",
     }
@@ -123,6 +124,16 @@ class JournalWriter:
         with self._transaction():
             body = msgspec.json.encode(letter).decode()
             self._append_note("dead_letter", letter.last_ns, ref=letter.letter_id, body=body)
+
+    def write_seal(self, name: str, sha256: str, given: Mapping[str, str]) -> None:
+        """Record the hash of a day's artifact, with what it was made with; a day is sealed once.
+
+        Raises:
+            sqlite3.IntegrityError: it is sealed.
+        """
+        with self._transaction():
+            body = _json({"sha256": sha256, "given": dict(given)})
+            self._append_note("artifact", self._clock.now_ns(), ref=name, body=body)
 
     @property
     def is_signed(self) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 from engine.core.times import DAY
 
 CONTINUOUS: Final = "24/7"
+MISSED_MAX: Final = 400
 _CLOSES = itemgetter(1)
 
 
@@ -93,6 +94,13 @@ class Calendar(msgspec.Struct, frozen=True):
         begin = bisect_left(self.sessions, first_day * DAY, key=_CLOSES)
         end = bisect_left(self.sessions, (last_day + 1) * DAY, key=_CLOSES)
         return [close_ns // DAY for _, close_ns in self.sessions[begin:end]]
+
+    def missed(self, ended: int, begun: int) -> tuple[int, ...]:
+        """The trading days between two, as far as they are known, at most the newest `MISSED_MAX`."""
+        try:
+            return tuple(self.scheduled(max(ended + 1, begun - MISSED_MAX), begun - 1))
+        except UnknownDays:
+            return ()
 
     def consecutive(self, days: Collection[int]) -> int:
         """How many trading days up to the newest of `days` are among them without a hole. UnknownDays as above."""

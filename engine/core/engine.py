@@ -283,6 +283,7 @@ class Engine:
     def _roll_day(self) -> None:
         """Begin the trading day this moment belongs to. After a change of calendar it may be the one that is on."""
         state, desk = self.state, self.desk
+        due_ns = desk.day_end_ns if state.day >= 0 else 0
         day, state.day_end_ns = desk.calendar.day_at(state.at_ns)
         if day <= state.day:
             return
@@ -291,7 +292,8 @@ class Engine:
         state.day_opening_equity = state.day_base_equity = state.day_peak_equity = desk.equity
         state.errors_counted = 0
         sent, refused = state.day_orders, state.day_rejects
-        desk.emit(DayRolled(state.at_ns, state.day, desk.equity, ended_pnl, ended, sent, refused))
+        missed = desk.calendar.missed(ended, day) if ended >= 0 else ()
+        desk.emit(DayRolled(state.at_ns, state.day, desk.equity, ended_pnl, ended, sent, refused, due_ns, missed))
         state.day_orders = state.day_rejects = 0
         if state.phase is SessionPhase.RUNNING:
             self.trading.reconciliation.ask("day")

@@ -377,7 +377,11 @@ class LossExceeded(Fact, frozen=True, tag="loss_exceeded"):
 
 
 class DayRolled(Fact, frozen=True, tag="day_rolled"):
-    """A UTC day began. `day` is days since 1970; the figures are those the ended day closed with."""
+    """A trading day began. `day` is days since 1970; the figures are those the ended day closed with.
+
+    `ended_due_ns` is when the ended day was over by the calendar (0: no day came before); `missed` are the trading days
+    between both, of which the desk saw nothing.
+    """
 
     day: int
     opening_equity: int
@@ -385,6 +389,8 @@ class DayRolled(Fact, frozen=True, tag="day_rolled"):
     ended_day: int = -1  # -1: no day came before
     orders: int = 0  # sent on the ended day
     rejects: int = 0  # of them, refused by the broker
+    ended_due_ns: int = 0
+    missed: tuple[int, ...] = ()
 
 
 class FeedNoted(Fact, frozen=True, tag="feed_noted"):

@@ -142,7 +142,7 @@ def told(met: ConditionFigures) -> dict[str, Any]:
         "regimes": _shares(met.regime_ns, list(Regime)),
         "market_phases": _shares(met.phase_ns, list(MarketPhase)),
         "transitions_count": met.transitions_count,
-        "transitions": [_transition(fact) for fact in met.transitions],
+        "transitions": [transition_told(fact) for fact in met.transitions],
         "crossings_within_hysteresis": met.crossings,
         "exposure_spikes": [_spike(fact) for fact in met.spikes],
     }
@@ -174,7 +174,8 @@ def _shares(sums: Mapping[str, int], states: list[Any]) -> dict[str, dict[str, A
     }
 
 
-def _transition(fact: RegimeChanged) -> dict[str, Any]:
+def transition_told(fact: RegimeChanged) -> dict[str, Any]:
+    """A transition: plain JSON values."""
     return {
         "at": instant(fact.at_ns),
         "previous": fact.previous.value,

@@ -18,6 +18,7 @@ from tenacity import Retrying, stop_after_attempt, wait_exponential
 
 from engine.core.clean import clean
 from engine.session.alerting.notices import Notice
+from engine.session.days import DayBook, Days
 from engine.session.fingerprints import class_of
 from engine.session.ports import Clock
 from engine.session.weeks import Weeks
@@ -34,6 +35,7 @@ class Operation(StrEnum):
 
     ALERT = "alert"
     BACKUP = "backup"
+    DAY = "day"
     REPORT = "report"
     WEEK = "week"
 
@@ -72,6 +74,13 @@ class WeekPayload(msgspec.Struct, frozen=True):
     folder: str
 
 
+class DayPayload(msgspec.Struct, frozen=True):
+    """Artifacts of days that are missing in a folder, or not sealed."""
+
+    folder: str
+    given: dict[str, str]
+
+
 class AlertPayload(msgspec.Struct, frozen=True):
     """An alert that did not reach a channel. The channel's address is not in it."""
 
@@ -79,7 +88,7 @@ class AlertPayload(msgspec.Struct, frozen=True):
     notice: Notice
 
 
-for _shape in (Letter, ReportPayload, WeekPayload, AlertPayload):
+for _shape in (Letter, ReportPayload, WeekPayload, DayPayload, AlertPayload):
     # msgspec learns a type at its first use, and dies if several threads are the first: imports come before threads.
     msgspec.json.Decoder(_shape)
 
@@ -93,7 +102,7 @@ class LetterBox(Protocol):
     def record_letter(self, letter: Letter) -> Future[None]: ...
 
 
-class Doer(LetterBox, Protocol):
+class Doer(LetterBox, DayBook, Protocol):
     """A desk's store, as far as operations on it can fail."""
 
     def backup(self) -> object: ...
@@ -219,7 +228,11 @@ def operations_on(store: Doer) -> Operations:
     def week(payload: str) -> None:
         Weeks(store, Path(msgspec.json.decode(payload, type=WeekPayload).folder)).write()
 
-    return {Operation.BACKUP: backup, Operation.REPORT: report, Operation.WEEK: week}
+    def day(payload: str) -> None:
+        wanted = msgspec.json.decode(payload, type=DayPayload)
+        Days(store, Path(wanted.folder), wanted.given).write()
+
+    return {Operation.BACKUP: backup, Operation.DAY: day, Operation.REPORT: report, Operation.WEEK: week}
 
 
 def letter_id(operation: Operation, payload: str) -> str:

@@ -19,6 +19,7 @@ from engine.review.dealing import Dealings, OrderDay
 from engine.review.report import RunFigures, final_report
 from engine.session import stream
 from engine.session.artifacts import Results, write_end, write_start
+from engine.session.days import Days
 from engine.session.dead_letters import DeadLetters, Operation, ReportPayload
 from engine.session.fill_times import FillTimes
 from engine.session.lines import log_line, overflow_line, status_line
@@ -28,6 +29,7 @@ from engine.session.plan import Plan
 from engine.session.ports import Batch, SignedHead
 from engine.session.scrub import Scrubber
 from engine.session.shell import Shell
+from engine.session.status import GATE_LEVEL
 from engine.session.weeks import Weeks
 
 RECORD_SECONDS: Final = 10.0
@@ -40,6 +42,7 @@ class Outputs:
 
     Attributes:
         stacks: Where a watchdog writes every thread's stack, opened now so that a full disk cannot hide a freeze.
+        days: The artifacts of the trading days.
         weeks: The summaries of the weeks that are over.
     """
 
@@ -63,6 +66,7 @@ class Outputs:
         self._dealings = Dealings()
         self._dropped = 0
         self._fill_times = FillTimes()
+        self.days = Days(plan.store, plan.home.artifacts, given(plan))
         self.weeks = Weeks(plan.store, plan.home.artifacts)
 
     def started(self, config: str) -> None:
@@ -131,7 +135,7 @@ class Outputs:
 
     def finish(self, shell: Shell, reason: str, code: int, problems: list[str]) -> list[str]:
         """Write the report and everything beside it; what could not be written, in words."""
-        unwritten = self._last_weeks(shell)
+        unwritten = [*self._last_weeks(shell), *self._last_days(shell)]
         signed, unsigned = self._sign_head()
         told = msgspec.structs.replace(
             figures(self._plan, shell, reason, code, signed),
@@ -165,6 +169,16 @@ class Outputs:
         self.tell_weeks()
         return failed
 
+    def _last_days(self, shell: Shell) -> list[str]:
+        """Write the artifacts of the days that ended and of the one that is on; what could not be written, in words."""
+        if shell.emergency.is_on:
+            return []  # the next start reads back what the journal lacks, and tells the days of it
+        try:
+            self.days.write(open_day=True)
+        except Exception as error:  # the next start looks again by itself
+            return [f"the artifact of the day could not be written: {error}"]
+        return []
+
     def _keep_report(self, error: Exception) -> None:
         """Let the next run record what this one could not."""
         folder, store = self._plan.folder, self._plan.store
@@ -191,6 +205,18 @@ class Outputs:
         self._session_log.close()
         self._log.close()
         self._supervisor.close()
+
+
+def given(plan: Plan) -> dict[str, str]:
+    """What an artifact tells beside the facts of its day."""
+    return {
+        "gate_level": GATE_LEVEL,
+        "version": plan.version,
+        "venue": plan.venue,
+        "broker": plan.broker_name,
+        "source": plan.source_name,
+        "clock": plan.clock.kind,
+    }
 
 
 def figures(plan: Plan, shell: Shell, reason: str, code: int, signed: SignedHead | None = None) -> RunFigures:

@@ -14,6 +14,7 @@ from engine.core.view import ProtocolView
 from engine.session.alerting.channels import Outside
 from engine.session.alerting.settings import AlertsFile
 from engine.session.api.settings import ApiSettings
+from engine.session.days import DayBook
 from engine.session.dead_letters import Letter
 from engine.session.home import Home, RunFolder
 from engine.session.lock import DeskLock
@@ -38,7 +39,7 @@ class Source(Protocol):
     def events(self, from_ns: int) -> Iterable[Sequence[FeedEvent]]: ...
 
 
-class DeskStore(Protocol):
+class DeskStore(DayBook, Protocol):
     """The desk's database, opened: the journal and what else the session asks of it."""
 
     @property

@@ -16,7 +16,7 @@ import msgspec
 from engine.core.events import AnyEvent, BrokerEvent, FundingRate, OrderRefused
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
 from engine.core.words import AlertKind, ReasonCode
-from engine.session.dead_letters import DeadLetters, Operation, WeekPayload, operations_on
+from engine.session.dead_letters import DayPayload, DeadLetters, Operation, WeekPayload, operations_on
 from engine.session.listing import changes
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
@@ -49,7 +49,11 @@ class Tasks:
         self._shell = shell
         self._volatility = volatility
         self._outputs = outputs
-        operations = {**operations_on(plan.store), Operation.WEEK: self._write_weeks}
+        operations = {
+            **operations_on(plan.store),
+            Operation.DAY: self._write_days,
+            Operation.WEEK: self._write_weeks,
+        }
         self._letters = DeadLetters(plan.store, plan.clock, operations, self._letter_kept)
         self._work = WorkLog(plan.clock)
         self._watching = Watching(plan, shell, outputs, self._work)
@@ -288,8 +292,8 @@ class Tasks:
             await asyncio.sleep(60)
 
     async def checkpoint(self) -> None:
-        """A snapshot after every ten seconds of activity; a summary of each week that is over; every hour a backup, and
-        what failed before once more."""
+        """A snapshot after every ten seconds of activity; what is to be told of each day and each week that is over;
+        every hour a backup, and what failed before once more."""
         policy, clock = self._plan.policy, self._plan.clock
         backed_up_ns = clock.mono_ns()
         await self._look_at_protocol()
@@ -299,6 +303,7 @@ class Tasks:
             await asyncio.sleep(policy.checkpoint_ns / 1e9)
             self._shell.close_batch(snapshot=True)
             self._work.did("checkpoint_task")
+            await self._tell_days()
             await self._sum_up_weeks()
             await self._look_at_protocol()
             if clock.mono_ns() - backed_up_ns >= policy.backup_ns:
@@ -315,6 +320,14 @@ class Tasks:
         except Exception as error:  # whatever it was, the protocol is judged from the record in the end
             self._shell.error("protocol", f"its standing could not be read: {error}", error)
 
+    async def _tell_days(self) -> None:
+        """Have the artifacts of the days that are over written and sealed, once their last fact is durable."""
+        days = self._outputs.days
+        if days.is_due(self._shell.runner.engine.state.day):
+            await self._shell.durable()
+            payload = msgspec.json.encode(DayPayload(str(self._plan.home.artifacts), dict(days.given))).decode()
+            await asyncio.to_thread(self._letters.do, Operation.DAY, payload)
+
     async def _sum_up_weeks(self) -> None:
         """Have the weeks that are over written, once their last day is durable."""
         outputs = self._outputs
@@ -323,6 +336,9 @@ class Tasks:
             payload = msgspec.json.encode(WeekPayload(str(self._plan.home.artifacts))).decode()
             await asyncio.to_thread(self._letters.do, Operation.WEEK, payload)
         outputs.tell_weeks()
+
+    def _write_days(self, _: str) -> None:
+        self._outputs.days.write()
 
     def _write_weeks(self, _: str) -> None:
         self._outputs.weeks.write(self._shell.alert)

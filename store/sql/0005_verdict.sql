@@ -23,3 +23,15 @@ CREATE TABLE verdicts (
     body        TEXT NOT NULL
 ) STRICT;
 CREATE INDEX verdicts_by_protocol ON verdicts (protocol_id, row);
+
+-- The artifacts of trading days as they were sealed, each once: the hash of the file's bytes (hex), and as JSON what was
+-- given with the facts of the day.
+CREATE TABLE artifacts (
+    row    INTEGER PRIMARY KEY,
+    run    INTEGER NOT NULL,
+    mode   TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns  INTEGER NOT NULL,
+    name   TEXT NOT NULL UNIQUE CHECK (name <> ''),
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    given  TEXT NOT NULL
+) STRICT;

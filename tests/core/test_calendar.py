@@ -88,6 +88,14 @@ def test_consecutive_days_count_back_from_the_newest_without_a_hole(days: list[i
     assert NYSE.consecutive(days) == count
 
 
+def test_days_between_two_are_missed_as_far_as_the_list_tells() -> None:
+    assert Calendar().missed(10, 14) == (11, 12, 13) and Calendar().missed(10, 11) == ()
+    assert len(Calendar().missed(10, 1000)) == 400
+    listed = Calendar("X", tuple((day * DAY + HOUR, day * DAY + 2 * HOUR) for day in (10, 11, 14, 15)))
+    assert listed.missed(10, 15) == (11, 14)
+    assert listed.missed(15, 19) == ()
+
+
 def test_a_round_the_clock_market_knows_no_weekend() -> None:
     assert ALWAYS.consecutive([FRIDAY, MONDAY]) == 1
     assert ALWAYS.consecutive(range(FRIDAY, MONDAY + 1)) == 4

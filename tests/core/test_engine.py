@@ -236,6 +236,7 @@ def test_a_new_utc_day_starts_with_the_equity_of_its_first_moment() -> None:
     rig = Rig()
     rig.quote("100", "100.1", seconds=24 * 3600)
     assert [f.day for f in rig.of(DayRolled)] == [START_NS // (86_400 * SECOND), START_NS // (86_400 * SECOND) + 1]
+    assert rig.of(DayRolled)[-1].ended_due_ns == (START_NS // (86_400 * SECOND) + 1) * 86_400 * SECOND
 
 
 def test_equity_is_marked_every_minute() -> None:

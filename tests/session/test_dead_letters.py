@@ -138,7 +138,7 @@ def test_a_letter_that_cannot_be_recorded_raises_nothing(rig: Rig) -> None:
 
 
 def test_an_order_can_be_no_letter() -> None:
-    assert {operation.value for operation in Operation} == {"alert", "backup", "report", "week"}
+    assert {operation.value for operation in Operation} == {"alert", "backup", "day", "report", "week"}
 
 
 # --- on a desk ---

@@ -29,7 +29,7 @@ def lived(rig: DeskRig, monday_ns: int, **policy: Any) -> None:
 
 
 def weeks_in(rig: DeskRig) -> dict[str, dict[str, Any]]:
-    return {path.stem: json.loads(path.read_text()) for path in sorted(rig.home.artifacts.iterdir())}
+    return {path.stem: json.loads(path.read_text()) for path in sorted(rig.home.artifacts.glob("*-W*"))}
 
 
 def events_of(rig: DeskRig) -> list[dict[str, Any]]:
@@ -104,14 +104,14 @@ def test_the_database_gives_the_same_files_again(rig: DeskRig, tmp_path: Path) -
             return read_weeks(rig.home.database, "paper")
 
     Weeks(Book(), tmp_path).write()
-    kept = {path.name: path.read_bytes() for path in rig.home.artifacts.iterdir()}
+    kept = {path.name: path.read_bytes() for path in rig.home.artifacts.glob("*-W*")}
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
 
 
 def test_a_file_that_was_lost_is_written_by_the_next_run_and_the_others_are_left_alone(tmp_path: Path) -> None:
     rig = DeskRig(tmp_path)
     lived(rig, MONDAY_NS)
-    (lost,) = rig.home.artifacts.iterdir()
+    (lost,) = rig.home.artifacts.glob("*-W*")
     told = lost.read_bytes()
     lost.unlink()
     rig.begins_ns = MONDAY_NS + 3600 * SECOND

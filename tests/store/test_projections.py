@@ -62,6 +62,7 @@ def test_every_kind_of_fact_has_a_row(tmp_path: Path) -> None:
     evidence = good("72h")
     store.record_protocol(evidence.terms).result()
     store.record_verdict(verdict(PROTOCOLS["72h"], evidence), Files()).result()
+    store.record_seal("2026-01-31", "0" * 64, {"gate_level": "DENIED"}).result()
     store.close()
     assert [table for table, rows in dump(store).items() if not rows] == []
 
