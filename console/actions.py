@@ -52,6 +52,22 @@ ACTIONS: Final = (
         commands=True,
     ),
     Action("help", ("question_mark",), "?", "Help", "This page. Esc goes back."),
+    Action(
+        "flatten",
+        ("f", "F"),
+        "f",
+        "Flatten…",
+        "Closes every position and pauses, once you have typed the word. Other orders are cancelled.",
+        dangerous=True,
+        commands=True,
+    ),
+    Action(
+        *("rearm", ("a", "A"), "a", "Re-arm…", "Clears the kill latch, once you have typed the word and why."),
+        dangerous=True,
+        shown=False,
+        commands=True,
+    ),
+    Action("zone", ("u", "U"), "u", "UTC/local", "Writes times in UTC, or in this machine's own zone.", shown=False),
     Action("stop", ("q",), "q", "Stop…", "Ends the session in order, after a question.", dangerous=True),
     Action(
         "kill",

@@ -9,9 +9,11 @@ import gc
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,16 +29,16 @@ from console.errands import Errands
 from console.frame import BEAT_SECONDS, RETRY_SECONDS, Pace, alarm_of
 from console.pages.base import Page
 from console.palette import palette_for
-from console.questions import KEEP, KILL, LEAVE, STOP, kill_question, stop_question
+from console.questions import KEEP, KILL, LEAVE, STOP, flatten_question, kill_question, rearm_question, stop_question
 from console.screens.desk import DeskScreen
 from console.screens.help import HelpScreen
 from console.screens.question import Question, QuestionScreen
 from console.seat import Seat
 from console.terminal import PatientDriver
-from console.text import Seen
+from console.text import ZONE, Seen
 from engine.core.events import Act
-from engine.core.view import DeskView
-from engine.session.ports import Desk
+from engine.core.view import CommandReceipt, DeskView
+from engine.session.ports import CommandRequest, Desk
 from store.errors import StoreError
 from store.queries import open_queries
 
@@ -68,6 +70,7 @@ class Bridge:
         on_hangup: Called when the terminal is gone, before the console leaves.
         on_terminate: Called on SIGTERM, before the console leaves; the default asks the desk to stop.
         seat: Who sits here, as far as the desk is concerned.
+        rearm_stopped: Clears the latch in the books of a desk that is over, for a reason; None: `nightdesk rearm` does.
         books: The desk's database, for the pages that look back; None: they say that there is nothing to look into.
     """
 
@@ -77,6 +80,7 @@ class Bridge:
     on_terminate: Callable[[], None] | None = None
     seat: Seat = Seat.OWNER
     books: Path | None = None
+    rearm_stopped: Callable[[str], CommandReceipt] | None = None
 
 
 class NoTerminal(Exception):
@@ -275,6 +279,21 @@ class ConsoleApp(App[None], inherit_bindings=False):
             self.push_screen(HelpScreen(self._palette, self._bridge.seat))
         self.draw_soon()
 
+    def action_flatten(self) -> None:
+        self._ask(flatten_question(self._view), self._flatten_answered)
+
+    def action_rearm(self) -> None:
+        if self._view is None or not (self._view.kill_latched or self._errands.killed):
+            self._errands.remark("~ the kill switch is not latched: there is nothing to re-arm")
+            self.draw_soon()
+            return
+        self._ask(rearm_question(self._view), self._rearm_answered)
+
+    def action_zone(self) -> None:
+        ZONE.is_local = not ZONE.is_local
+        self._errands.remark(f"~ times are written in {'local time' if ZONE.is_local else 'UTC'}")
+        self.draw_soon()
+
     def action_interrupt(self) -> None:
         seat = self._bridge.seat
         kills = ", K kills" if seat.acts else ""
@@ -309,6 +328,31 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if name == KILL.name:
             self._send(Act.KILL, "operator pressed K, then y")
         self.draw_soon()
+
+    def _flatten_answered(self, reason: str | None) -> None:
+        if reason is not None:
+            self._send(Act.FLATTEN, reason or "operator typed FLATTEN")
+        self.draw_soon()
+
+    def _rearm_answered(self, reason: str | None) -> None:
+        if reason is not None:
+            over = self._desk.ended() and self._bridge.rearm_stopped is not None
+            self._errands.send(Act.REARM, reason, self._rearm_stopped if over else None)
+        self.draw_soon()
+
+    def _rearm_stopped(self, request: CommandRequest) -> Future[CommandReceipt]:
+        """Re-arm a desk that is over: its books are opened for it, in a thread, because a disk may be slow."""
+        assert self._bridge.rearm_stopped is not None
+        answer: Future[CommandReceipt] = Future()
+
+        def work(rearm: Callable[[str], CommandReceipt]) -> None:
+            try:
+                answer.set_result(rearm(request.reason))
+            except Exception as error:  # whatever keeps the books from it, the operator must read it
+                answer.set_exception(error)
+
+        threading.Thread(target=work, args=(self._bridge.rearm_stopped,), name="rearm", daemon=True).start()
+        return answer
 
     def _stop_answered(self, name: str | None) -> None:
         if name in (STOP.name, KEEP.name):

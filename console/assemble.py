@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple, cast
 import msgspec
 
 from console import say
+from console.commands.acts import rearm_books
 from console.exits import Exit, Quit
 from console.options import RunOptions
 from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, StrategySpec
@@ -257,6 +258,7 @@ def _with_console(config: Config, options: RunOptions, lock: DeskLock, store: De
         on_hangup=hung_up,
         on_terminate=lambda: session.stop("SIGTERM"),
         books=options.home.database,
+        rearm_stopped=lambda reason: rearm_books(options.home, os.environ, reason),
     )
     departure = run_console(session, bridge)
     if departure.fault:

@@ -20,6 +20,7 @@ KILL_PATIENCE_NS: Final = 250_000_000
 PATIENCE_NS: Final = 2_000_000_000
 SHOWN_NS: Final = 12_000_000_000
 UNCONFIRMED_SHOWN: Final = 3
+Carrier = Callable[[CommandRequest], Future[CommandReceipt]]
 
 
 @dataclass(slots=True)
@@ -72,8 +73,11 @@ class Errands:
         errand = self._by_act.get(Act.KILL)
         return errand is not None and (errand.waiting or errand.failure is None)
 
-    def send(self, act: Act, reason: str) -> None:
-        """Send a command unless one of its kind is still under way. Never blocks, never raises."""
+    def send(self, act: Act, reason: str, carry: Carrier | None = None) -> None:
+        """Send a command unless one of its kind is still under way. Never blocks, never raises.
+
+        `carry` takes it where the desk itself does not: of one that is over, its books may still be spoken to.
+        """
         now_ns = self._mono_ns()
         under_way = self._by_act.get(act)
         if under_way is not None and under_way.waiting:
@@ -82,7 +86,7 @@ class Errands:
         errand = Errand(act, now_ns)
         request = CommandRequest(act=act, source="tui", actor=self._actor, reason=reason)
         try:
-            errand.answer = self._desk.command(request)
+            errand.answer = (carry or self._desk.command)(request)
         except (
             Exception
         ) as error:  # whatever the carrier of the desk raises, the operator must read it, not lose the screen

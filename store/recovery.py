@@ -17,7 +17,7 @@ from engine.core.events import AnyEvent
 from engine.core.facts import AnyFact
 from engine.session.ports import Recovered
 from store import blocks
-from store.chain import BadRow, Verification, newest_anchor, next_input, verify
+from store.chain import BadRow, Verification, newest_anchor, next_input, stamp, verify
 from store.database import reading
 from store.errors import Damaged, StoreError
 from store.projections import fact_decoder
@@ -120,6 +120,7 @@ def recover(connection: sqlite3.Connection, path: Path) -> Recovered:
         rows=_rows(connection),
         head=checked.head,
         kill_latched=is_latched(connection),
+        desk_id=stamp(connection)[0],
     )
 
 

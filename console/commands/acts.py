@@ -1,7 +1,8 @@
 """Acting on a running desk: pause, resume, kill, rearm, flatten, reset-breaker, reconcile, stop."""
 
-from contextlib import closing
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from console import say
 from console.commands.where import Where
@@ -17,9 +18,13 @@ from engine.session.ports import CommandRequest
 from engine.session.remote import NotRunning
 from engine.session.status import rearm_token
 
+if TYPE_CHECKING:
+    from store.desk import Store
+
 STOP_SECONDS: Final = 60
 RECONCILE_SECONDS: Final = 15
 LATCHED: Final = "the kill is latched, also over restarts; nightdesk rearm shows how to clear it"
+NOT_LATCHED: Final = "the kill switch is not latched"
 _POLL_SECONDS: Final = 0.05
 
 
@@ -98,27 +103,50 @@ def rearm(where: Where, reason: str, confirm: str) -> Exit:
 
 
 def _rearm_stopped(where: Where, reason: str, confirm: str) -> Exit:
-    """Clear the latch in the books of a desk that is not running, holding its lock meanwhile."""
+    """Show the token of a desk that is not running, or with it clear the latch in its books."""
+    if not where.home.database.exists():
+        return _show_token(where, "")
+    with _stopped_books(where.home) as (store, token):
+        if not confirm or not token:
+            return _show_token(where, token)
+        if confirm != token:
+            raise Quit(Exit.ERROR, "the token does not belong to this latch; ask for it again")
+        receipt = _clear(store, where.home, f"cli: {reason}")
+    return _print(where, Act.REARM, receipt)
+
+
+def rearm_books(home: Home, variables: Mapping[str, str], reason: str) -> CommandReceipt:
+    """Clear the latch of a desk that is over, for a person who has been asked already.
+
+    Raises:
+        SessionError, StoreError: the desk runs again, or its books cannot be opened.
+    """
+    source = kill_requested(home, variables)
+    if source is not None:
+        return CommandReceipt(False, still_killed_text(home, source))
+    with _stopped_books(home) as (store, token):
+        return _clear(store, home, f"tui: {reason}") if token else CommandReceipt(False, NOT_LATCHED)
+
+
+@contextmanager
+def _stopped_books(home: Home) -> "Iterator[tuple[Store, str]]":
+    """The books of a desk that is not running, under its lock, and the token of its latch; empty if there is none."""
     from store.desk import open_store
 
-    home = where.home
-    if not home.database.exists():
-        return _show_token(where, "")
     clock = WallClock()
     lock = DeskLock.acquire(home.lock, Holder(started_ns=clock.now_ns()))
     try:
         with closing(open_store(home.database, home.env, clock, threaded=False, may_restore=False)) as store:
-            latched_ns = _latched_ns(home) if store.recovered.kill_latched or home.latch_file.exists() else None
-            token = "" if latched_ns is None else rearm_token(home.env, latched_ns)
-            if not confirm or not token:
-                return _show_token(where, token)
-            if confirm != token:
-                raise Quit(Exit.ERROR, "the token does not belong to this latch; ask for it again")
-            store.journal.latch(False, f"cli: {reason}").result()
-            home.latch_file.unlink(missing_ok=True)
+            is_latched = store.recovered.kill_latched or home.latch_file.exists()
+            yield store, rearm_token(home.env, _latched_ns(home)) if is_latched else ""
     finally:
         lock.release()
-    return _print(where, Act.REARM, CommandReceipt(True, "kill latch cleared; the next start may enter again"))
+
+
+def _clear(store: "Store", home: Home, text: str) -> CommandReceipt:
+    store.journal.latch(False, text).result()
+    home.latch_file.unlink(missing_ok=True)
+    return CommandReceipt(True, "kill latch cleared; the next start may enter again")
 
 
 def _latched_ns(home: Home) -> int:
@@ -131,7 +159,7 @@ def _latched_ns(home: Home) -> int:
 
 def _show_token(where: Where, token: str) -> Exit:
     if not token:
-        say.receipt({"latched": False}, "the kill switch is not latched", json_wanted=where.json)
+        say.receipt({"latched": False}, NOT_LATCHED, json_wanted=where.json)
         return Exit.DONE
     text = (
         f"The kill switch is latched. Clearing it lets the {where.home.env} desk enter new positions again.\n"

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from console import say
+from console.commands.acts import rearm_books
 from console.commands.settings import read
 from console.commands.where import Where
 from console.exits import Exit, Quit
@@ -107,7 +108,13 @@ def attach(where: Where) -> Exit:
     desk.start()
     try:
         kill_file = partial(_kill_file, where)
-        bridge = Bridge(getuser(), kill_fallback=kill_file, seat=Seat.OPERATOR, books=where.home.database)
+        bridge = Bridge(
+            getuser(),
+            kill_fallback=kill_file,
+            seat=Seat.OPERATOR,
+            books=where.home.database,
+            rearm_stopped=lambda reason: rearm_books(where.home, where.variables, reason),
+        )
         departure = run_console(desk, bridge)
         lost = desk.lost
     finally:

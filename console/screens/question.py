@@ -13,13 +13,16 @@ from textual.app import ComposeResult
 
 from console.board import Board, Palette
 from console.exact import ExactModalScreen
+from console.pages.field import Field
 from console.text import BLANK, SECOND, Line, Seen, Span, Tone, cut_line, wrap
 
 ARMED_AFTER_NS: Final = 300_000_000
 LOOK_AGAIN_SECONDS: Final = 0.02
 OPEN_NS: Final = 15 * SECOND
+TYPING_NS: Final = 90 * SECOND
 WIDTH: Final = 64
 CANCELS: Final = frozenset({"escape", "enter", "n", "N", "q", "ctrl+c"})
+TYPED_CANCELS: Final = frozenset({"escape", "enter", "ctrl+c"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +37,29 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`says` gives its sentences from what is known now; each is one paragraph."""
+    """`says` gives its sentences from what is known now; each is one paragraph.
+
+    With a `word` there are no keys: it has to be typed, and what follows it is the reason, which is the answer's text.
+    With `needs_reason` there has to be one.
+    """
 
     title: str
     tone: Tone
     says: Callable[[Seen | None], list[str]]
-    answers: tuple[Answer, ...]
+    answers: tuple[Answer, ...] = ()
+    word: str = ""
+    needs_reason: bool = False
+
+    def reason(self, typed: str) -> str | None:
+        """The reason in what was typed; None if that is no answer."""
+        words, wanted = typed.split(), self.word.split()
+        reason = " ".join(words[len(wanted) :])
+        return reason if words[: len(wanted)] == wanted and (reason or not self.needs_reason) else None
 
 
-def question_lines(question: Question, seen: Seen | None, width: int, left_ns: int, early: bool) -> list[Line]:
+def question_lines(
+    question: Question, seen: Seen | None, width: int, left_ns: int, early: bool, typed: str = ""
+) -> list[Line]:
     """The question as a box of `width` cells: what will happen, the answers, the time left."""
     inner = width - 4
     body: list[Line] = [BLANK]
@@ -53,6 +70,8 @@ def question_lines(question: Question, seen: Seen | None, width: int, left_ns: i
     body.extend(
         (Span(f" {answer.key} ", Tone.KEY), Span(f" {answer.label}", question.tone)) for answer in question.answers
     )
+    if question.word:
+        body.extend(_word_lines(question, typed, inner))
     if early:
         keys = " or ".join(answer.key for answer in question.answers)
         body.append((Span(f"that key came too early and was ignored: press {keys} again", Tone.WARN),))
@@ -69,8 +88,18 @@ def _boxed(title: str, tone: Tone, body: list[Line], width: int) -> list[Line]:
     return [cut_line(top, width), *sides, bottom]
 
 
+def _word_lines(question: Question, typed: str, width: int) -> list[Line]:
+    """Where the word is typed, and what is still missing."""
+    fits = question.reason(typed) is not None
+    why = " and why" if question.needs_reason else "; a reason may follow"
+    wanted = (Span("type ", Tone.DIM), Span(question.word, Tone.STRONG), Span(f"{why}, then Enter", Tone.DIM))
+    shown = typed[-(width - 4) :]
+    line: Line = (Span("> ", question.tone), Span(shown, question.tone if fits else Tone.PLAIN), Span("▏", Tone.STRONG))
+    return [wanted, line, BLANK]
+
+
 class QuestionScreen(ExactModalScreen[str | None], inherit_bindings=False):
-    """Asks one `Question`; ends with the name of the answer, or None for the harmless one.
+    """Asks one `Question`; ends with the name of the answer, or the reason typed, or None for the harmless one.
 
     `output_waits` says whether the terminal has not read all output yet.
     """
@@ -87,6 +116,7 @@ class QuestionScreen(ExactModalScreen[str | None], inherit_bindings=False):
         self._early = self._shown = False
         self._seen: Seen | None = None
         self._answered = False
+        self._field = Field()
         self.board = Board(palette)
 
     def compose(self) -> ComposeResult:
@@ -95,12 +125,13 @@ class QuestionScreen(ExactModalScreen[str | None], inherit_bindings=False):
     def show(self, seen: Seen | None) -> None:
         """Show the question with fresh figures."""
         self._seen, now_ns = seen, self._mono_ns()
-        left_ns = self._opened_ns + OPEN_NS - now_ns
+        open_ns = TYPING_NS if self._question.word else OPEN_NS
+        left_ns = self._opened_ns + open_ns - now_ns
         if left_ns <= 0:
             self._answer(None)
             return
         width = min(WIDTH, self.app.size.width)
-        lines = question_lines(self._question, seen, width, left_ns, self._early)
+        lines = question_lines(self._question, seen, width, left_ns, self._early, self._field.text)
         self.board.styles.width, self.board.styles.height = width, min(len(lines), self.app.size.height)
         self.board.show(lines[-self.app.size.height :])
         if not self._shown:
@@ -125,6 +156,9 @@ class QuestionScreen(ExactModalScreen[str | None], inherit_bindings=False):
         """Every key ends here: nothing typed at a question may reach the desk below it."""
         event.stop()
         event.prevent_default()
+        if self._question.word:
+            self._type(event)
+            return
         if event.key in CANCELS:
             self._answer(None)
             return
@@ -135,6 +169,17 @@ class QuestionScreen(ExactModalScreen[str | None], inherit_bindings=False):
                 else:
                     self._early = True
                     self.show(self._seen)
+
+    def _type(self, event: events.Key) -> None:
+        """A word is no accident, so there is no time before which it does not count."""
+        if event.key == "enter" and self._field.text:
+            reason = self._question.reason(self._field.text)
+            if reason is not None:
+                self._answer(reason)
+        elif event.key in TYPED_CANCELS:
+            self._answer(None)
+        elif self._field.press(event.key, event.character):
+            self.show(self._seen)
 
     def _answer(self, name: str | None) -> None:
         if not self._answered:

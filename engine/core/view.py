@@ -335,6 +335,7 @@ class DeskView(View, frozen=True):
     data_refused: tuple[RefusedView, ...] = ()  # of the run, by cause, the most frequent first
     program: str = ""  # fingerprint of the files it was started from; empty: not known
     errors: tuple[ErrorView, ...] = ()  # of the run, by fingerprint, the most frequent first
+    account: str = ""  # the desk's own name for itself: the first letters of its id
     probes: tuple[ProbeView, ...] = ()  # of every symbol, both sides
     probed: ProbedView | None = None  # one of them after the other
     protocol: ProtocolView | None = None  # None: the desk runs under none

@@ -143,6 +143,7 @@ class Recovered(msgspec.Struct, frozen=True):
     rows: int
     head: str
     kill_latched: bool
+    desk_id: str = ""
 
 
 class CommandRequest(msgspec.Struct, frozen=True):

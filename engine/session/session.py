@@ -55,6 +55,7 @@ PHASES: Final = {
 }
 """The drawn transitions; any other raises."""
 
+ACCOUNT_LETTERS: Final = 8  # of the desk's id: enough to tell one account from another
 PULSE_SECONDS: Final = 0.1
 
 log = logging.getLogger("session")
@@ -199,6 +200,7 @@ class Session:
             duration_ns=plan.policy.duration_ns,
             paper_start_day=plan.paper_start_day,
             program=plan.program.fingerprint if plan.program else "",
+            account=plan.store.recovered.desk_id[:ACCOUNT_LETTERS],
         )
         record = Emergency(plan.home.emergency, plan.home.ballast)
         shell = Shell(

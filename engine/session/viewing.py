@@ -50,6 +50,7 @@ class RunFacts(msgspec.Struct, frozen=True):
     duration_ns: int
     paper_start_day: int | None = None  # since 1970
     program: str = ""
+    account: str = ""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -136,6 +137,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         regime=_regime(engine),
         paper_period=_paper_period(engine, run.paper_start_day),
         program=run.program,
+        account=run.account,
         probes=progress.probes,
         probed=progress.probed,
         protocol=progress.protocol,
