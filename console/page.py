@@ -18,6 +18,7 @@ WIDTH_MIN: Final = 80
 HEIGHT_MIN: Final = 24
 AIRY: Final = 38  # screen rows from which a blank line, or the names of the pages, set the head apart
 PAGES_HINT: Final = ("1-8", "Pages")
+REARM_HINT: Final = ("a", "Re-arm…")
 
 
 def desk_page(
@@ -47,6 +48,8 @@ def desk_page(
         lines = [*head, *page.body(seen, width, height - len(head) - 1)]
         own = [(hint.key, hint.label) for hint in page.hints()]
         hints = [*own, *hints] if page.is_typing else [*hints, *own]
+        if seen.view.kill_latched and seen.seat.acts:
+            hints.insert(0, REARM_HINT)
     lines = [
         *lines[: height - 1],
         *[BLANK] * (height - 1 - len(lines)),

@@ -1,5 +1,6 @@
 """Keys to commands: each the right one, once; nothing dangerous by accident."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +13,8 @@ from console.board import plain
 from console.screens.help import HelpScreen
 from console.screens.question import QuestionScreen
 from console.seat import Seat
-from engine.core.events import SessionPhase
+from console.text import ZONE
+from engine.core.events import Act, SessionPhase
 from engine.core.view import CommandReceipt, DeskView
 from tests.console import sample_desk as sample
 from tests.console.sample_desk import ScriptedDesk
@@ -372,3 +374,95 @@ async def test_who_only_looks_commands_nothing_and_is_told_so(seat: Seat) -> Non
         await console._pause()
     assert console.app.departure.left is Left.CLOSED
     assert not desk.commands and not desk.stops
+
+
+async def test_flatten_needs_the_typed_word_and_takes_a_reason() -> None:
+    console = Driven(ScriptedDesk(sample.BUSY))
+    async with console.open():
+        await console.keys("f", "y", "enter")
+        assert console.asked() and not console.desk.commands, "a key is no word"
+        await console.keys("ctrl+u", *"FLATTEN", "enter")
+        assert not console.asked()
+        (request,) = console.desk.commands
+        assert (request.act, request.reason) == (Act.FLATTEN, "operator typed FLATTEN")
+        console.desk.answers[0].set_result(CommandReceipt(True, "closed"))
+        await console.keys("f", *"FLATTEN", "space", *"news", "enter")
+        assert console.desk.commands[-1].reason == "news"
+
+
+async def test_escape_and_an_empty_line_flatten_nothing() -> None:
+    console = Driven(ScriptedDesk(sample.BUSY))
+    async with console.open():
+        for keys in (("f", *"FLATTEN", "escape"), ("f", "enter"), ("f", *"flatten", "enter", "escape")):
+            await console.keys(*keys)
+            assert not console.asked() and not console.desk.commands
+
+
+async def test_a_live_desk_asks_for_its_account_as_well() -> None:
+    console = Driven(ScriptedDesk(sample.changed(sample.BUSY, env="live", account="3f2a91bc")))
+    async with console.open(120, 40):
+        await console.keys("f", *"FLATTEN", "enter")
+        assert console.asked() and "FLATTEN 3f2a91bc" in console.shown
+        await console.keys("space", *"3f2a91bc", "enter")
+        assert [request.act for request in console.desk.commands] == [Act.FLATTEN]
+
+
+async def test_rearming_needs_a_latch_a_word_and_a_reason() -> None:
+    console = Driven(ScriptedDesk(sample.BUSY))
+    async with console.open():
+        await console.keys("a")
+        assert not console.asked() and "nothing to re-arm" in console.shown
+    console = Driven(ScriptedDesk(sample.KILLED))
+    async with console.open():
+        await console.keys("a", *"REARM", "enter")
+        assert console.asked() and not console.desk.commands, "without a reason it is not done"
+        await console.keys("space", *"fixed", "enter")
+        (request,) = console.desk.commands
+        assert (request.act, request.reason) == (Act.REARM, "fixed")
+
+
+async def test_a_desk_that_is_over_is_rearmed_in_its_books() -> None:
+    desk, reasons = ScriptedDesk(sample.KILLED), list[str]()
+
+    def rearm(reason: str) -> CommandReceipt:
+        reasons.append(reason)
+        return CommandReceipt(True, "kill latch cleared")
+
+    console = Driven(desk, rearm_stopped=rearm)
+    async with console.open():
+        console.app._errands.send(Act.KILL, "test")  # its screen stays although the session is over
+        desk.over = True
+        await console.after(250)
+        await console.keys("a", *"REARM", "space", *"fixed", "enter")
+        while not reasons:
+            await console.after(10)
+        assert reasons == ["fixed"] and [request.act for request in desk.commands] == [Act.KILL]
+
+
+async def test_times_are_written_in_local_time_and_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    console = Driven(ScriptedDesk(sample.BUSY))
+    try:
+        async with console.open():
+            assert "12:03:07Z" in console.desk_shown or "12:03:07 UTC" in console.desk_shown
+            await console.keys("u")
+            assert "21:03:07L" in console.desk_shown or "21:03:07 local" in console.desk_shown
+    finally:
+        ZONE.is_local = False
+        monkeypatch.undo()
+        time.tzset()
+
+
+async def test_numbers_turn_pages_escape_leads_back_and_a_kill_stands_above_a_filter() -> None:
+    console = Driven(ScriptedDesk(sample.BUSY))
+    async with console.open(120, 40):
+        await console.keys("2")
+        assert "─ Signals ─" in console.desk_shown and "Positions" not in console.desk_shown
+        await console.keys("slash", *"pr")
+        assert "filter  pr" in console.desk_shown and not console.desk.commands, "letters are text while one types"
+        await console.keys("K")
+        assert console.asked()
+        await console.keys("escape")
+        await console.keys("escape", "escape")
+        assert "Positions" in console.desk_shown
