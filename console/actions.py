@@ -12,6 +12,7 @@ from textual.binding import Binding
 
 from console.seat import Seat
 from console.text import Line, Span, Tone, cut_line, width_of
+from console.travel.moves import RULE, Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,51 @@ ACTIONS: Final = (
         dangerous=True,
         commands=True,
     ),
-    Action("interrupt", ("ctrl+c",), "ctrl+c", "", "Does nothing but say so: q stops, K kills.", shown=False),
+    Action("interrupt", ("ctrl+c",), "ctrl+c", "", "Does nothing but say which keys do.", shown=False),
 )
 
 LEAVE: Final = Action("stop", ("q",), "q", "Leave", "Closes this console. The desk goes on.")
+CLOSE: Final = Action("stop", ("q",), "q", "Leave", "Closes this console. The record stays as it is.")
 REFUSED: Final = {
     Seat.VIEWER: "you are watching only: attach without --view to act",
     Seat.REPLAY: "this is a recorded run: nothing can be commanded",
 }
 """What is said where a key would command the desk, by the seats it may not be commanded from."""
+
+
+def _travel(move: Move, keys: tuple[str, ...], key: str = "", label: str = "", help: str = "") -> Action:
+    return Action(f"travel('{move}')", keys, key, label, help, shown=bool(label))
+
+
+TRAVEL: Final = (
+    _travel(Move.PLAY, ("space",), "space", "Play", "Plays the run, or pauses it."),
+    _travel(Move.STEP, ("full_stop", "right"), ". ,", "Step", "One event on, or one back; the arrows do it too."),
+    _travel(Move.BACK, ("comma", "left")),
+    _travel(
+        *(Move.FASTER, ("plus", "equals_sign"), "+ -", "Speed"),
+        "Faster or slower: 1, 10, 60, 600 times as fast as the desk, or as fast as it goes.",
+    ),
+    _travel(Move.SLOWER, ("minus",)),
+    _travel(
+        *(Move.MINUTE_ON, ("right_square_bracket",), "] [", "", "A minute on, or back; with shift, } and {, an hour.")
+    ),
+    _travel(Move.MINUTE_BACK, ("left_square_bracket",)),
+    _travel(Move.HOUR_ON, ("right_curly_bracket",)),
+    _travel(Move.HOUR_BACK, ("left_curly_bracket",)),
+    Action("go", ("g",), "g", "Go to", f"Goes to a moment you type: {RULE.removeprefix('write ')}."),
+    _travel(
+        *(Move.NEXT_TRADE, ("t",), "t x b i", "Next"),
+        "The next closed trade, rejected signal, change of a breaker, incident; as capitals, the one before.",
+    ),
+    _travel(Move.LAST_TRADE, ("T",)),
+    _travel(Move.NEXT_REJECTION, ("x",)),
+    _travel(Move.LAST_REJECTION, ("X",)),
+    _travel(Move.NEXT_BREAKER, ("b",)),
+    _travel(Move.LAST_BREAKER, ("B",)),
+    _travel(Move.NEXT_INCIDENT, ("i",)),
+    _travel(Move.LAST_INCIDENT, ("I",)),
+)
+"""The keys of a recorded run."""
 
 
 def actions(seat: Seat = Seat.OWNER) -> list[Action]:
@@ -98,8 +135,9 @@ def actions(seat: Seat = Seat.OWNER) -> list[Action]:
     keys = tuple(key for action in ACTIONS if action.commands for key in action.keys)
     shown = " ".join(action.key for action in ACTIONS if action.commands)
     kept = (action for action in ACTIONS if not action.commands)
-    left = [LEAVE if action.name == LEAVE.name else action for action in kept]
-    return [*left, Action("refuse", keys, shown, "", f"Nothing: {REFUSED[seat]}.", shown=False)]
+    leave, moves = (CLOSE, TRAVEL) if seat is Seat.REPLAY else (LEAVE, ())
+    left = [leave if action.name == leave.name else action for action in kept]
+    return [*moves, *left, Action("refuse", keys, shown, "", f"Not here: {REFUSED[seat]}.", shown=False)]
 
 
 def bindings(seat: Seat) -> list[Binding]:

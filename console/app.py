@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from textual.app import App
 from textual.binding import BindingsMap
@@ -31,11 +31,13 @@ from console.pages.base import Page
 from console.palette import palette_for
 from console.questions import KEEP, KILL, LEAVE, STOP, flatten_question, kill_question, rearm_question, stop_question
 from console.screens.desk import DeskScreen
+from console.screens.goto import GotoScreen
 from console.screens.help import HelpScreen
 from console.screens.question import Question, QuestionScreen
 from console.seat import Seat
 from console.terminal import PatientDriver
 from console.text import ZONE, Seen
+from console.travel.moves import Move
 from engine.core.events import Act
 from engine.core.view import CommandReceipt, DeskView
 from engine.session.ports import CommandRequest, Desk
@@ -60,6 +62,15 @@ class Departure(NamedTuple):
     fault: str = ""
 
 
+class Traveller(Protocol):
+    """Moves through a recorded run. Never blocks."""
+
+    def move(self, move: Move) -> None: ...
+
+    def go(self, text: str) -> None:
+        """Go to a moment as it was typed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bridge:
     """What the console is given beside the desk.
@@ -72,6 +83,7 @@ class Bridge:
         seat: Who sits here, as far as the desk is concerned.
         rearm_stopped: Clears the latch in the books of a desk that is over, for a reason; None: `nightdesk rearm` does.
         books: The desk's database, for the pages that look back; None: they say that there is nothing to look into.
+        traveller: Moves through a recorded run, for the seat that looks at one.
     """
 
     actor: str
@@ -81,6 +93,7 @@ class Bridge:
     seat: Seat = Seat.OWNER
     books: Path | None = None
     rearm_stopped: Callable[[str], CommandReceipt] | None = None
+    traveller: Traveller | None = None
 
 
 class NoTerminal(Exception):
@@ -193,7 +206,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
             return
         seen = self._seen()
         self._desk_screen.show(seen, self._errands.notice())
-        if isinstance(self.screen, QuestionScreen):
+        if isinstance(self.screen, QuestionScreen | GotoScreen):
             self.screen.show(seen)
         elif isinstance(self.screen, HelpScreen):
             self.screen.show(self._errands.notice())
@@ -298,6 +311,21 @@ class ConsoleApp(App[None], inherit_bindings=False):
         seat = self._bridge.seat
         kills = ", K kills" if seat.acts else ""
         self._errands.remark(f"! ctrl+c does nothing here: q {'stops' if seat is Seat.OWNER else 'leaves'}{kills}")
+        self.draw_soon()
+
+    def action_travel(self, move: str) -> None:
+        if self._bridge.traveller is not None:
+            self._bridge.traveller.move(Move(move))
+            self.draw_soon()
+
+    def action_go(self) -> None:
+        if self._bridge.traveller is not None and not isinstance(self.screen, GotoScreen):
+            self.push_screen(GotoScreen(self._palette), self._gone_to)
+            self.call_later(self.draw)
+
+    def _gone_to(self, text: str | None) -> None:
+        if text and self._bridge.traveller is not None:
+            self._bridge.traveller.go(text)
         self.draw_soon()
 
     def action_refuse(self) -> None:

@@ -29,6 +29,7 @@ _NIGHT: Final = {
     Tone.BAR: "#5f9fd8",
     Tone.PAPER: "bold #06231f on #5fc9b4",
     Tone.LIVE: "bold #ffffff on #c22f2f",
+    Tone.REPLAY: "bold #10151c on #b79ce0",
     Tone.CHOSEN: "bold #10151c on #c6d0da",
 }
 _SIXTEEN: Final = {
@@ -45,6 +46,7 @@ _SIXTEEN: Final = {
     Tone.BAR: "blue",
     Tone.PAPER: "bold black on cyan",
     Tone.LIVE: "bold white on red",
+    Tone.REPLAY: "bold black on magenta",
     Tone.CHOSEN: "bold reverse",
 }
 _NONE: Final = {
@@ -61,6 +63,7 @@ _NONE: Final = {
     Tone.BAR: "none",
     Tone.PAPER: "reverse",
     Tone.LIVE: "bold reverse",
+    Tone.REPLAY: "reverse",
     Tone.CHOSEN: "bold reverse",
 }
 

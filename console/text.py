@@ -38,6 +38,7 @@ class Tone(StrEnum):
     BAR = "bar"
     PAPER = "paper"
     LIVE = "live"
+    REPLAY = "replay"
     CHOSEN = "chosen"  # the answer that Enter gives
 
 
@@ -72,8 +73,8 @@ class Seen(NamedTuple):
 
     @property
     def is_stale(self) -> bool:
-        """No newer view for too long while the session lives. A session that is over may be silent."""
-        return self.silent_ns > FRESH_NS and self.view.phase not in OVER
+        """No newer view for too long while the session lives. What is over or recorded may be silent."""
+        return self.silent_ns > FRESH_NS and self.view.phase not in OVER and self.view.replay is None
 
     @property
     def now_ns(self) -> int:

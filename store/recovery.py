@@ -155,12 +155,12 @@ def run_inputs(path: Path, run_id: str, since_ns: int | None = None) -> tuple[Ru
         Damaged: its snapshot is not what was written.
     """
     with reading(path) as connection:
-        run, first_row, last_row = _run_rows(connection, run_id)
+        run, first_row, last_row = run_rows(connection, run_id)
         start = _start_of(connection, run, since_ns)
         if start is not None:
             return start, Inputs(path, start.seq, last_row)
-        if not _holds_row(connection, first_row):
-            raise Archived(_archived_text(connection, run_id))
+        if not holds_row(connection, first_row):
+            raise Archived(archived_text(connection, run_id))
         if connection.execute("SELECT 1 FROM snapshots WHERE run = ? AND is_start = 1", (run,)).fetchone():
             raise Damaged(f"{path}: the snapshot that run {run_id} began with is not what was written")
         (before,) = connection.execute("SELECT seq FROM journal WHERE id = ?", (first_row,)).fetchone()
@@ -175,7 +175,7 @@ def _start_of(connection: sqlite3.Connection, run: int, since_ns: int | None) ->
         (run, -1 if since_ns is None else since_ns),
     )
     for row, seq, at_ns, packed, digest in found:
-        state = _unpacked(connection, row, packed, digest)
+        state = unpacked(connection, row, packed, digest)
         if state is not None:
             return RunStart(state, seq, row, at_ns)
     return None
@@ -189,10 +189,10 @@ def run_facts(path: Path, run_id: str, after_row: int = 0) -> Iterator[tuple[int
         Archived: some of these rows are archived.
     """
     with reading(path) as connection:
-        _, first_row, last_row = _run_rows(connection, run_id)
+        _, first_row, last_row = run_rows(connection, run_id)
         after = max(first_row, after_row)
-        if not _holds_row(connection, after):
-            raise Archived(_archived_text(connection, run_id))
+        if not holds_row(connection, after):
+            raise Archived(archived_text(connection, run_id))
         while True:
             page = connection.execute(
                 "SELECT id, seq, kind, body FROM journal WHERE id > ? AND id < ? AND kind <> 'block' "
@@ -244,7 +244,7 @@ def rows_around(path: Path, seq: int, count: int) -> list[NearRow]:
         return [NearRow(*row) for row in found]
 
 
-def _run_rows(connection: sqlite3.Connection, run_id: str) -> tuple[int, int, int]:
+def run_rows(connection: sqlite3.Connection, run_id: str) -> tuple[int, int, int]:
     """The run's number, its first row (which may be archived), and the row before which it ends."""
     found = (
         connection.execute(
@@ -259,11 +259,11 @@ def _run_rows(connection: sqlite3.Connection, run_id: str) -> tuple[int, int, in
     return run, first_row, end or _FOREVER
 
 
-def _holds_row(connection: sqlite3.Connection, row: int) -> bool:
+def holds_row(connection: sqlite3.Connection, row: int) -> bool:
     return connection.execute("SELECT 1 FROM journal WHERE id = ?", (row,)).fetchone() is not None
 
 
-def _archived_text(connection: sqlite3.Connection, run_id: str) -> str:
+def archived_text(connection: sqlite3.Connection, run_id: str) -> str:
     anchor = newest_anchor(connection)
     names = ", ".join(archive.name for archive in anchor.archives) if anchor is not None else "nothing known"
     return f"the rows run {run_id} began with are archived: {names}"
@@ -273,13 +273,13 @@ def _newest_snapshot(connection: sqlite3.Connection) -> tuple[int, int, bytes | 
     """Journal row, last input and state of the newest snapshot that is what was written; zeros and None without one."""
     rows = connection.execute("SELECT row, seq, state, sha256 FROM snapshots ORDER BY row DESC")
     for row, seq, packed, digest in rows:
-        state = _unpacked(connection, row, packed, digest)
+        state = unpacked(connection, row, packed, digest)
         if state is not None:
             return row, seq, state
     return 0, 0, None
 
 
-def _unpacked(connection: sqlite3.Connection, row: int, packed: bytes, digest: bytes) -> bytes | None:
+def unpacked(connection: sqlite3.Connection, row: int, packed: bytes, digest: bytes) -> bytes | None:
     """The state, if it has the hash that stands beside it and in the chain."""
     chained = connection.execute(
         "SELECT json_extract(body, '$.sha256') FROM journal WHERE id = ? AND kind = 'snapshot'", (row,)

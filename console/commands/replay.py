@@ -1,6 +1,7 @@
 """A run again, from its journal: the same inputs through a fresh core, and whether it decides the same."""
 
 from collections.abc import Sequence
+from getpass import getuser
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,27 +9,33 @@ import msgspec
 
 from console import say
 from console.commands.books import books_of, moment_ns
+from console.commands.start import has_terminal
 from console.commands.where import Where
 from console.exits import Exit, Quit
+from console.seat import Seat
 from engine.core.events import AnyEvent
 from engine.core.facts import AnyFact, Fact
 from engine.core.money import text as decimal
 from engine.review.replay import CONTEXT, Difference, Driver, Replay
 from engine.review.replay import replay as drive
+from engine.session.clock import WallClock
 from engine.strategies import make_all
 from store.recovery import NearRow, RunStart, UnknownRun, rows_around, run_facts, run_inputs
 
 SHOWN_MAX: Final = 1_000
 
 
-def replay(where: Where, run_id: str, *, since: str, verify: bool) -> Exit:
-    """Drive a run again; with `verify`, exit code 5 when it decides anything else than it did.
+def replay(where: Where, run_id: str, *, since: str, verify: bool, prints: bool) -> Exit:
+    """Look at a run again on a terminal; without one, or to be printed, in JSON or verified, drive it to its end.
 
-    `since` begins with the newest state kept from before that time, and prints what was decided from then on.
+    With `verify`, exit code 5 when it decides anything else than it did. `since` is where the console opens; driven,
+    a run begins with the newest state kept from before that time, and what was decided from then on is printed.
     """
     path = books_of(where)
     run_id = _resolved(where, run_id)
     since_ns = moment_ns(since) if since else None
+    if has_terminal() and not (verify or prints or where.json):
+        return _look(path, run_id, since_ns)
     try:
         start, inputs = run_inputs(path, run_id, since_ns)
     except UnknownRun as unknown:
@@ -42,6 +49,29 @@ def replay(where: Where, run_id: str, *, since: str, verify: bool) -> Exit:
         found = driver.outcome()
     _report(where, run_id, start, found, path if verify else None)
     return Exit.FAILED_CHECK if found.difference is not None else Exit.DONE
+
+
+def _look(path: Path, run_id: str, since_ns: int | None) -> Exit:
+    """The console on a recorded run."""
+    from console.app import Bridge, Left, run_console
+    from console.travel.desk import ReplayDesk
+    from console.travel.player import Player
+    from store.recording import Recording
+
+    try:
+        recording = Recording(path, run_id)
+    except UnknownRun as unknown:
+        raise Quit(Exit.USAGE, str(unknown)) from unknown
+    desk = ReplayDesk(lambda: Player(recording, make_all, WallClock().mono_ns, since_ns))
+    desk.start()
+    try:
+        departure = run_console(desk, Bridge(actor=getuser(), seat=Seat.REPLAY, books=path, traveller=desk))
+    finally:
+        desk.close()
+    fault = desk.fault or departure.fault
+    if desk.fault or departure.left is Left.FAILED:
+        raise Quit(Exit.ERROR, f"the replay failed; nothing was changed\n{fault}")
+    return Exit.DONE
 
 
 def _resolved(where: Where, run_id: str) -> str:

@@ -54,23 +54,28 @@ def replay(
     ctx: typer.Context,
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or latest.")],
     since: Annotated[
-        str, typer.Option("--from", metavar="TIME", help="Begin with the state kept before; print from here on.")
+        str, typer.Option("--from", metavar="TIME", help="Where the console opens, or from when on to print.")
     ] = "",
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare with the journal; exit code 5 if it differs.")
     ] = False,
+    prints: Annotated[
+        bool, typer.Option("--print", help="Print what was decided; implied without a terminal.")
+    ] = False,
 ) -> None:
-    """Drive a run again from its journal.
+    """Look at a run again, or verify it.
 
-    The same inputs go through a fresh core, which must decide the same.
+    The same inputs go through a fresh core, which must decide the same. On a terminal the console opens on them: play,
+    pause, step and seek; nothing can be commanded.
 
     \b
+    nightdesk replay latest
     nightdesk replay latest --verify
     nightdesk replay 20261121-070822 --from 2026-11-21T08:00:00Z
     """
     from console.commands import replay as command
 
-    end(command.replay(where_of(ctx), run_id, since=since, verify=verify))
+    end(command.replay(where_of(ctx), run_id, since=since, verify=verify, prints=prints))
 
 
 @commands.command(epilog=EVERYWHERE)

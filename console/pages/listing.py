@@ -38,6 +38,7 @@ class Listing(Page, Generic[R]):
         self._field: Field | None = None
         self._asked: tuple[object, ...] | None = None  # what the rows that are shown were asked by
         self._stamp = self._newest_stamp = -1
+        self._before = NEWEST  # only rows older than this: of a recorded run, those from up to where it stands
         self._read_ns = 0
         self._is_whole = False
         self._opened: R | None = None
@@ -76,6 +77,7 @@ class Listing(Page, Generic[R]):
 
     def body(self, seen: Seen, width: int, height: int) -> list[Line]:
         self._newest_stamp = seen.view.journal_rows
+        self._before = NEWEST if seen.view.replay is None else seen.view.journal_rows + 1
         if self._opened is not None:
             return self._detail_body(width, height)
         lines = [heading(self.title(), self._told(), width)]
@@ -227,7 +229,7 @@ class Listing(Page, Generic[R]):
                 self.rows.extend(older)
                 self._is_whole = len(older) < PORTION or len(self.rows) >= ROWS_MAX
             return
-        newest = await self.fetch(queries, PORTION, NEWEST)
+        newest = await self.fetch(queries, PORTION, self._before)
         if asked == self.question():
             self._take(newest, asked)
             self._stamp, self._read_ns, self.problem = stamp, now_ns, ""

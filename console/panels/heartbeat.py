@@ -13,6 +13,8 @@ MEGABYTE = 1_000_000
 
 
 def title(seen: Seen, width: int) -> Line:
+    if seen.view.replay is not None:
+        return heading("Heartbeat", (Span("not recorded", Tone.DIM),), width)
     tone, age = beat(seen)
     if seen.view.heartbeat.unhealthy and tone is Tone.GOOD:
         tone, age = Tone.BAD, "UNHEALTHY"
@@ -22,6 +24,9 @@ def title(seen: Seen, width: int) -> Line:
 def rows(seen: Seen, width: int) -> list[Line]:
     """One line for each sign of life, the most telling first."""
     view, pulse = seen.view, seen.view.heartbeat
+    if view.replay is not None:  # the journal holds what the desk was told and decided, not how its process was
+        market = _row("market", count_of(view.market_events, "event"), width, Tone.GOOD)
+        return [_feed(seen, width), market]
     lag = _lag_tone(pulse.loop_lag_p99_us)
     p99, gap = ("p99 ", "worst ") if width >= WIDE else ("", "")
     lost = pulse.dropped_ticks + pulse.gap_count + pulse.stale_events + _refused(seen)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from console.panels.replay import replay_lines
 from console.text import (
     OVER,
     SECOND,
@@ -35,6 +36,9 @@ WHY_LINES_MAX = 3
 
 def head_lines(seen: Seen, width: int) -> list[Line]:
     """What every page begins with."""
+    replay = seen.view.replay
+    if replay is not None:
+        return [status_line(seen, width), *replay_lines(seen.view, replay, width), *why_lines(seen, width)]
     return [status_line(seen, width), progress_line(seen, width), *why_lines(seen, width)]
 
 
@@ -70,7 +74,9 @@ def _running(view: DeskView) -> Span:
 
 
 def env_badge(view: DeskView) -> Span:
-    """PAPER or LIVE, from the stamp in the desk's own database."""
+    """PAPER or LIVE, from the stamp in the desk's own database; REPLAY where no desk is."""
+    if view.replay is not None:
+        return Span(" REPLAY ", Tone.REPLAY)
     if view.env == "paper":
         return Span(" PAPER ", Tone.PAPER)
     return Span(f" {said(view.env.upper(), 12)}: REAL MONEY ", Tone.LIVE)
@@ -79,7 +85,8 @@ def env_badge(view: DeskView) -> Span:
 def status_line(seen: Seen, width: int) -> Line:
     """Env, state, equity and day in one line; what fits the least important room is left out first."""
     view = seen.view
-    left: Line = (env_badge(view), Span(" "), state(seen))
+    of = (Span(f" of {said(view.env, 12)}", Tone.DIM),) if view.replay is not None else ()
+    left: Line = (env_badge(view), *of, Span(" "), state(seen))
     day = Span(signed(view.day_pnl), toned(view.day_pnl))
     share = money.div(view.day_pnl, view.starting_equity) if view.starting_equity else 0
     richest: Line = (

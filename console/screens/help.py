@@ -23,14 +23,18 @@ KEY_WIDTH = 10
 def help_page(width: int, height: int, seat: Seat = Seat.OWNER, notice: Span | None = None) -> list[Line]:
     """The help as exactly `height` lines of `width` cells, below what became of the operator's last wish."""
     lines: list[Line] = [*noted(notice, width), heading("Keys", (), width)]
-    for action in actions(seat):
+    for action in (one for one in actions(seat) if one.help):
         lines.extend(_entry(Span(f" {action.key} ", Tone.KEY), action.help, width))
     lines.extend([BLANK, heading("Signs", (), width)])
     for mark, tone, meaning in SIGNS:
         lines.extend(_entry(Span(f" {mark} ", tone), meaning, width))
-    lines.extend([BLANK, (Span(" Esc ", Tone.KEY), Span(" back to the desk; p and K work here too", Tone.DIM))])
+    lines.extend([BLANK, (Span(" Esc ", Tone.KEY), Span(_back(seat), Tone.DIM))])
     lines = [*lines[: height - 1], *[BLANK] * (height - 1 - len(lines)), footer(width, seat)]
     return [cut_line(line, width) for line in lines]
+
+
+def _back(seat: Seat) -> str:
+    return " back to the desk; p and K work here too" if seat.acts else " back to the desk"
 
 
 def _entry(key: Span, text: str, width: int) -> list[Line]:

@@ -77,10 +77,10 @@ def question_lines(
         body.append((Span(f"that key came too early and was ignored: press {keys} again", Tone.WARN),))
     else:
         body.append((Span(f"closes by itself in {-(-left_ns // SECOND)} s", Tone.DIM),))
-    return _boxed(question.title, question.tone, body, width)
+    return boxed(question.title, question.tone, body, width)
 
 
-def _boxed(title: str, tone: Tone, body: list[Line], width: int) -> list[Line]:
+def boxed(title: str, tone: Tone, body: list[Line], width: int) -> list[Line]:
     named = f" {title} "
     top: Line = (Span("┏━", tone), Span(named, tone), Span("━" * max(width - 3 - len(named), 0) + "┓", tone))
     bottom: Line = (Span("┗" + "━" * (width - 2) + "┛", tone),)

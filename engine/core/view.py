@@ -270,6 +270,28 @@ class ProtocolView(View, frozen=True):
     criteria: tuple[CriterionView, ...]
 
 
+class ReplayView(View, frozen=True):
+    """Where the replay of a recorded run stands.
+
+    Attributes:
+        number, count: It stands after input `number` of `count`.
+        goal: The input it is on its way to; 0: to none.
+        playing: It goes on by itself, `speed` times as fast as the desk did; 0: as fast as it can.
+        differs: The first input the core now decides otherwise on than is recorded; 0: none on the way here.
+        text: What stands here, or why the last wish could not be met.
+    """
+
+    number: int
+    count: int
+    first_ns: int
+    last_ns: int
+    goal: int = 0
+    playing: bool = False
+    speed: int = 1
+    differs: int = 0
+    text: str = ""
+
+
 class DeskView(View, frozen=True):
     """The whole desk at `at_ns`."""
 
@@ -339,6 +361,7 @@ class DeskView(View, frozen=True):
     probes: tuple[ProbeView, ...] = ()  # of every symbol, both sides
     probed: ProbedView | None = None  # one of them after the other
     protocol: ProtocolView | None = None  # None: the desk runs under none
+    replay: ReplayView | None = None  # of a recorded run; None: this is the desk itself
 
 
 def halts(breakers: Sequence[BreakerView]) -> list[BreakerView]:

@@ -64,12 +64,15 @@ class Driver:
 
     def steps(self) -> Iterator[tuple[int, AnyEvent, list[AnyFact]]]:
         """(seq, event, what the core decides on it), for every input."""
-        handle = self.engine.handle
         for seq, event in self._inputs:
-            facts = [item for item in handle(event) if isinstance(item, Fact)]
-            self.inputs += 1
-            self.facts += len(facts)
-            yield seq, event, facts
+            yield seq, event, self.step(event)
+
+    def step(self, event: AnyEvent) -> list[AnyFact]:
+        """What the core decides on the next input."""
+        facts = [item for item in self.engine.handle(event) if isinstance(item, Fact)]
+        self.inputs += 1
+        self.facts += len(facts)
+        return facts
 
     def outcome(self, difference: Difference | None = None) -> Replay:
         engine = self.engine

@@ -31,6 +31,7 @@ from engine.core.view import (
     ReconciliationView,
     RefusedView,
     RegimeView,
+    ReplayView,
     SignalView,
 )
 from engine.core.words import BlockReason, BreakerName
@@ -67,6 +68,7 @@ class Progress(msgspec.Struct, frozen=True):
     probes: tuple[ProbeView, ...] = ()
     probed: ProbedView | None = None
     protocol: ProtocolView | None = None
+    replay: ReplayView | None = None
 
 
 def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
@@ -141,6 +143,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         probes=progress.probes,
         probed=progress.probed,
         protocol=progress.protocol,
+        replay=progress.replay,
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
     )
 

@@ -18,6 +18,7 @@ from engine.core.view import (
     OrderView,
     PositionView,
     RegimeView,
+    ReplayView,
     SignalView,
 )
 from engine.core.words import TERMINAL_STATE, ReasonCode, Regime, Side, TerminalState
@@ -102,6 +103,15 @@ NOTES = (
     NoteView(213, NOW - 9 * SECOND, "info", "signal", "ADAUSDT LONG ended as heat: would be 1.08 %"),
     NoteView(212, NOW - 40 * SECOND, "warning", "feed_changed", "LTCUSDT silent for 15 s"),
     NoteView(211, NOW - 90 * SECOND, "error", "error", "venue answered 500 to a query; asked again"),
+)
+REPLAY = ReplayView(
+    number=12_345,
+    count=2_600_000,
+    first_ns=NOW - 3600 * SECOND,
+    last_ns=NOW + 71 * 3600 * SECOND,
+    playing=True,
+    speed=60,
+    text="trade 3 of 17: SOLUSDT SHORT closed by TARGET: 12.30",
 )
 PULSE = HeartbeatView(
     count=11_212,

@@ -14,6 +14,7 @@ from console.screens.help import HelpScreen
 from console.screens.question import QuestionScreen
 from console.seat import Seat
 from console.text import ZONE
+from console.travel.moves import Move
 from engine.core.events import Act, SessionPhase
 from engine.core.view import CommandReceipt, DeskView
 from tests.console import sample_desk as sample
@@ -466,3 +467,66 @@ async def test_numbers_turn_pages_escape_leads_back_and_a_kill_stands_above_a_fi
         await console.keys("escape")
         await console.keys("escape", "escape")
         assert "Positions" in console.desk_shown
+
+
+class Travelled:
+    """Notes where it is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def move(self, move: Move) -> None:
+        self.sent.append(move.value)
+
+    def go(self, text: str) -> None:
+        self.sent.append(text)
+
+
+RECORDED = sample.changed(sample.BUSY, replay=sample.REPLAY)
+
+
+async def test_every_move_through_a_recorded_run_has_its_key() -> None:
+    travelled = Travelled()
+    async with Driven(ScriptedDesk(RECORDED), seat=Seat.REPLAY, traveller=travelled).open() as console:
+        await console.keys("space", "full_stop", "right", "comma", "left", "plus", "equals_sign", "minus")
+        await console.keys(
+            "right_square_bracket", "left_square_bracket", "right_curly_bracket", "left_curly_bracket", *"tTxXbBiI"
+        )
+        assert travelled.sent[:8] == ["play", "step", "step", "back", "back", "faster", "faster", "slower"]
+        assert travelled.sent[8:12] == ["minute_on", "minute_back", "hour_on", "hour_back"]
+        marks = ("trade", "rejection", "breaker", "incident")
+        assert travelled.sent[12:] == [f"{way}_{mark}" for mark in marks for way in ("next", "last")]
+        assert set(travelled.sent) == {move.value for move in Move}
+        await console.keys("question_mark")
+        for words in ("Plays the run, or pauses it.", "Goes to a moment you type", "nothing can be commanded"):
+            assert words in " ".join(console.shown.split())
+
+
+async def test_a_moment_is_typed_and_gone_to_or_not() -> None:
+    travelled = Travelled()
+    async with Driven(ScriptedDesk(RECORDED), seat=Seat.REPLAY, traveller=travelled).open() as console:
+        await console.keys("g", "g", "1", "2", "colon", "0", "4", "backspace", "3")
+        assert "> g12:03▏" in console.shown
+        await console.keys("ctrl+u", *"50%")
+        assert "> 50%▏" in console.shown
+        await console.keys("enter")
+        assert travelled.sent == ["50%"]
+        await console.keys("g", "p", "space", "K", "escape")
+        await console.keys("g", "enter")
+        assert travelled.sent == ["50%"]
+        assert not console.desk.commands
+
+
+async def test_a_recorded_run_is_never_stale_and_never_looks_like_a_desk() -> None:
+    async with Driven(ScriptedDesk(RECORDED), seat=Seat.REPLAY).open() as console:
+        await console.after(60_000)
+        assert "STALE" not in console.shown
+        first = console.shown.splitlines()[0]
+        assert first.startswith(" REPLAY  of paper ok RUNNING") and "PAPER" not in first
+
+
+async def test_a_desk_knows_no_keys_of_a_recorded_run() -> None:
+    async with Driven(ScriptedDesk()).open() as console:
+        await console.keys("space", "t", "g", "full_stop")
+        assert not console.desk.commands
+        assert len(console.app.screen_stack) == 1

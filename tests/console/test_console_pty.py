@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -22,6 +22,7 @@ from console.board import plain
 from console.page import desk_page
 from console.terminal import PENDING_MAX, Outlet
 from console.text import Seen
+from engine.session.home import Home
 from tests.console import sample_desk as sample
 from tests.steady import PATIENCE
 
@@ -33,7 +34,10 @@ ANSWERABLE = re.compile(r"closes by itself in (\d|1[0-4]) s")  # a key within it
 class Terminal:
     """A terminal of a given size with the console in it, and the screen an operator would see."""
 
-    def __init__(self, told: Path, *, mode: str = "plain", width: int = 80, height: int = 24) -> None:
+    def __init__(
+        self, told: Path, *, mode: str = "plain", width: int = 80, height: int = 24, words: Sequence[str] = ()
+    ) -> None:
+        """`words`: the command line in place of a console on a scripted desk."""
         self.told_at = told
         self.master, slave = pty.openpty()
         self.resize(width, height)
@@ -44,7 +48,7 @@ class Terminal:
         environ |= {"COLUMNS": "80", "LINES": "24"}  # as a shell may export them; the terminal itself decides
         environ.pop("NO_COLOR", None)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.console.pty_child", mode, str(told)],
+            [sys.executable, "-m", *(words or ("tests.console.pty_child", mode, str(told)))],
             stdin=slave,
             stdout=slave,
             stderr=subprocess.DEVNULL,
@@ -105,8 +109,9 @@ class Terminal:
 def open_terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
-    def start(mode: str = "plain", width: int = 80, height: int = 24) -> Terminal:
-        opened.append(Terminal(tmp_path / f"told{len(opened)}", mode=mode, width=width, height=height))
+    def start(mode: str = "plain", width: int = 80, height: int = 24, words: Sequence[str] = ()) -> Terminal:
+        told = tmp_path / f"told{len(opened)}"
+        opened.append(Terminal(told, mode=mode, width=width, height=height, words=words))
         return opened[-1]
 
     yield start
@@ -227,3 +232,23 @@ def test_an_outlet_that_is_not_read_ends_in_bounded_time() -> None:
     os.close(reader)
     outlet.join(PATIENCE)
     os.close(writer)
+
+
+def test_a_recorded_run_opens_on_a_terminal_and_is_left_as_it_was(
+    open_terminal: Callable[..., Terminal], home: Home, a_run: str
+) -> None:
+    words = ("console", "--home", str(home.root), "replay", "20261121-070822", "--from", "2026-11-21T08:00:00Z")
+    terminal = open_terminal(words=words)
+    terminal.until_shown("REPLAY  of paper")
+    terminal.until_shown("PAUSED 1x")
+    terminal.until_shown("08:00:00Z")
+    terminal.press("K")
+    terminal.until_shown("nothing can be commanded")
+    terminal.press("g")
+    terminal.until_shown("Go to")
+    terminal.press("ena\x7fd\r")
+    terminal.until_shown("event 181 of 181")
+    terminal.press("q")
+    terminal.until(lambda: terminal.process.poll() is not None)
+    assert terminal.process.returncode == 0
+    terminal.until_sent(b"\x1b[?1049l", b"\x1b[?25h")

@@ -6,6 +6,7 @@ import pytest
 from textual.pilot import Pilot
 
 from console.app import Bridge, ConsoleApp
+from console.seat import Seat
 from engine.core.view import DeskView
 from tests.console import sample_desk as sample
 from tests.console.sample_desk import ScriptedDesk
@@ -39,6 +40,17 @@ def test_a_killed_desk(snap_compare: Any) -> None:
 
 def test_an_empty_desk(snap_compare: Any) -> None:
     assert snap_compare(console_on(sample.EMPTY), terminal_size=(80, 24))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+def test_a_recorded_run(snap_compare: Any, size: tuple[int, int]) -> None:
+    console = ConsoleApp(
+        ScriptedDesk(sample.changed(sample.BUSY, replay=sample.REPLAY)),
+        Bridge(actor="anna", seat=Seat.REPLAY),
+        mono_ns=lambda: NOW_NS,
+        beats=False,
+    )
+    assert snap_compare(console, terminal_size=size)
 
 
 def test_a_live_desk(snap_compare: Any) -> None:

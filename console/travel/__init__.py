@@ -1,0 +1,1 @@
+"""Going to and fro through a recorded run."""
