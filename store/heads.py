@@ -165,8 +165,8 @@ class Heads:
         return kept.name
 
     def _contradiction(self, connection: sqlite3.Connection, filed: Sequence[Filed]) -> str:
-        standing = [f.head for f in filed if f.void_since_ns is None and is_genuine(f.head)]
-        newest = max(standing, key=lambda head: head.row, default=None)
+        standing = sorted((f.head for f in filed if f.void_since_ns is None), key=lambda head: -head.row)
+        newest = next(filter(is_genuine, standing), None)
         if newest is None:
             return ""
         rows, found = connection.execute(
