@@ -21,6 +21,7 @@ from engine.session.shell import Shell
 from tests.simulator.loop import VirtualLoop
 
 NEVER_S: Final = 1e9
+ALERTS_MAX: Final = 20_000  # bytes of `alerts.jsonl`, which each of thousands of starts reads
 KLINE_S: Final = 5.0  # between two pushes of a candle that has not closed; the desk is told nothing by them
 PROBE_S: Final = 1.0
 """How often the loop's lateness, and the files a desk must still have, are looked at: on virtual time only a machine
@@ -110,6 +111,7 @@ def surroundings(loop: VirtualLoop, origin_ns: int) -> Iterator[None]:
         mock.patch("engine.session.session.Guard", NoGuard),
         mock.patch("engine.session.session.gc", mock.Mock()),
         mock.patch("engine.session.session.PULSE_SECONDS", NEVER_S),  # no guard waits for it
+        mock.patch("engine.session.alerting.record.SIZE_MAX", ALERTS_MAX),
         mock.patch("engine.session.watching.LAG_PROBE_SECONDS", PROBE_S),
         mock.patch("engine.session.watching.KILL_CHECK_SECONDS", PROBE_S),
         mock.patch.dict("engine.venues.sim.public.EVERY_S", kline=KLINE_S),
