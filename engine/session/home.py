@@ -11,6 +11,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -71,9 +72,12 @@ class RunFolder:
         return self.path / "summary.html"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Home:
-    """The files of one environment's desk. `root` is absolute; `env` is paper or live."""
+    """The files of one environment's desk. `root` is absolute; `env` is paper or live.
+
+    Paths that are looked at many times a second are made once.
+    """
 
     root: Path
     env: str
@@ -85,7 +89,7 @@ class Home:
             raise HomeRefused(f"environment {env!r}: must be one of {', '.join(ENVS)}")
         return cls(Path(os.path.abspath(root.expanduser())), env)  # noqa: PTH100 - resolve() would follow links
 
-    @property
+    @cached_property
     def dir(self) -> Path:
         return self.root / self.env
 
@@ -109,7 +113,7 @@ class Home:
     def lock(self) -> Path:
         return self.dir / "desk.lock"
 
-    @property
+    @cached_property
     def kill_file(self) -> Path:
         return self.dir / "KILL_SWITCH"
 

@@ -35,6 +35,7 @@ class Slope:
     def __init__(self) -> None:
         self._first_ns = 0
         self._samples: deque[tuple[int, int]] = deque(maxlen=SAMPLES_KEPT)
+        self._an_hour: int | None = None  # as of the newest sample: it is asked for far more often than that changes
 
     def add(self, mono_ns: int, value: int) -> None:
         """Take a reading; most are skipped."""
@@ -42,9 +43,13 @@ class Slope:
         newest_ns = self._samples[-1][0] if self._samples else self._first_ns + WARM_UP_NS - SAMPLE_EVERY_NS
         if mono_ns - newest_ns >= SAMPLE_EVERY_NS:
             self._samples.append((mono_ns, value))
+            self._an_hour = self._fitted()
 
     def an_hour(self) -> int | None:
         """Growth an hour, negative when the reading falls; None while there are too few samples."""
+        return self._an_hour
+
+    def _fitted(self) -> int | None:
         if len(self._samples) < SAMPLES_MIN:
             return None
         begin_ns = self._samples[0][0]
