@@ -28,8 +28,8 @@ PROBE_S: Final = 1.0
 that stands still makes a loop late, and that is seen at the next look, whenever it comes."""
 
 
-class NoWeeks:
-    """In place of the summaries of the weeks: none is ever due."""
+class NothingDue:
+    """In place of the artifacts of the days and the summaries of the weeks: none is ever due."""
 
     def is_due(self, day: int) -> bool:
         return False
@@ -43,7 +43,7 @@ class Quiet:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.stacks = io.StringIO()
-        self.weeks = NoWeeks()
+        self.days = self.weeks = NothingDue()
 
     def started(self, config: str) -> None: ...
 
