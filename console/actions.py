@@ -68,6 +68,7 @@ ACTIONS: Final = (
         shown=False,
         commands=True,
     ),
+    Action("menu", ("colon",), ":", "Menu", "Everything the console can do, by name.", shown=False),
     Action("zone", ("u", "U"), "u", "UTC/local", "Writes times in UTC, or in this machine's own zone.", shown=False),
     Action("stop", ("q",), "q", "Stop…", "Ends the session in order, after a question.", dangerous=True),
     Action(

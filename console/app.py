@@ -24,15 +24,16 @@ from textual.binding import BindingsMap
 from textual.driver import Driver
 from textual.drivers.headless_driver import HeadlessDriver
 
-from console.actions import REFUSED, bindings
+from console.actions import REFUSED, actions, bindings
 from console.errands import Errands
 from console.frame import BEAT_SECONDS, RETRY_SECONDS, Pace, alarm_of
 from console.pages.base import Page
-from console.palette import palette_for
+from console.palette import THEMES, palette_for, themed
 from console.questions import KEEP, KILL, LEAVE, STOP, flatten_question, kill_question, rearm_question, stop_question
 from console.screens.desk import DeskScreen
 from console.screens.goto import GotoScreen
 from console.screens.help import HelpScreen
+from console.screens.menu import Entry, MenuScreen
 from console.screens.question import Question, QuestionScreen
 from console.seat import Seat
 from console.terminal import PatientDriver
@@ -154,6 +155,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._mono_ns = mono_ns
         self._beats = beats
         self._palette = palette
+        self._has_themes = not own_colours
         self._pace = Pace()
         self._view: DeskView | None = None
         self._view_ns = mono_ns()
@@ -208,6 +210,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._desk_screen.show(seen, self._errands.notice())
         if isinstance(self.screen, QuestionScreen | GotoScreen):
             self.screen.show(seen)
+        elif isinstance(self.screen, MenuScreen):
+            self.screen.show()
         elif isinstance(self.screen, HelpScreen):
             self.screen.show(self._errands.notice())
 
@@ -305,6 +309,34 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def action_zone(self) -> None:
         ZONE.is_local = not ZONE.is_local
         self._errands.remark(f"~ times are written in {'local time' if ZONE.is_local else 'UTC'}")
+        self.draw_soon()
+
+    def action_menu(self) -> None:
+        if isinstance(self.screen, MenuScreen | QuestionScreen):
+            return
+        pages = [
+            Entry(f"page({at})", page.name, str(at), page.says) for at, page in enumerate(self._desk_screen.pages, 1)
+        ]
+        keys = [
+            Entry(action.name, action.label, action.key, action.help)
+            for action in actions(self._bridge.seat)
+            if action.label and action.name != "menu"
+        ]
+        looks = [Entry(f"theme({name!r})", f"Theme {name}") for name in THEMES] if self._has_themes else []
+        self.push_screen(MenuScreen([*pages, *keys, *looks], self._palette), self._menu_answered)
+        self.call_later(self.draw)
+
+    async def _menu_answered(self, action: str | None) -> None:
+        if action is not None:
+            await self.run_action(action)
+        self.draw_soon()
+
+    def action_theme(self, name: str) -> None:
+        """Change the look of everything that is shown, at once."""
+        self._palette.update(themed(name))
+        for screen in self.screen_stack:
+            if isinstance(screen, DeskScreen | HelpScreen):
+                screen.board.repaint()
         self.draw_soon()
 
     def action_interrupt(self) -> None:

@@ -243,7 +243,9 @@ class EngineThread:
 
 def _with_console(config: Config, options: RunOptions, lock: DeskLock, store: DeskStore) -> int:
     from console.app import Bridge, Left, run_console
+    from console.palette import theme_of
 
+    theme_of(os.environ)  # before anything is started
     say.line("Nightdesk: starting the venue ...")
     engine = EngineThread(config, options, lock, store)
     session = engine.start()

@@ -71,6 +71,7 @@ PLAIN_VARIABLES: Final = {
     f"{PREFIX}ENV": "paper or live; default paper",
     KILL_VARIABLE: "TRUE kills, and so does anything but FALSE, 0, NO and OFF",
     f"{PREFIX}SHARED": "recorded data for tests",
+    f"{PREFIX}THEME": "how the console looks: night, day, contrast, terminal; default night",
     f"{PREFIX}BITUNIX_KEY": "key of the venue's signed interface; only read for --env live",
     f"{PREFIX}BITUNIX_SECRET": "its secret",
     f"{PREFIX}CONTROL_KEY": "key of signed commands from other machines (control.toml)",

@@ -530,3 +530,30 @@ async def test_a_desk_knows_no_keys_of_a_recorded_run() -> None:
         await console.keys("space", "t", "g", "full_stop")
         assert not console.desk.commands
         assert len(console.app.screen_stack) == 1
+
+
+async def test_the_menu_does_by_name_what_keys_do() -> None:
+    console = Driven(ScriptedDesk(sample.BUSY))
+    async with console.open(120, 40):
+        await console.keys("colon", *"signals")
+        assert "> 2" in console.shown and not console.desk.commands
+        await console.keys("enter")
+        assert "─ Signals ─" in console.desk_shown
+        await console.keys("colon", *"pause", "enter")
+        assert console.desk.acts == ["pause"]
+        await console.keys("colon", *"kill", "enter")
+        assert console.asked(), "what asks by its key asks from the menu as well"
+        await console.keys("escape", "colon", *"no such thing", "enter", "escape")
+        assert console.desk.acts == ["pause"]
+
+
+async def test_a_theme_is_changed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    console = Driven(ScriptedDesk(sample.BUSY))
+    async with console.open():
+        board = console.app._desk_screen.board
+        before = board.render_line(10)
+        await console.keys("colon", *"theme day", "enter")
+        after = board.render_line(10)
+        assert before.text == after.text and before != after

@@ -3,10 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.color import Color
+from rich.style import Style
 from textual.app import App, ComposeResult
 
 from console.board import Board, changed_runs
-from console.palette import palette_for
+from console.exits import Quit
+from console.palette import palette_for, themed
 from console.text import Line, Span, Tone, width_of
 
 
@@ -94,3 +97,33 @@ def test_without_colour_every_tone_is_told_by_weight_alone() -> None:
 def test_every_terminal_has_a_whole_palette(term: dict[str, str]) -> None:
     palette, _ = palette_for(term)
     assert set(palette) == set(Tone)
+
+
+def luminance(colour: Color | None) -> float:
+    """Relative luminance, WCAG 2.2."""
+    assert colour is not None and colour.triplet is not None
+    parts = [part / 255 for part in colour.triplet]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(style: Style) -> float:
+    brighter, darker = sorted((luminance(style.color), luminance(style.bgcolor)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize(("theme", "least"), [("night", 4.5), ("day", 4.5), ("contrast", 7)])
+def test_every_theme_can_be_read(theme: str, least: float) -> None:
+    palette = themed(theme)
+    assert set(palette) == set(Tone)
+    for tone, style in palette.items():
+        assert contrast(style) >= (1.3 if tone is Tone.RULE else 3 if tone is Tone.BAR else least), tone
+
+
+def test_a_theme_is_chosen_by_its_variable_and_an_unknown_one_is_refused() -> None:
+    rich = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    assert palette_for(rich | {"NIGHTDESK_THEME": "day"}) == (themed("day"), False)
+    assert palette_for(rich | {"NIGHTDESK_THEME": "terminal"})[1]
+    assert palette_for(rich | {"NIGHTDESK_THEME": "day", "NO_COLOR": "1"})[1]
+    with pytest.raises(Quit, match="there are night, day, contrast, terminal"):
+        palette_for(rich | {"NIGHTDESK_THEME": "dusk"})
