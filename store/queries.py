@@ -25,6 +25,8 @@ from store.database import BUSY_MS, open_reader
 from store.errors import StoreError, translated
 from store.records import (
     DayRecord,
+    DealRecord,
+    EquityRecord,
     ErrorRecord,
     EventRecord,
     FillRecord,
@@ -109,6 +111,53 @@ class Queries:
     async def marks(self, limit: int = 120, before: int = NEWEST) -> list[MarkRecord]:
         """The account as it was marked."""
         return await self._list(MarkRecord, statements.MARKS, before, _capped(limit))
+
+    async def rows_of(self, run_id: str = "", since_ns: int = 0) -> tuple[int, int]:
+        """First and last journal row of a run, or of all that happened since a moment, what is still to come included.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        if run_id:
+            return await self._rows_of_run(run_id)
+        if not since_ns:
+            return 0, NEWEST
+        ((first,),) = await self._rows(statements.ROW_SINCE, since_ns)
+        return int(first), NEWEST
+
+    async def equity(self, rows: tuple[int, int], points: int) -> list[EquityRecord]:
+        """Up to `points` marks between two journal rows, evenly apart in time, oldest first; the newest among them."""
+        first = await self._rows(statements.FIRST_MARK_NS, rows[0])
+        last = await self._rows(statements.LAST_MARK_NS, rows[1])
+        if not first or not last:
+            return []
+        first_ns, last_ns = int(first[0][0]), int(last[0][0])
+        points = max(2, min(points, PAGE_MAX))
+        step_ns = max(-(-(last_ns - first_ns) // (points - 1)), 1)
+        return await self._list(EquityRecord, statements.EQUITY, last_ns, step_ns, points, first_ns, *rows)
+
+    async def closed(self, rows: tuple[int, int], most: int) -> list[TradeRecord]:
+        """The newest `most` trades closed between two journal rows, oldest first."""
+        first = await self._first_of(statements.CLOSED_FIRST, rows, most)
+        found: list[TradeRecord] = []
+        while page := await self._list(TradeRecord, statements.CLOSED, first, rows[1], PAGE_MAX):
+            found += page
+            first = page[-1].row + 1
+        return found
+
+    async def deals(self, rows: tuple[int, int], most: int) -> list[DealRecord]:
+        """The newest `most` fills between two journal rows with those of the shadow books meanwhile, oldest first."""
+        first = await self._first_of(statements.DEALS_FIRST, rows, most)
+        found: list[DealRecord] = []
+        while page := await self._list(DealRecord, statements.DEALS, *(first, rows[1]) * 2, PAGE_MAX):
+            found += page
+            first = page[-1].row + 1
+        return found
+
+    async def _first_of(self, sql: str, rows: tuple[int, int], most: int) -> int:
+        """The first row of the newest `most` between two."""
+        found = await self._rows(sql, rows[1], most - 1)
+        return max(rows[0], int(found[0][0])) if found else rows[0]
 
     async def positions(self) -> list[PositionRecord]:
         return await self._list(PositionRecord, statements.POSITIONS)

@@ -148,6 +148,27 @@ class MarkRecord(Record, frozen=True):
     phases: str
 
 
+class EquityRecord(Record, frozen=True):
+    """The account's worth at one mark, and what it would be under the execution profiles; None without shadow books."""
+
+    row: int
+    at_ns: int
+    equity: Money
+    equity_pessimistic: Money | None
+    equity_optimistic: Money | None
+
+
+class DealRecord(Record, frozen=True):
+    """A fill by what it cost, the desk's own (`profile` empty) or one of a shadow book. `qty` signed."""
+
+    row: int
+    profile: str
+    order_id: str
+    qty: Money
+    price: Money
+    slippage: Money | None
+
+
 class DayRecord(Record, frozen=True):
     """One UTC day's closed trades; `day` is YYYY-MM-DD."""
 

@@ -77,9 +77,28 @@ TRADES: Final = Listed(
     "row",
     texts("symbol", "trade_id", "strategy_id", "side", "exit_reason", "phase", "regime", moment("exit_ns")),
 )
+CLOSED: Final = f"{TRADES.select} WHERE row BETWEEN ? AND ? ORDER BY row LIMIT ?"
+CLOSED_FIRST: Final = "SELECT row FROM trades WHERE row <= ? ORDER BY row DESC LIMIT 1 OFFSET ?"
+DEALS: Final = (  # takes (first row, last row) for each of the two, and a limit
+    "SELECT row, '' AS profile, order_id, qty, price, slippage FROM fills WHERE row BETWEEN ? AND ? UNION ALL "
+    "SELECT row, profile, order_id, qty, price, NULL FROM shadow_fills WHERE row BETWEEN ? AND ? ORDER BY row LIMIT ?"
+)
+DEALS_FIRST: Final = "SELECT row FROM fills WHERE row <= ? ORDER BY row DESC LIMIT 1 OFFSET ?"
 MARKS: Final = (
     "SELECT row, at_ns, equity, cash, unrealized, realized, fees, funding, exposure, heat, drawdown, regime, "
     "volatility, phases FROM equity_marks WHERE row < ? ORDER BY row DESC LIMIT ?"
+)
+FIRST_MARK_NS: Final = "SELECT at_ns FROM equity_marks WHERE row >= ? ORDER BY row LIMIT 1"
+LAST_MARK_NS: Final = "SELECT at_ns FROM equity_marks WHERE row <= ? ORDER BY row DESC LIMIT 1"
+EQUITY: Final = (  # takes (last moment, step, number of steps, first moment, first row, last row)
+    "SELECT row, at_ns, equity, nullif(equity_pessimistic, ''), nullif(equity_optimistic, '') FROM equity_marks "
+    "WHERE row IN (WITH RECURSIVE steps (at) AS (SELECT ? UNION ALL SELECT at - ? FROM steps LIMIT ?) "
+    "SELECT (SELECT row FROM equity_marks WHERE at_ns <= max(steps.at, ?) ORDER BY at_ns DESC, row DESC LIMIT 1) "
+    "FROM steps) AND row BETWEEN ? AND ? ORDER BY row"
+)
+ROW_SINCE: Final = (  # the row behind the last where nothing happened since
+    "SELECT coalesce((SELECT id FROM journal WHERE kind <> 'block' AND at_ns >= ? ORDER BY at_ns, id LIMIT 1), "
+    "(SELECT max(id) + 1 FROM journal), 1)"
 )
 POSITIONS: Final = (
     "SELECT symbol, side, qty, entry_price, cost, opened_ns, updated_ns, signal_id, strategy_id FROM open_positions "

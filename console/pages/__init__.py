@@ -6,10 +6,11 @@ from console.pages.audit import AuditPage
 from console.pages.base import Page
 from console.pages.blotter import BlotterPage
 from console.pages.desk import DeskPage
+from console.pages.performance import PerformancePage
 from console.pages.risk import RiskPage
 from console.pages.signals import SignalsPage
 
-_PAGES: Final = (DeskPage, SignalsPage, BlotterPage, RiskPage, AuditPage)
+_PAGES: Final = (DeskPage, SignalsPage, BlotterPage, RiskPage, PerformancePage, AuditPage)
 PAGE_NAMES: Final = tuple(page.name for page in _PAGES)
 
 

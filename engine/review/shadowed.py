@@ -55,13 +55,15 @@ class Shadowed:
     def take(self, fact: AnyFact) -> None:
         """One fact, in any order."""
         if isinstance(fact, FillBooked):
-            deals = self._own
+            self.add("", fact.order_id, fact.qty, fact.price)
         elif isinstance(fact, ShadowFilled):
-            deals = self._shadows.setdefault(fact.profile, {})
-        else:
-            return
-        if fact.order_id in deals or len(deals) < ORDERS_KEPT:
-            deals.setdefault(fact.order_id, _Deal()).add(fact.qty, fact.price)
+            self.add(fact.profile, fact.order_id, fact.qty, fact.price)
+
+    def add(self, profile: str, order_id: str, qty: int, price: int) -> None:
+        """A fill of a profile's book; of the desk's own where `profile` is empty. `qty` signed."""
+        deals = self._shadows.setdefault(profile, {}) if profile else self._own
+        if order_id in deals or len(deals) < ORDERS_KEPT:
+            deals.setdefault(order_id, _Deal()).add(qty, price)
 
     def figures(self) -> Mapping[str, ProfileFigures]:
         """By profile; none where there are no shadow books."""

@@ -9,11 +9,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from console.say import utc
-from engine.core.facts import AnyFact
+from engine.core.facts import AnyFact, EquityMarked
 from engine.core.money import parse
+from engine.core.times import MINUTE
 from engine.core.words import ReasonCode, TerminalState
 from store import queries, statements
 from store.desk import Store
@@ -72,6 +74,42 @@ async def test_lists_come_newest_first_page_by_page(store: Store) -> None:
         assert [run.run_id for run in await reader.runs()] == ["run-2", "run-1"]
         assert [(held.side, held.qty) for held in await reader.positions()] == [("SHORT", parse("-0.3"))]
         assert [day.pnl for day in await reader.days()] == [parse("197.6")]
+
+
+def at(fact: EquityMarked, at_ns: int) -> EquityMarked:
+    return msgspec.structs.replace(fact, at_ns=at_ns)
+
+
+async def test_equity_is_sampled_evenly_in_time_and_the_newest_mark_is_always_there(tmp_path: Path) -> None:
+    store = desk(tmp_path)
+    marks = [
+        at(mark(str(10_000 + minute)), T0 + minute * MINUTE) for minute in range(500) if minute not in range(90, 400)
+    ]
+    store.journal.commit(batch(1, [run_started()], [(1, one) for one in marks])).result()
+    async with open_queries(store.path) as reader:
+        rows = await reader.rows_of("run-1")
+        every = await reader.equity(rows, 500)
+        few = await reader.equity(rows, 11)
+        late = await reader.equity(await reader.rows_of(since_ns=T0 + 450 * MINUTE), 500)
+        assert await reader.equity((10**6, 10**7), 50) == []
+    store.close()
+    assert [one.at_ns for one in every] == [one.at_ns for one in marks]
+    assert [(one.at_ns - T0) // MINUTE for one in few] == [0, 49, 89, 449, 499]
+    assert [one.equity for one in late] == [parse(str(10_000 + minute)) for minute in range(450, 500)]
+
+
+async def test_trades_and_deals_of_a_span_come_oldest_first_the_newest_kept(store: Store) -> None:
+    async with open_queries(store.path) as reader:
+        everything = await reader.rows_of()
+        first, second = await reader.rows_of("run-1"), await reader.rows_of("run-2")
+        assert [one.trade_id for one in await reader.closed(first, 10)] == ["t1"]
+        assert await reader.closed(second, 10) == []
+        assert await reader.closed(await reader.rows_of(since_ns=T0 + 10**15), 10) == []
+        deals = await reader.deals(everything, 10)
+        assert [(one.profile, one.order_id) for one in deals] == [
+            *(("", "o1"), ("", "o1"), ("", "o2"), ("optimistic", "o1"), ("", "o9"))
+        ]
+        assert [one.order_id for one in await reader.deals(everything, 1) if not one.profile] == ["o9"]
 
 
 async def test_events_are_found_by_kind_symbol_id_and_time(store: Store) -> None:
@@ -182,7 +220,7 @@ async def test_readers_never_lock_the_desk_nor_are_locked(tmp_path: Path) -> Non
 
 LISTED = {name: sql for name, sql in vars(statements).items() if isinstance(sql, str) and sql.startswith("SELECT")}
 SMALL = ("positions", "runs")  # at most a row a symbol or a start
-COMPUTED = ("CONSTANT", "(subquery-3)", "signal_trace", "kinds")  # what the plan calls rows it has already found
+COMPUTED = ("CONSTANT", "(subquery-3)", "signal_trace", "kinds", "steps")  # the plan's names for rows already found
 
 
 def plan_of(store: Store, sql: str, values: Sequence[object]) -> list[str]:
