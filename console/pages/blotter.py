@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from console.pages.base import Hint
 from console.pages.listing import Detail, Listing
 from console.pages.signals import short_id
@@ -14,6 +16,7 @@ from engine.core.words import OrderState
 from store.queries import Queries
 from store.records import FillRecord, OrderRecord, TradeRecord
 
+LATER = "(later)"  # of an order of a recorded run: what became of it, the run has not come to
 PARTS = ("Orders", "Fills", "Trades")
 
 
@@ -83,6 +86,11 @@ class BlotterPage(Listing[Any]):
 
     async def describe(self, queries: Queries, row: Any) -> Detail | None:
         return await story(queries, row.signal_id)
+
+    def as_of(self, row: Any, then_ns: int) -> Any:
+        if not isinstance(row, OrderRecord) or row.updated_ns <= then_ns:
+            return row
+        return msgspec.structs.replace(row, state=LATER, filled_qty=0, average_price=0, reason_code="", text="")
 
     def columns(self, width: int) -> Sequence[Column[Any]]:
         return (_ORDERS, _FILLS, _TRADES)[self._part]

@@ -40,6 +40,7 @@ class Listing(Page, Generic[R]):
         self._stamp = self._newest_stamp = -1
         self._before = NEWEST  # only rows older than this: of a recorded run, those from up to where it stands
         self._read_ns = 0
+        self._then_ns: int | None = None  # where a recorded run stands
         self._is_whole = False
         self._opened: R | None = None
         self._detail: Detail | None = None
@@ -63,6 +64,10 @@ class Listing(Page, Generic[R]):
         """All that decides which rows are shown."""
         return (self.find,)
 
+    def as_of(self, row: R, then_ns: int) -> R:
+        """A row as it stood at a moment of a recorded run, without what came later."""
+        return row
+
     def title(self) -> str:
         return self.name
 
@@ -77,6 +82,7 @@ class Listing(Page, Generic[R]):
 
     def body(self, seen: Seen, width: int, height: int) -> list[Line]:
         self._newest_stamp = seen.view.journal_rows
+        self._then_ns = seen.view.at_ns if seen.view.replay is not None else None
         self._before = NEWEST if seen.view.replay is None else seen.view.journal_rows + 1
         if self._opened is not None:
             return self._detail_body(width, height)
@@ -224,15 +230,19 @@ class Listing(Page, Generic[R]):
             return
         asked, stamp = self.question(), self._newest_stamp
         if asked == self._asked and self._needs_more() and self.rows and stamp == self._stamp:
-            older = await self.fetch(queries, PORTION, self.row_of(self.rows[-1]))
+            older = await self._portion(queries, self.row_of(self.rows[-1]))
             if asked == self.question():
                 self.rows.extend(older)
                 self._is_whole = len(older) < PORTION or len(self.rows) >= ROWS_MAX
             return
-        newest = await self.fetch(queries, PORTION, self._before)
+        newest = await self._portion(queries, self._before)
         if asked == self.question():
             self._take(newest, asked)
             self._stamp, self._read_ns, self.problem = stamp, now_ns, ""
+
+    async def _portion(self, queries: Queries, before: int) -> list[R]:
+        rows, then_ns = await self.fetch(queries, PORTION, before), self._then_ns
+        return rows if then_ns is None else [self.as_of(row, then_ns) for row in rows]
 
     def _take(self, newest: list[R], asked: tuple[object, ...]) -> None:
         """The newest portion, with what was loaded below it where the two meet; the cursor stays on its row."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from console.pages.listing import Detail, Listing
 from console.pages.story import story
 from console.table import Column
@@ -21,6 +23,11 @@ class SignalsPage(Listing[SignalRecord]):
 
     async def describe(self, queries: Queries, row: SignalRecord) -> Detail | None:
         return await story(queries, row.signal_id)
+
+    def as_of(self, row: SignalRecord, then_ns: int) -> SignalRecord:
+        if row.ended_ns is None or row.ended_ns <= then_ns:
+            return row
+        return msgspec.structs.replace(row, state=None, reason_code=None, outcome=None, ended_ns=None)
 
     def columns(self, width: int) -> Sequence[Column[SignalRecord]]:
         return _COLUMNS

@@ -6,10 +6,13 @@ from typing import Any, NamedTuple, cast
 import pytest
 
 from console.board import plain
+from console.pages.blotter import BlotterPage
 from console.pages.listing import AHEAD, PORTION, Detail, Listing
+from console.pages.signals import SignalsPage
 from console.table import Column
 from console.text import SECOND, Seen, Span
 from store.queries import Queries
+from store.records import OrderRecord, SignalRecord
 from tests.console import sample_desk as sample
 
 NOTHING = cast(Queries, None)
@@ -200,3 +203,47 @@ def test_typing_takes_letters_for_text() -> None:
         assert page.press(key, key)
     assert page.find == "pqr1" and page.press("backspace", None) and page.find == "pqr"
     assert page.press("ctrl+u", None) and not page.find
+
+
+async def test_of_a_recorded_run_only_what_had_happened_is_shown() -> None:
+    page = Rows(1_000)
+    at_500 = Seen(sample.changed(sample.BUSY, journal_rows=500, replay=sample.REPLAY))
+    page.body(at_500, 60, 12)
+    await page.read(NOTHING, 0)
+    assert page.rows[0].row == 500
+    page.body(Seen(sample.changed(sample.BUSY, journal_rows=100, replay=sample.REPLAY)), 60, 12)
+    await page.read(NOTHING, 10 * SECOND)
+    assert page.rows[0].row == 100, "and less again where one goes back"
+
+
+def test_what_ended_later_is_shown_as_it_stood() -> None:
+    signal = SignalRecord(
+        *(
+            7,
+            "s1",
+            100,
+            "trend",
+            "BTCUSDT",
+            "LONG",
+            1,
+            1,
+            1,
+            "why",
+            "EXECUTED",
+            "filled",
+            "filled",
+            0,
+            0,
+            1,
+            200,
+            "",
+            "",
+        )
+    )
+    signals, orders = SignalsPage(), BlotterPage()
+    assert signals.as_of(signal, 150).state is None and signals.as_of(signal, 200).state == "EXECUTED"
+    order = OrderRecord(
+        *(7, "o1", "s1", 100, 200, "BTCUSDT", "ENTRY", "LIMIT", 5, 1, 0, "FILLED", 5, 1, "", ""),
+    )
+    assert (orders.as_of(order, 150).state, orders.as_of(order, 150).filled_qty) == ("(later)", 0)
+    assert orders.as_of(order, 200) is order
