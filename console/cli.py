@@ -16,7 +16,19 @@ import typer
 from console import say
 from console.commands.where import find
 from console.exits import Exit, Quit
-from console.menu import acting, alert, audit, config, dead_letters, looking, remote, running, upkeep, validate
+from console.menu import (
+    acting,
+    alert,
+    audit,
+    config,
+    dead_letters,
+    looking,
+    remote,
+    reviewing,
+    running,
+    upkeep,
+    validate,
+)
 from console.menu.common import EVERYWHERE, end
 
 COMMON_FLAGS: Final = ("--json",)
@@ -38,7 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EVERYWHERE,
 )
-for nameless in (running, acting, looking, upkeep):
+for nameless in (running, acting, looking, reviewing, upkeep):
     app.add_typer(nameless.commands)
 for name, group in {
     "alert": alert,

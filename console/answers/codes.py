@@ -61,6 +61,12 @@ CODES: Final[dict[str, dict[Exit, str]]] = {
     "explain": _READ,
     "replay": {**_READ, Exit.FAILED_CHECK: "with --verify: the run decides otherwise than it did"},
     "errors": _READ,
+    "report": {
+        **_READ,
+        Exit.DONE: "printed, and of a run the files are written",
+        Exit.FAILED_CHECK: "with --verify: file, seal and journal are not one",
+    },
+    "analyze": {**_READ, Exit.FAILED_CHECK: "a breakdown does not sum to the whole"},
     "doctor": {Exit.DONE: "nothing stands in the way of a run", Exit.ERROR: "a check has failed"},
     "clean": {Exit.DONE: "removed, or there was nothing", **_RUNNING},
     "completion": {Exit.DONE: "printed"},

@@ -66,7 +66,7 @@ class Desk:
         self.state = state
         self.config: CoreConfig = state.config
         self.instruments: dict[str, Instrument] = {i.symbol: i for i in state.config.instruments}
-        self.calendars = _calendars(state.config)
+        self.calendars = calendars_of(state.config)
         self.calendar = shared(self.calendars.values())
         self._strategies = {spec.strategy_id: spec for spec in state.config.strategies}
         for instrument in self.instruments.values():
@@ -257,7 +257,7 @@ class Desk:
         return " ".join(f"{phase}:{','.join(symbols)}" for phase, symbols in sorted(by_phase.items()))
 
 
-def _calendars(config: CoreConfig) -> dict[str, Calendar]:
+def calendars_of(config: CoreConfig) -> dict[str, Calendar]:
     """The calendar of each symbol."""
     given = {calendar.name: calendar for calendar in (Calendar(), *config.calendars)}
     for instrument in config.instruments:

@@ -4,6 +4,7 @@
 the same facts gets the same figures. `told` is their JSON. Every figure is defined in docs/measures.md.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -12,7 +13,16 @@ import msgspec
 from engine.core import money
 from engine.core.calendar import Calendar
 from engine.core.config import DAY
-from engine.core.facts import AnyFact, EquityMarked, FillBooked, PhaseChanged, ShadowFilled, TradeClosed
+from engine.core.facts import (
+    AnyFact,
+    EquityMarked,
+    Fact,
+    FillBooked,
+    PhaseChanged,
+    ShadowFilled,
+    SignalEnded,
+    TradeClosed,
+)
 from engine.review import returns, running
 from engine.review.drawdown import Drawdown, drawdown, points_of
 from engine.review.holding import Holding, HoldingFigures
@@ -25,7 +35,9 @@ from engine.review.returns import ReturnFigures, daily_equity
 from engine.review.running import Running, Span
 from engine.review.shadowed import ProfileFigures, Shadowed
 
-KINDS: Final = (EquityMarked, TradeClosed, FillBooked, ShadowFilled, PhaseChanged)
+KINDS: Final[tuple[type[Fact], ...]] = (
+    *(EquityMarked, TradeClosed, FillBooked, ShadowFilled, PhaseChanged, SignalEnded),
+)
 """The facts these figures are made of."""
 
 _SECOND_NS: Final = 1_000_000_000
@@ -83,8 +95,10 @@ class Performing:
         self._holding = Holding(begin_ns, held)
         self._running = Running(begin_ns if ran else 0)
         self._shadowed = Shadowed()
+        self._last_ns = begin_ns
         self.marks: list[EquityMarked] = []
         self.trades: list[TradeClosed] = []
+        self.reasons: Counter[str] = Counter()  # of the signals that ended, by reason code
 
     def take(self, fact: AnyFact) -> None:
         """One fact, in the order of time."""
@@ -93,6 +107,9 @@ class Performing:
                 self.marks.append(fact)
             case TradeClosed():
                 self.trades.append(fact)
+            case SignalEnded():
+                self.reasons[fact.reason_code.value] += 1
+        self._last_ns = max(self._last_ns, fact.at_ns)
         self._holding.take(fact)
         self._running.take(fact)
         self._shadowed.take(fact)
@@ -108,10 +125,10 @@ class Performing:
         return self
 
     def figures(self, end_ns: int = 0) -> Performance:
-        """All of it, as of the end of the span (0: of the last mark)."""
+        """All of it, as of the end of the span (0: of the last fact)."""
         marks = self.marks
         begin_ns = self._begin_ns or (marks[0].at_ns if marks else 0)
-        end_ns = max(end_ns or (marks[-1].at_ns if marks else 0), begin_ns)
+        end_ns = max(end_ns or self._last_ns, begin_ns)
         spans = self._running.spans(begin_ns, end_ns)
         trades = summary(self.trades, marks, self._calendar)
         worse = pessimistic(marks)

@@ -47,9 +47,13 @@ ul { margin: 0; padding-left: 20px; }
 .chart .line { stroke: var(--line); stroke-width: 2; fill: none; stroke-linejoin: round; }
 .chart .area { fill: var(--line); opacity: .10; } .chart .dot { fill: var(--line); }
 .chart .fall { fill: var(--bad); opacity: .45; }
+.chart .gain, .bars .gain { fill: var(--good); } .chart .loss, .bars .loss { fill: var(--bad); }
+.bars { display: block; width: 100%; min-width: 90px; height: 14px; margin-top: 4px; }
+.bars .start { stroke: var(--rule); fill: none; }
 footer { margin-top: 18px; }
 @media print { :root { --page: #fff; --card: #fff; --ink: #000; --quiet: #444; --rule: #ccc; --line: #1f6fb2;
   --good: #1c7c43; --bad: #b3261e; --warn: #8a5a00; }
   main { max-width: none; padding: 0; } section { padding: 10px 12px; }
-  body { font-size: 11pt; } .badge, .bar i, .chart * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+  body { font-size: 11pt; } .badge, .bar i, .chart *, .bars * { print-color-adjust: exact;
+  -webkit-print-color-adjust: exact; } }
 """

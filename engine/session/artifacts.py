@@ -1,7 +1,7 @@
 """The files of a run's folder that are written once: the configuration at the start, the results at the end.
 
 Each is replaced in one step and belongs to its owner alone. A file that cannot be written is named in the answer and
-stops no other. The report and the page can be made again from the database; `state.json` is never read back.
+stops no other. Report and page can be made again from the database; `state.json` is never read back.
 """
 
 import csv
@@ -14,11 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from engine.core import money
-from engine.core.facts import EquityMarked, TradeClosed
+from engine.core.facts import EquityMarked
 from engine.core.view import DeskView
-from engine.review.metrics import summary
+from engine.review.essay import essay
 from engine.review.moments import instant
 from engine.review.page import summary_page
+from engine.review.performance import Performing
+from engine.review.reviewed import Review, review, told
 from engine.session.files import replace_file
 from engine.session.home import RunFolder
 from engine.session.scrub import NOTHING_KNOWN, Scrubber
@@ -31,11 +33,10 @@ COLUMNS: Final = ("at", *MARK_FIELDS, *SHADOW_FIELDS)
 
 
 class Results(msgspec.Struct, frozen=True):
-    """What a finished run leaves in its folder. `report` is a `final_report`; lists are oldest first."""
+    """What a finished run leaves in its folder. `report` is a `final_report`, `performing` has the run's facts."""
 
     report: Mapping[str, Any]
-    marks: Sequence[EquityMarked]
-    trades: Sequence[TradeClosed]
+    performing: Performing
     view: DeskView | None = None
 
 
@@ -46,18 +47,32 @@ def write_start(folder: RunFolder, snapshot: Mapping[str, Any], scrubber: Scrubb
 
 def write_end(folder: RunFolder, results: Results, scrubber: Scrubber = NOTHING_KNOWN) -> list[str]:
     """Write everything a finished run leaves, the report first; problems in words, none if all is well."""
-    report = scrubber.value(results.report)
-    rows = metric_rows(results.marks)
+    report, marks = scrubber.value(results.report), results.performing.marks
+    rows = metric_rows(marks)
     files: list[tuple[Path, Callable[[], bytes]]] = [
         (folder.final_report, lambda: _json(report)),
-        (folder.metrics_json, lambda: _json(metrics(report, rows, len(results.marks)))),
+        (folder.metrics_json, lambda: _json(metrics(report, rows, len(marks)))),
         (folder.metrics_csv, lambda: _csv(rows)),
-        (folder.summary, lambda: _page(results, report)),
+        *review_files(folder, lambda: review(report, results.performing)),
     ]
     view = results.view
     if view is not None:
         files.append((folder.state, lambda: _json(scrubber.value(status_json(view)))))
     return _write_each(files)
+
+
+def write_review(folder: RunFolder, of: Review) -> list[str]:
+    """Write `summary.html`, `report.md` and `report.json` anew; problems in words, none if all is well."""
+    return _write_each(review_files(folder, lambda: of))
+
+
+def review_files(folder: RunFolder, of: Callable[[], Review]) -> list[tuple[Path, Callable[[], bytes]]]:
+    """What is told of a run for people, and how each file is made."""
+    return [
+        (folder.summary, lambda: summary_page(of()).encode()),
+        (folder.essay, lambda: essay(of()).encode()),
+        (folder.review, lambda: _json(told(of()))),
+    ]
 
 
 def metrics(report: Mapping[str, Any], rows: Sequence[Sequence[str]], marks: int) -> dict[str, Any]:
@@ -105,11 +120,6 @@ def _amounts(mark: EquityMarked) -> list[int | None]:
 
 def _text(amount: int | None) -> str:
     return "" if amount is None else money.text(amount)
-
-
-def _page(results: Results, report: Mapping[str, Any]) -> bytes:
-    figures = summary(results.trades, results.marks)
-    return summary_page(report, figures, results.marks, results.trades).encode()
 
 
 def _json(value: object) -> bytes:

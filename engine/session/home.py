@@ -71,6 +71,14 @@ class RunFolder:
     def summary(self) -> Path:
         return self.path / "summary.html"
 
+    @property
+    def essay(self) -> Path:
+        return self.path / "report.md"
+
+    @property
+    def review(self) -> Path:
+        return self.path / "report.json"
+
 
 @dataclass(frozen=True)
 class Home:

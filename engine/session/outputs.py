@@ -10,12 +10,13 @@ from typing import Final, TextIO
 
 import msgspec
 
+from engine.core.calendar import Calendar
 from engine.core.config import MINUTE, SECOND
 from engine.core.events import SessionPhase
-from engine.core.facts import EquityMarked, TradeClosed
 from engine.core.view import DeskView, halts
 from engine.review.conditions import ConditionsMet
 from engine.review.dealing import Dealings, OrderDay
+from engine.review.performance import Performing
 from engine.review.report import RunFigures, final_report
 from engine.session import stream
 from engine.session.artifacts import Results, write_end, write_start
@@ -60,14 +61,17 @@ class Outputs:
         self._session_log = stream.SessionLog(folder.session_log, scrubber, patient=virtual)
         self._scrubber = scrubber
         self._supervisor = plan.supervisor
-        self._marks: list[EquityMarked] = []
-        self._trades: list[TradeClosed] = []
+        self._performing = Performing()
         self._conditions = ConditionsMet()
         self._dealings = Dealings()
         self._dropped = 0
         self._fill_times = FillTimes()
         self.days = Days(plan.store, plan.home.artifacts, given(plan))
         self.weeks = Weeks(plan.store, plan.home.artifacts)
+
+    def holds(self, symbols: frozenset[str], calendar: Calendar) -> None:
+        """What was in the market as the run began, and what its trading days are; said before its first fact."""
+        self._performing = Performing(calendar, held=symbols)
 
     def started(self, config: str) -> None:
         """The run has begun: its configuration goes on record."""
@@ -90,10 +94,7 @@ class Outputs:
                 self._session_log.tell(told)
             self._conditions.take(fact)
             self._dealings.take(fact)
-            if isinstance(fact, EquityMarked):
-                self._marks.append(fact)
-            elif isinstance(fact, TradeClosed):
-                self._trades.append(fact)
+            self._performing.take(fact)
             self._fill_times.take(fact)
 
     def beat(self, view: DeskView) -> None:
@@ -146,7 +147,7 @@ class Outputs:
             problems=(*problems, *unwritten, *unsigned),
         )
         report = final_report(told)
-        results = Results(report, self._marks, self._trades, shell.build_view())
+        results = Results(report, self._performing, shell.build_view())
         failed = [*unwritten, *unsigned, *write_end(self._plan.folder, results, self._scrubber)]
         try:
             if shell.emergency.is_on:

@@ -66,7 +66,9 @@ class Starting:
         source = plan.kill_requested()
         killed = latched or source is not None
         begun = RunStarted(plan.clock.now_ns(), plan.folder.run_id, config, killed, source or "start")
+        held = frozenset(symbol for symbol, one in shell.runner.engine.state.positions.items() if one.qty)
         shell.runner.take(begun)
+        self._outputs.holds(held, shell.runner.engine.desk.calendar)
         shell.close_batch(snapshot=True)  # by itself in its batch: a replay of this run starts from here
         if plan.store.restored_text:
             shell.act(Act.BLOCK, plan.store.restored_text, BlockReason.RESTORED.value)

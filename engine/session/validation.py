@@ -3,7 +3,7 @@
 import inspect
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -131,10 +131,10 @@ def _sha256(path: Path) -> str:
 
 
 def _says_why(path: Path) -> bool:
-    """Whether a daily artifact tells why there was no trade that day."""
+    """Whether a daily artifact tells why there was no trade that day; one with fills has its trades to tell of."""
     try:
         told: dict[str, Any] = json.loads(path.read_bytes())
     except ValueError:
         return False
-    why: Sequence[object] | str | None = told.get("zero_trade_reason")
-    return bool(why)
+    zero = told.get("zero_trade_day")
+    return bool(zero and zero["reason"]) or bool(told.get("trades", {}).get("fills"))

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from engine.core import money
-from engine.core.facts import EquityMarked, TradeClosed
+from engine.core.facts import AnyFact, EquityMarked, TradeClosed
 from engine.core.view import BreakerView, RefusedView
 from engine.core.words import ExitReason, Side
 from engine.review.chart import POINTS_MAX, equity_chart, thin
-from engine.review.metrics import summary
 from engine.review.page import TRADES_SHOWN_MAX, summary_page
+from engine.review.performance import Performing
 from engine.review.report import Percentiles, RunFigures, final_report
+from engine.review.reviewed import Review, review
 
 CANARY = "<script>alert('x')</script>\x1b[2J\"&"
 VOID = {"meta", "br", "circle", "path"}
@@ -68,7 +69,7 @@ def test_a_halt_that_stands_at_the_end_is_told_at_the_top() -> None:
         *("daily_loss", "daily loss", 50, 50, "money", 1, True, "halt_day", "the next trading day"),
         *("50.12 >= 50.00", START_NS),
     )
-    top = page(report(halts=(halt,)), [], []).partition("Equity</h2>")[0]
+    top = page(report(halts=(halt,)), [], []).partition("Equity and drawdown</h2>")[0]
     assert "Halted by daily_loss: 50.12 &gt;= 50.00 since " in top and "lifted by the next trading day" in top
     assert "Halted" not in page(report(), [], [])
 
@@ -94,7 +95,15 @@ def test_the_band_holds_the_runs_own_result_and_names_those_of_worse_and_better_
 
 
 def page(told: dict[str, Any], trades: list[TradeClosed], curve: list[EquityMarked]) -> str:
-    return summary_page(told, summary(trades, curve), curve, trades)
+    return summary_page(looked_back(told, trades, curve))
+
+
+def looked_back(told: dict[str, Any], trades: list[TradeClosed], curve: list[EquityMarked]) -> Review:
+    performing = Performing()
+    facts: list[AnyFact] = [*trades, *curve]
+    for fact in sorted(facts, key=lambda one: one.at_ns):
+        performing.take(fact)
+    return review(told, performing)
 
 
 class Reader(HTMLParser):

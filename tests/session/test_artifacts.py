@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from engine.core.config import MINUTE
-from engine.core.facts import EquityMarked, TradeClosed
+from engine.core.facts import EquityMarked, Fact
 from engine.core.view import HeartbeatView
+from engine.review.performance import Performing
 from engine.review.report import Percentiles, RunFigures, final_report
 from engine.session.artifacts import COLUMNS, Results, metric_rows, write_end, write_start
 from engine.session.home import RunFolder
@@ -49,13 +50,17 @@ def results(**changes: Any) -> Results:
         **{"rss_bytes_peak": 50_000_000, "dropped_ticks": 0, "gap_count": 0, "stale_events": 0},
     }
     report = final_report(RunFigures(**(figures | changes)))
-    return Results(report, rig.of(EquityMarked), rig.of(TradeClosed), view)
+    performing = Performing()
+    for fact in rig.of(Fact):
+        performing.take(fact)
+    return Results(report, performing, view)
 
 
 def test_a_finished_run_leaves_all_its_files_for_its_owner_alone(folder: RunFolder) -> None:
     assert write_start(folder, {"env": "paper", "config_hash": "ab"}) == []
     assert write_end(folder, results()) == []
     names = {"config_snapshot.json", "final_report.json", "metrics.json", "metrics.csv", "summary.html", "state.json"}
+    names |= {"report.md", "report.json"}
     assert {path.name for path in folder.path.iterdir()} == names
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.path.iterdir()} == {0o600}
 
@@ -93,7 +98,7 @@ def test_a_file_that_cannot_be_written_stops_no_other(folder: RunFolder) -> None
 
 def test_a_folder_that_is_gone_is_said_for_every_file(tmp_path: Path) -> None:
     """FD-17."""
-    assert len(write_end(RunFolder(tmp_path / "gone"), results())) == 5
+    assert len(write_end(RunFolder(tmp_path / "gone"), results())) == 7
     assert len(write_start(RunFolder(tmp_path / "gone"), {})) == 1
 
 
@@ -109,7 +114,7 @@ def test_no_secret_gets_into_any_file(folder: RunFolder) -> None:
 
 def test_without_a_view_there_is_no_state_and_no_problem(folder: RunFolder) -> None:
     told = results()
-    assert write_end(folder, Results(told.report, told.marks, told.trades)) == []
+    assert write_end(folder, Results(told.report, told.performing)) == []
     assert not folder.state.exists()
 
 
