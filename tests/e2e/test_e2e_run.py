@@ -41,7 +41,7 @@ INSIDE = {
 
 FILES = {
     *("config_snapshot.json", "events.jsonl", "session.log", "state.json", "metrics.json"),
-    *("metrics.csv", "final_report.json", "summary.html", "stacks.txt"),
+    *("metrics.csv", "final_report.json", "summary.html", "report.md", "report.json", "stacks.txt"),
 }
 
 
