@@ -82,3 +82,11 @@ def test_the_help(snap_compare: Any) -> None:
         await pilot.pause()
 
     assert snap_compare(console_on(sample.BUSY), terminal_size=(80, 24), run_before=ask)
+
+
+def test_the_menu(snap_compare: Any) -> None:
+    async def ask(pilot: Pilot[None]) -> None:
+        await pilot.press("colon", *"the")
+        await pilot.pause()
+
+    assert snap_compare(console_on(sample.BUSY), terminal_size=(100, 30), run_before=ask)
