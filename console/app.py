@@ -12,8 +12,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +28,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from console.actions import REFUSED, actions, bindings
 from console.errands import Errands
 from console.frame import BEAT_SECONDS, RETRY_SECONDS, Pace, alarm_of
-from console.pages.base import Page
+from console.pages.base import Page, Source
 from console.palette import THEMES, palette_for, themed
 from console.questions import KEEP, KILL, LEAVE, STOP, flatten_question, kill_question, rearm_question, stop_question
 from console.screens.desk import DeskScreen
@@ -41,6 +42,7 @@ from console.text import ZONE, Seen
 from console.travel.moves import Move
 from engine.core.events import Act
 from engine.core.view import CommandReceipt, DeskView
+from engine.session.home import Home
 from engine.session.ports import CommandRequest, Desk
 from store.errors import StoreError
 from store.queries import open_queries
@@ -84,6 +86,7 @@ class Bridge:
         seat: Who sits here, as far as the desk is concerned.
         rearm_stopped: Clears the latch in the books of a desk that is over, for a reason; None: `nightdesk rearm` does.
         books: The desk's database, for the pages that look back; None: they say that there is nothing to look into.
+        files: The desk's folders, for the pages that look into its files; None: likewise.
         traveller: Moves through a recorded run, for the seat that looks at one.
     """
 
@@ -93,6 +96,7 @@ class Bridge:
     on_terminate: Callable[[], None] | None = None
     seat: Seat = Seat.OWNER
     books: Path | None = None
+    files: Home | None = None
     rearm_stopped: Callable[[str], CommandReceipt] | None = None
     traveller: Traveller | None = None
 
@@ -234,15 +238,26 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     async def _read_for(self, page: Page) -> None:
         try:
-            if self._bridge.books is None:
-                raise StoreError("this console has no database to look into")
-            async with open_queries(self._bridge.books) as queries:
-                await page.read(queries, self._mono_ns())
-        except StoreError as problem:
+            async with self._source_of(page) as source:
+                await page.read(source, self._mono_ns())
+        except (StoreError, OSError) as problem:
             page.failed(str(problem), self._mono_ns())
         finally:
             self._reading = None
         self.draw_soon()
+
+    @asynccontextmanager
+    async def _source_of(self, page: Page) -> AsyncIterator[Any]:
+        books, files = self._bridge.books, self._bridge.files
+        if page.source is Source.FILES:
+            if files is None:
+                raise StoreError("this console has no folder to look into")
+            yield files
+        elif books is None:
+            raise StoreError("this console has no database to look into")
+        else:
+            async with open_queries(books) as queries:
+                yield queries
 
     def _seen(self) -> Seen | None:
         if self._view is None:

@@ -260,6 +260,7 @@ def _with_console(config: Config, options: RunOptions, lock: DeskLock, store: De
         on_hangup=hung_up,
         on_terminate=lambda: session.stop("SIGTERM"),
         books=options.home.database,
+        files=options.home,
         rearm_stopped=lambda reason: rearm_books(options.home, os.environ, reason),
     )
     departure = run_console(session, bridge)

@@ -59,10 +59,10 @@ class Ledger:
         self._trades_after = self._deals_after = rows[0] - 1
         self._is_read = False
 
-    async def read(self, queries: Queries) -> bool:
-        """Read what came since, and the marks anew."""
-        _, last = self._rows
-        marks = await queries.equity(self._rows, POINTS)
+    async def read(self, queries: Queries, until: int) -> bool:
+        """Read what came since, up to a journal row, and the marks anew."""
+        last = min(self._rows[1], until)
+        marks = await queries.equity((self._rows[0], last), POINTS)
         trades = await queries.closed((self._trades_after + 1, last), TRADES_MAX)
         deals = await queries.deals((self._deals_after + 1, last), DEALS_MAX)
         is_new = not self._is_read or bool(trades or deals or marks != self._marks)

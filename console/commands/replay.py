@@ -19,6 +19,7 @@ from engine.core.money import text as decimal
 from engine.review.replay import CONTEXT, Difference, Driver, Replay
 from engine.review.replay import replay as drive
 from engine.session.clock import WallClock
+from engine.session.home import Home
 from engine.strategies import make_all
 from store.recovery import NearRow, RunStart, UnknownRun, rows_around, run_facts, run_inputs
 
@@ -35,7 +36,7 @@ def replay(where: Where, run_id: str, *, since: str, verify: bool, prints: bool)
     run_id = _resolved(where, run_id)
     since_ns = moment_ns(since) if since else None
     if has_terminal() and not (verify or prints or where.json):
-        return _look(path, run_id, since_ns)
+        return _look(path, run_id, since_ns, where.home if path == where.home.database else None)
     try:
         start, inputs = run_inputs(path, run_id, since_ns)
     except UnknownRun as unknown:
@@ -51,7 +52,7 @@ def replay(where: Where, run_id: str, *, since: str, verify: bool, prints: bool)
     return Exit.FAILED_CHECK if found.difference is not None else Exit.DONE
 
 
-def _look(path: Path, run_id: str, since_ns: int | None) -> Exit:
+def _look(path: Path, run_id: str, since_ns: int | None, files: Home | None) -> Exit:
     """The console on a recorded run."""
     from console.app import Bridge, Left, run_console
     from console.travel.desk import ReplayDesk
@@ -65,7 +66,8 @@ def _look(path: Path, run_id: str, since_ns: int | None) -> Exit:
     desk = ReplayDesk(lambda: Player(recording, make_all, WallClock().mono_ns, since_ns))
     desk.start()
     try:
-        departure = run_console(desk, Bridge(actor=getuser(), seat=Seat.REPLAY, books=path, traveller=desk))
+        bridge = Bridge(actor=getuser(), seat=Seat.REPLAY, books=path, files=files, traveller=desk)
+        departure = run_console(desk, bridge)
     finally:
         desk.close()
     fault = desk.fault or departure.fault

@@ -113,6 +113,7 @@ def attach(where: Where) -> Exit:
             kill_fallback=kill_file,
             seat=Seat.OPERATOR,
             books=where.home.database,
+            files=where.home,
             rearm_stopped=lambda reason: rearm_books(where.home, where.variables, reason),
         )
         departure = run_console(desk, bridge)

@@ -6,11 +6,12 @@ from console.pages.audit import AuditPage
 from console.pages.base import Page
 from console.pages.blotter import BlotterPage
 from console.pages.desk import DeskPage
+from console.pages.log import LogPage
 from console.pages.performance import PerformancePage
 from console.pages.risk import RiskPage
 from console.pages.signals import SignalsPage
 
-_PAGES: Final = (DeskPage, SignalsPage, BlotterPage, RiskPage, PerformancePage, AuditPage)
+_PAGES: Final = (DeskPage, SignalsPage, BlotterPage, RiskPage, PerformancePage, AuditPage, LogPage)
 PAGE_NAMES: Final = tuple(page.name for page in _PAGES)
 
 

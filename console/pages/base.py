@@ -4,10 +4,17 @@ A page is told what is seen of the desk at every frame and gives its lines for w
 beside that it reads from the desk's memory, when the console asks it to, never by itself.
 """
 
-from typing import ClassVar, NamedTuple
+from enum import Enum
+from typing import Any, ClassVar, NamedTuple
 
 from console.text import Line, Seen
-from store.queries import Queries
+
+
+class Source(Enum):
+    """What a page reads from: the desk's database, as `store.queries.Queries`, or its files, by its `Home`."""
+
+    BOOKS = "books"
+    FILES = "files"
 
 
 class Hint(NamedTuple):
@@ -23,6 +30,7 @@ class Page:
 
     name: ClassVar[str] = ""
     says: ClassVar[str] = ""  # what it is for, in the help
+    source: ClassVar[Source] = Source.BOOKS
 
     def body(self, seen: Seen, width: int, height: int) -> list[Line]:
         """Its lines, `width` cells wide; those beyond `height` are not shown."""
@@ -48,8 +56,8 @@ class Page:
         """Whether it has to `read` now. `now_ns` is the console's own steady clock."""
         return False
 
-    async def read(self, queries: Queries, now_ns: int) -> None:
-        """Read what it shows."""
+    async def read(self, source: Any, now_ns: int) -> None:
+        """Read what it shows. Raises StoreError, OSError: it cannot."""
 
     def failed(self, text: str, now_ns: int) -> None:
         """Its reading came to nothing."""

@@ -12,7 +12,6 @@ from console.pages.base import Hint, Page
 from console.pages.field import Field
 from console.table import Column, table
 from console.text import BLANK, SECOND, Line, Seen, Span, Tone, cut_line, heading, said
-from store.queries import Queries
 from store.searches import NEWEST
 
 PORTION: Final = 200
@@ -49,14 +48,14 @@ class Listing(Page, Generic[R]):
     # --- what a list says of itself ---
 
     @abstractmethod
-    async def fetch(self, queries: Queries, limit: int, before: int) -> list[R]:
+    async def fetch(self, source: Any, limit: int, before: int) -> list[R]:
         """A portion that fits `self.find`, newest first."""
 
     @abstractmethod
     def columns(self, width: int) -> Sequence[Column[R]]:
         """How a row is shown."""
 
-    async def describe(self, queries: Queries, row: R) -> Detail | None:
+    async def describe(self, source: Any, row: R) -> Detail | None:
         """Everything there is to say about a row; None if that is no more than its line."""
         return None
 
@@ -223,25 +222,25 @@ class Listing(Page, Generic[R]):
     def _needs_more(self) -> bool:
         return self.is_by_row() and not (self._is_whole or self.problem) and len(self.rows) - self._cursor < AHEAD
 
-    async def read(self, queries: Queries, now_ns: int) -> None:
+    async def read(self, source: Any, now_ns: int) -> None:
         if self._opened is not None:
             opened = self._opened
-            self._detail = await self.describe(queries, opened) or _line_alone(self.columns, opened)
+            self._detail = await self.describe(source, opened) or _line_alone(self.columns, opened)
             return
         asked, stamp = self.question(), self._newest_stamp
         if asked == self._asked and self._needs_more() and self.rows and stamp == self._stamp:
-            older = await self._portion(queries, self.row_of(self.rows[-1]))
+            older = await self._portion(source, self.row_of(self.rows[-1]))
             if asked == self.question():
                 self.rows.extend(older)
                 self._is_whole = len(older) < PORTION or len(self.rows) >= ROWS_MAX
             return
-        newest = await self._portion(queries, self._before)
+        newest = await self._portion(source, self._before)
         if asked == self.question():
             self._take(newest, asked)
             self._stamp, self._read_ns, self.problem = stamp, now_ns, ""
 
-    async def _portion(self, queries: Queries, before: int) -> list[R]:
-        rows, then_ns = await self.fetch(queries, PORTION, before), self._then_ns
+    async def _portion(self, source: Any, before: int) -> list[R]:
+        rows, then_ns = await self.fetch(source, PORTION, before), self._then_ns
         return rows if then_ns is None else [self.as_of(row, then_ns) for row in rows]
 
     def _take(self, newest: list[R], asked: tuple[object, ...]) -> None:

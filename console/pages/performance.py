@@ -12,6 +12,7 @@ from console.panels.performance import arranged
 from console.text import SECOND, Line, Seen, Span, Tone, heading, said
 from engine.core.times import DAY
 from store.queries import Queries
+from store.searches import NEWEST
 
 AGAIN_NS: Final = 5 * SECOND
 
@@ -112,10 +113,11 @@ class PerformancePage(Page):
         if self._seen is None:
             return
         asked, stamp = self._question(self._seen), self._newest_stamp
-        ledger = self._ledger if asked == self._asked else None
+        is_played = self._seen.view.replay is not None
+        ledger = self._ledger if asked == self._asked and (stamp >= self._stamp or not is_played) else None
         if ledger is None:
             ledger = Ledger(await queries.rows_of(asked.run_id, asked.since_ns))
-        is_new = await ledger.read(queries)
+        is_new = await ledger.read(queries, stamp if is_played else NEWEST)
         if is_new:
             self._figures, self._drawn_for = ledger.figures(), None
         self._ledger, self._asked = ledger, asked

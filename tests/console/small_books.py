@@ -17,8 +17,9 @@ from engine.core.money import parse
 from engine.core.times import HOUR, MINUTE
 from engine.core.view import DeskView
 from engine.core.words import ExitReason
+from engine.session.home import Home
 from store.desk import Store
-from store.queries import open_queries
+from store.queries import Queries, open_queries
 from tests.console import sample_desk as sample
 from tests.store import making
 
@@ -78,14 +79,14 @@ def mark(at_ns: int, trades: int) -> EquityMarked:
 
 
 class Sitting:
-    """A page on a desk's books, drawn and read as the console does it."""
+    """A page on a desk's books or on its files, drawn and read as the console does it."""
 
     def __init__(
-        self, page: Page, books: Path, view: DeskView = sample.BUSY, size: tuple[int, int] = (120, 60)
+        self, page: Page, source: Path | Home, view: DeskView = sample.BUSY, size: tuple[int, int] = (120, 60)
     ) -> None:
         self.page, self.view, self.size = page, view, size
         self.reads = 0
-        self._books = books
+        self._source = source
         self._now_ns = 10**12
 
     async def look(self, seconds: int = 0, rows: int = 0) -> str:
@@ -93,13 +94,18 @@ class Sitting:
         self._now_ns += seconds * SECOND
         self.view = sample.changed(self.view, journal_rows=self.view.journal_rows + rows)
         self.draw()
-        async with open_queries(self._books) as queries:
-            for _ in range(50):
-                if not self.page.wants(Seen(self.view), self._now_ns):
-                    return plain(self.draw())
-                self.reads += 1
-                await self.page.read(queries, self._now_ns)
-                self.draw()
+        if isinstance(self._source, Home):
+            return await self._read(self._source)
+        async with open_queries(self._source) as queries:
+            return await self._read(queries)
+
+    async def _read(self, source: Queries | Home) -> str:
+        for _ in range(50):
+            if not self.page.wants(Seen(self.view), self._now_ns):
+                return plain(self.draw())
+            self.reads += 1
+            await self.page.read(source, self._now_ns)
+            self.draw()
         pytest.fail("it never has enough")
 
     def draw(self) -> list[Line]:

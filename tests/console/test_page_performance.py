@@ -11,6 +11,7 @@ from console.panels.performance import arranged
 from console.text import width_of
 from engine.core.money import parse
 from store.queries import open_queries
+from store.searches import NEWEST
 from tests.console import sample_desk as sample
 from tests.console.small_books import FIRST_RUN, NEXT, RUN, Sitting, make, trade
 from tests.store.making import batch
@@ -123,7 +124,7 @@ async def test_what_is_left_out_is_said(books: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("console.figures.TRADES_MAX", 2)
     async with open_queries(books) as queries:
         ledger = Ledger(await queries.rows_of())
-        await ledger.read(queries)
+        await ledger.read(queries, NEWEST)
     figures = ledger.figures()
     assert figures.trades.trades == 2 and figures.trades.net_profit == parse("1.5") and figures.is_cut
     assert "only the newest" in "".join(span.text for line in arranged(figures, 100, 40) for span in line)
