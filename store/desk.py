@@ -27,10 +27,11 @@ from store.database import holds_desk, open_writer, translating
 from store.days import Seal, read_days, read_seals
 from store.errors import Damaged, StoreError
 from store.heads import Heads
+from store.inputs import Inputs
 from store.journal import InlineJournal, ThreadJournal
 from store.keys import desk_key, keys_folder
 from store.letters import read_letters
-from store.recovery import Inputs, RunStart, recover, run_facts, run_inputs, verify_file
+from store.recovery import RunStart, recover, run_facts, run_inputs, verify_file
 from store.rejoin import rejoin
 from store.retention import Prunable, Pruned, prune
 from store.verdicts import Statement, signed

@@ -17,8 +17,9 @@ from engine.review.marks import MARK_KINDS, Mark, mark_of
 from store import blocks
 from store.database import reading
 from store.errors import Damaged
+from store.inputs import Inputs
 from store.projections import fact_decoder
-from store.recovery import Archived, Inputs, RunStart, archived_text, run_inputs, run_rows, unpacked
+from store.recovery import Archived, RunStart, archived_text, run_inputs, run_rows, unpacked
 from store.rows import FACT_KINDS
 
 PAGE: Final = 500

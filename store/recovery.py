@@ -1,30 +1,22 @@
-"""What the journal remembers: where a desk left off, and everything one run was told and decided.
-
-Inputs are read lazily, a few blocks at a time, each read short, so that a replay of weeks needs little memory and never
-holds back the writer.
-"""
+"""What the journal remembers: where a desk left off, and everything one run was told and decided."""
 
 import sqlite3
 import zlib
 from collections.abc import Iterator
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 
 import msgspec
 
-from engine.core.events import AnyEvent
 from engine.core.facts import AnyFact
 from engine.session.ports import Recovered
-from store import blocks
+from store.ahead import Ahead, is_worth_it
 from store.chain import BadRow, Verification, newest_anchor, next_input, stamp, verify
 from store.database import reading
 from store.errors import Damaged, StoreError
+from store.inputs import FOREVER, Inputs
 from store.projections import fact_decoder
 from store.rows import FACT_KINDS
-
-_FOREVER = 2**63 - 1
-BLOCKS_PAGE = 64  # of up to 50 kB each
 
 
 class UnknownRun(StoreError):
@@ -50,52 +42,6 @@ class RunStart(msgspec.Struct, frozen=True):
     at_ns: int
 
 
-class Inputs:
-    """(seq, event) of the inputs behind `after_seq`, in order. May be iterated again; each time reads the file anew."""
-
-    def __init__(self, path: Path, after_seq: int, before_row: int = _FOREVER) -> None:
-        self._path = path
-        self._after_seq = after_seq
-        self._before_row = before_row
-
-    def __iter__(self) -> Iterator[tuple[int, AnyEvent]]:
-        for first, events in self.runs():
-            yield from enumerate(events, start=first)
-
-    def events(self) -> "Events":
-        """The same without the numbers."""
-        return Events(self)
-
-    def runs(self) -> Iterator[tuple[int, list[AnyEvent]]]:
-        """The number of a first input and the events from there on, a block at a time."""
-        after = self._after_seq
-        with reading(self._path) as connection:
-            # Left to itself, SQLite looks blocks up by their kind and reads all of them each time.
-            (begin,) = connection.execute(
-                "SELECT coalesce(max(seq), 0) FROM journal INDEXED BY journal_blocks WHERE kind = 'block' AND seq <= ?",
-                (after + 1,),
-            ).fetchone()
-            while page := connection.execute(
-                "SELECT seq, body FROM journal INDEXED BY journal_blocks WHERE kind = 'block' AND seq >= ? AND id < ? "
-                "ORDER BY seq LIMIT ?",
-                (begin, self._before_row, BLOCKS_PAGE),
-            ).fetchall():
-                for first, body in page:
-                    skipped = max(0, after + 1 - first)
-                    yield first + skipped, blocks.decode(body)[skipped:]
-                begin = page[-1][0] + 1
-
-
-class Events:
-    """The events of `Inputs`."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        self._inputs = inputs
-
-    def __iter__(self) -> Iterator[AnyEvent]:
-        return chain.from_iterable(events for _, events in self._inputs.runs())
-
-
 def recover(connection: sqlite3.Connection, path: Path) -> Recovered:
     """Where the desk left off: its newest good snapshot and the inputs after it. The rows these rest on are checked.
 
@@ -113,10 +59,11 @@ def recover(connection: sqlite3.Connection, path: Path) -> Recovered:
     checked = verify(connection, after=row)
     if checked.bad is not None:
         raise Damaged(_sentence(path, checked.bad))
+    upcoming = next_input(connection)
     return Recovered(
         snapshot=state,
-        tail=Inputs(path, seq).events(),
-        next_seq=next_input(connection),
+        tail=Ahead(path, seq) if is_worth_it(upcoming - 1 - seq) else Inputs(path, seq).events(),
+        next_seq=upcoming,
         rows=_rows(connection),
         head=checked.head,
         kill_latched=is_latched(connection),
@@ -230,7 +177,7 @@ def rows_around(path: Path, seq: int, count: int) -> list[NearRow]:
             "SELECT id FROM journal INDEXED BY journal_blocks WHERE kind = 'block' AND seq > ? ORDER BY seq LIMIT 1",
             (seq,),
         ).fetchone()
-        begin, end = block[0] if block else 0, following[0] if following else _FOREVER
+        begin, end = block[0] if block else 0, following[0] if following else FOREVER
         first, last = connection.execute(
             "SELECT coalesce(min(iif(seq >= :seq, id, NULL)), max(id) + 1, :begin + 1), max(iif(seq = :seq, id, 0)) "
             "FROM journal WHERE id > :begin AND id < :end",
@@ -256,7 +203,7 @@ def run_rows(connection: sqlite3.Connection, run_id: str) -> tuple[int, int, int
         raise UnknownRun(run_id)
     run, first_row = found
     (end,) = connection.execute("SELECT min(id) FROM journal WHERE kind = 'run' AND id > ?", (first_row,)).fetchone()
-    return run, first_row, end or _FOREVER
+    return run, first_row, end or FOREVER
 
 
 def holds_row(connection: sqlite3.Connection, row: int) -> bool:

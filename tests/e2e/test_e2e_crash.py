@@ -17,9 +17,10 @@ from engine.review.report import check
 from engine.session.home import Home
 from engine.strategies import make_all
 from store.database import reading
+from store.inputs import Inputs
 from store.queries import PAGE_MAX, open_queries
 from store.records import FillRecord, OrderRecord, RunRecord, SignalRecord
-from store.recovery import Inputs, recover, run_facts, run_inputs, verify_file
+from store.recovery import recover, run_facts, run_inputs, verify_file
 from tests.e2e.conftest import StartDesk
 from tests.e2e.shell import EAGER, RunningDesk, ask, summary
 

@@ -216,7 +216,7 @@ class Watcher:
             quick = Engine(make, store.recovered.snapshot)
             for event in store.recovered.tail:
                 quick.handle(event)
-            from store.recovery import Inputs
+            from store.inputs import Inputs
 
             whole = Engine(make)
             for _, event in Inputs(world.home.database, 0):

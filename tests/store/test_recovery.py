@@ -11,9 +11,9 @@ from store.chain import next_input
 from store.database import open_reader, reading
 from store.desk import Store
 from store.errors import Damaged
+from store.inputs import Inputs
 from store.recovery import (
     Archived,
-    Inputs,
     UnknownRun,
     is_latched,
     newest_snapshot_row,
@@ -331,7 +331,7 @@ def test_inputs_are_read_some_blocks_at_a_time_and_from_the_middle_of_one(
     for n in range(4):
         store.journal.commit(batch(1 + 5 * n, 5)).result()
     for page in (1, 2, 3, 64):
-        monkeypatch.setattr("store.recovery.BLOCKS_PAGE", page)
+        monkeypatch.setattr("store.inputs.BLOCKS_PAGE", page)
         for after in (0, 1, 4, 5, 6, 19, 20):
             assert list(Inputs(store.path, after)) == list(enumerate(quotes(after + 1, 20 - after), start=after + 1))
         assert [first for first, _ in Inputs(store.path, 7).runs()] == [8, 11, 16]
