@@ -18,6 +18,7 @@ BENCHES: dict[str, str] = {
     "audit": "benchmarks.audit:run",
     "alerts": "benchmarks.alerts:run",
     "recovery": "benchmarks.recovery:run",
+    "review": "benchmarks.review:run",
     "endpoint": "benchmarks.endpoint:run",
     "bars": "benchmarks.bars:run",
     "wire": "benchmarks.wire:run",

@@ -1,4 +1,4 @@
-"""Facts of the journal between two rows, by kind, in pages: a reader left open keeps the WAL from shrinking."""
+"""Facts of the journal between two rows, by kind, in steps: a reader left open keeps the WAL from shrinking."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -16,10 +16,11 @@ from store.errors import StoreError
 from store.projections import fact_decoder
 from store.recovery import UnknownRun, run_inputs
 
-_PAGE: Final = 500
+_WINDOW: Final = 10_000  # rows that are looked through at once
 _FOREVER: Final = 2**62
 _RUNS: Final = (
-    "SELECT run, run_id, first_row, (SELECT min(first_row) FROM runs AS next WHERE next.run > runs.run) FROM runs"
+    "SELECT run, run_id, first_row, (SELECT min(first_row) FROM runs AS next WHERE next.run > runs.run) FROM runs "
+    "ORDER BY run"
 )
 _HELD: Final = (
     "SELECT symbol FROM (SELECT symbol, position_qty, max(row) FROM fills WHERE row < ? GROUP BY symbol) "
@@ -28,16 +29,17 @@ _HELD: Final = (
 
 
 class SpanRead(msgspec.Struct, frozen=True):
-    """Facts of some runs with the number of their run, in the journal's order, and what they rest on.
+    """Facts of some runs, and what they rest on.
 
     Attributes:
         run_ids: The runs they are of, oldest first.
+        facts: (number of its run, fact), in the journal's order; read as they are asked for, once.
         held: Symbols in the market when the first of them began.
         calendar: Of the first of them; UTC days where its beginning is archived.
     """
 
     run_ids: tuple[str, ...]
-    facts: tuple[tuple[int, AnyFact], ...]
+    facts: Iterator[tuple[int, AnyFact]]
     held: frozenset[str]
     calendar: Calendar
 
@@ -51,22 +53,22 @@ def read_span(
         UnknownRun: there is no such run.
     """
     with reading(path) as connection:
-        runs = {
-            run_id: (first, following) for _, run_id, first, following in connection.execute(_RUNS + " ORDER BY run")
-        }
+        runs = {run_id: (first, following or _FOREVER) for _, run_id, first, following in connection.execute(_RUNS)}
         for run_id in run_ids:
             if run_id not in runs:
                 raise UnknownRun(run_id)
         wanted = [run_id for run_id in runs if run_id in run_ids] if run_ids else list(runs)
-        found = []
-        for run_id in wanted:
-            first, following = runs[run_id]
-            for number, fact in facts_between(connection, first, (following or _FOREVER) - 1, kinds):
-                if since_ns <= fact.at_ns < until_ns:
-                    found.append((number, fact))
         begin = runs[wanted[0]][0] if wanted else 0
         held = frozenset(symbol for (symbol,) in connection.execute(_HELD, (begin,)))
-    return SpanRead(tuple(wanted), tuple(found), held, _calendar(path, wanted))
+    facts = _facts(path, [runs[run_id] for run_id in wanted], kinds)
+    within = (one for one in facts if since_ns <= one[1].at_ns < until_ns)
+    return SpanRead(tuple(wanted), within, held, _calendar(path, wanted))
+
+
+def _facts(path: Path, rows: Sequence[tuple[int, int]], kinds: Sequence[type[Fact]]) -> Iterator[tuple[int, AnyFact]]:
+    with reading(path) as connection:
+        for first, following in rows:
+            yield from facts_between(connection, first, following - 1, kinds)
 
 
 def _calendar(path: Path, run_ids: Sequence[str]) -> Calendar:
@@ -88,12 +90,9 @@ def facts_between(
     """(number of its run, fact) of every fact of these kinds, both rows included, in the journal's order."""
     tags = tuple(str(kind.__struct_config__.tag) for kind in kinds)
     marks = ", ".join("?" * len(tags))
-    sql = (
-        f"SELECT id, run, body FROM journal WHERE id > ? AND id <= ? AND kind IN ({marks}) "  # noqa: S608
-        f"ORDER BY id LIMIT {_PAGE}"
-    )
-    after = first_row - 1
-    while page := connection.execute(sql, (after, last_row, *tags)).fetchall():
-        for _, run, body in page:
-            yield run, fact_decoder.decode(body)
-        after = page[-1][0]
+    sql = f"SELECT run, body FROM journal WHERE id >= ? AND id < ? AND kind IN ({marks}) ORDER BY id"  # noqa: S608
+    (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()
+    decode = fact_decoder.decode
+    for row in range(first_row, min(last_row, newest) + 1, _WINDOW):
+        for run, body in connection.execute(sql, (row, min(row + _WINDOW, last_row + 1), *tags)).fetchall():
+            yield run, decode(body)

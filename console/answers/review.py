@@ -106,6 +106,8 @@ class Reviewed(Answer, frozen=True):
     performance: Figures
     breakdowns: dict[str, SlicedBy]
     advice: AdviceTold
+    risk_events: list[dict[str, str]]
+    issues: list[dict[str, str]]
     report: Report
 
 

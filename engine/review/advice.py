@@ -124,7 +124,7 @@ def _refused(reasons: Mapping[str, int]) -> Iterator[Advice]:
         interval = wilson(count, signals)
         if interval is not None and interval.low > _HALF:
             numbers = {"refused": str(count), "low": money.text(interval.low)}
-            text = f"Most signals were refused for one reason, {code}: the strategy asks for what its limits forbid."
+            text = f"Most signals were refused for one reason, {code}: look at whether they are worth raising."
             yield Advice("refused", f"reason {code}", text, signals, numbers)
 
 

@@ -15,6 +15,7 @@ from engine.review.moments import date_text
 from engine.review.performance import Performance
 from engine.review.reviewed import Review
 
+LISTED_MAX: Final = 100
 _NONE: Final = "none"
 
 
@@ -28,8 +29,8 @@ def essay(of: Review) -> str:
         "## Daily trade counts\n\n" + _days(report, of.trades, of.performance),
         "## Regime distribution\n\n" + _regimes(report["conditions"]),
         "## P&L summary\n\n" + _result(report, of.performance) + "\n\n" + "\n\n".join(map(_breakdown, of.breakdowns)),
-        "## Risk events\n\n" + _risk(report),
-        "## Operational issues\n\n" + _operation(report),
+        "## Risk events\n\n" + _risk(of),
+        "## Operational issues\n\n" + _operation(of),
         "## Honest assessment\n\n" + _assessment(of),
     ]
     return "\n\n".join(parts) + "\n"
@@ -110,18 +111,24 @@ def _breakdown(found: Breakdown) -> str:
     return _table((title, "Trades", "Won", "P&L", "Each"), rows) + f"\n\n{holds}"
 
 
-def _risk(report: Mapping[str, Any]) -> str:
+def _risk(of: Review) -> str:
+    report = of.report
     items = [f"halted by {one['breaker']}: {one['text']}, since {one['since']}" for one in report["halts"]]
-    spikes = report["conditions"]["exposure_spikes"]
-    items += [f"exposure rose by {one['rise']} after a transition, at {one['at']}" for one in spikes]
+    items += _incidents(of.risks)
     refused = sum(count for state, count in report["signals"].items() if state.startswith("REJECTED"))
     told = f"Signals: {report['signals']['total']} raised, {report['signals']['EXECUTED']} executed, {refused} refused."
     return f"{told}\n\n{_list(items)}"
 
 
-def _operation(report: Mapping[str, Any]) -> str:
+def _incidents(found: Sequence[Mapping[str, str]]) -> list[str]:
+    more = [f"and {len(found) - LISTED_MAX} more"] if len(found) > LISTED_MAX else []
+    return [f"{one['at'][:19].replace('T', ' ')} UTC: {one['text']}" for one in found[:LISTED_MAX]] + more
+
+
+def _operation(of: Review) -> str:
+    report = of.report
     items = [f"{one['count']} × {one['where']}: {one['example']}" for one in report["errors"]]
-    items += list(report["problems"])
+    items += [*report["problems"], *_incidents([one for one in of.issues if not one["text"].startswith("error in ")])]
     for name, what in (
         ("rejects_count", "orders refused by the broker"),
         ("stuck_orders", "orders that waited too long for an answer"),

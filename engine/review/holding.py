@@ -49,6 +49,7 @@ class Holding:
         self._held_since_ns = begin_ns
         self._held_ns = 0
         self._mark: EquityMarked | None = None
+        self._used = 0  # exposure over equity, at that mark
         self._marked_ns = self._equity_ns = self._used_ns = 0  # sums over time
         self._exposure_max = self._heat_max = 0
         self._by_symbol: dict[str, int] = {}
@@ -60,9 +61,9 @@ class Holding:
             self._fill(fact)
         elif isinstance(fact, EquityMarked):
             self._weigh(fact.at_ns)
-            self._mark = fact
+            self._mark, self._used = fact, _used(fact)
             self._begin_ns = self._begin_ns or fact.at_ns
-            self._exposure_max = max(self._exposure_max, _used(fact))
+            self._exposure_max = max(self._exposure_max, self._used)
             self._heat_max = max(self._heat_max, fact.heat)
 
     def figures(self, end_ns: int) -> HoldingFigures:
@@ -113,9 +114,9 @@ class Holding:
         lasted_ns = until_ns - mark.at_ns
         self._marked_ns += lasted_ns
         self._equity_ns += mark.equity * lasted_ns
-        self._used_ns += _used(mark) * lasted_ns
+        self._used_ns += self._used * lasted_ns
 
 
 def _used(mark: EquityMarked) -> int:
     """Exposure over equity; nothing where there is no equity that could be used."""
-    return money.div(mark.exposure, mark.equity) if mark.equity > 0 else 0
+    return money.div(mark.exposure, mark.equity) if mark.exposure and mark.equity > 0 else 0

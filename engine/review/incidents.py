@@ -56,6 +56,9 @@ KINDS: Final = (
 )
 """The facts incidents are told of."""
 
+RISK: Final = (BreakerChanged, KillChanged, LossExceeded, AccountLiquidated, ExposureSpiked, HeatNoted)
+"""Those of them in which a limit was reached or the desk was stopped; the rest is how it was run."""
+
 
 class Incidents:
     """Collects the incidents among facts, in their order."""

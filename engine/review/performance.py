@@ -23,9 +23,10 @@ from engine.core.facts import (
     SignalEnded,
     TradeClosed,
 )
-from engine.review import returns, running
+from engine.review import incidents, returns, running
 from engine.review.drawdown import Drawdown, drawdown, points_of
 from engine.review.holding import Holding, HoldingFigures
+from engine.review.incidents import Incidents
 from engine.review.measure import Interval, Measure, quotient
 from engine.review.measure import told as measures_told
 from engine.review.metrics import Summary, summary, undefined
@@ -37,6 +38,7 @@ from engine.review.shadowed import ProfileFigures, Shadowed
 
 KINDS: Final[tuple[type[Fact], ...]] = (
     *(EquityMarked, TradeClosed, FillBooked, ShadowFilled, PhaseChanged, SignalEnded),
+    *incidents.KINDS,
 )
 """The facts these figures are made of."""
 
@@ -98,28 +100,37 @@ class Performing:
         self._last_ns = begin_ns
         self.marks: list[EquityMarked] = []
         self.trades: list[TradeClosed] = []
+        self.risks, self.issues = Incidents(), Incidents()
         self.reasons: Counter[str] = Counter()  # of the signals that ended, by reason code
 
     def take(self, fact: AnyFact) -> None:
         """One fact, in the order of time."""
-        match fact:
+        if fact.at_ns > self._last_ns:
+            self._last_ns = fact.at_ns
+        match fact:  # most of them first
             case EquityMarked():
                 self.marks.append(fact)
-            case TradeClosed():
-                self.trades.append(fact)
+                self._holding.take(fact)
             case SignalEnded():
                 self.reasons[fact.reason_code.value] += 1
-        self._last_ns = max(self._last_ns, fact.at_ns)
-        self._holding.take(fact)
-        self._running.take(fact)
-        self._shadowed.take(fact)
+            case FillBooked():
+                self._holding.take(fact)
+                self._shadowed.take(fact)
+            case ShadowFilled():
+                self._shadowed.take(fact)
+            case TradeClosed():
+                self.trades.append(fact)
+            case PhaseChanged():
+                self._running.take(fact)
+            case _:
+                (self.risks if isinstance(fact, incidents.RISK) else self.issues).take(fact)
 
     def take_all(self, facts: Iterable[tuple[int, AnyFact]]) -> "Performing":
         """Facts with the number of their run, in the order of time."""
         run = 0
         for number, fact in facts:
             if run and number != run:
-                self._running.new_run()
+                self._running.new_run(self._last_ns)
             run = number
             self.take(fact)
         return self

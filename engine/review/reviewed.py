@@ -18,6 +18,7 @@ class Review(msgspec.Struct, frozen=True):
     Attributes:
         advice: Recommendations, and which rules saw too little.
         verdicts: Both, as JSON values.
+        risks: Limits that were reached and stops; `issues` all other incidents.
     """
 
     report: Mapping[str, Any]
@@ -27,6 +28,8 @@ class Review(msgspec.Struct, frozen=True):
     verdicts: Mapping[str, Any]
     marks: Sequence[EquityMarked]
     trades: Sequence[TradeClosed]
+    risks: Sequence[Mapping[str, str]]
+    issues: Sequence[Mapping[str, str]]
 
 
 def review(report: Mapping[str, Any], performing: Performing) -> Review:
@@ -41,6 +44,8 @@ def review(report: Mapping[str, Any], performing: Performing) -> Review:
         verdicts=verdicts.told(report, figures),
         marks=performing.marks,
         trades=performing.trades,
+        risks=performing.risks.all,
+        issues=performing.issues.all,
     )
 
 
@@ -53,5 +58,7 @@ def told(of: Review) -> dict[str, Any]:
         "performance": performance.told(of.performance),
         "breakdowns": analysis.told(of.breakdowns),
         "advice": advice.told(of.advice),
+        "risk_events": [dict(one) for one in of.risks],
+        "issues": [dict(one) for one in of.issues],
         "report": dict(of.report),
     }

@@ -29,7 +29,6 @@ class Running:
     def __init__(self, since_ns: int = 0) -> None:
         self._spans: list[Span] = []
         self._since_ns = since_ns  # 0: it does not run
-        self._last_ns = since_ns
         self.starts = 0
 
     def take(self, fact: AnyFact) -> None:
@@ -40,12 +39,11 @@ class Running:
             if fact.phase == SessionPhase.RUNNING:
                 self._since_ns = fact.at_ns
                 self.starts += 1
-        self._last_ns = max(self._last_ns, fact.at_ns)
 
-    def new_run(self) -> None:
+    def new_run(self, last_ns: int) -> None:
         """The facts from here on are another run's: one that did not say that it ended broke off with its last fact."""
         if self._since_ns:
-            self._close(self._last_ns)
+            self._close(last_ns)
 
     def spans(self, begin_ns: int, end_ns: int) -> list[Span]:
         """The spans within these moments, oldest first; one that is still open ends with `end_ns`."""

@@ -5,6 +5,7 @@ a market its paper results say nothing of. Slippage is a fraction, above zero wh
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -12,7 +13,7 @@ from engine.core import money
 from engine.core.facts import AnyFact, FillBooked, ShadowFilled
 from engine.review.dealing import Slippage, slippage
 
-ORDERS_KEPT = 200_000  # more are not compared
+ORDERS_KEPT: Final = 20_000  # more are not compared: memory is bounded, and the figures are known well by then
 
 
 class _Deal:

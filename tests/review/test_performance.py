@@ -69,12 +69,10 @@ def phase(at_ns: int, previous: str, now: str) -> PhaseChanged:
 def test_a_run_that_breaks_off_is_down_from_its_last_fact_on() -> None:
     running = Running()
     running.take(phase(10, "SEEDING_HISTORY", "RUNNING"))
-    running.take(mark(40, "1"))
-    running.new_run()
-    running.take(mark(60, "1"))
+    running.new_run(40)
     running.take(phase(70, "SEEDING_HISTORY", "RUNNING"))
     running.take(phase(90, "RUNNING", "SHUTTING_DOWN"))
-    running.new_run()
+    running.new_run(92)
     running.take(phase(95, "SEEDING_HISTORY", "RUNNING"))
     spans = running.spans(0, 110)
     assert spans == [Span(10, 40), Span(70, 90), Span(95, 110)]
