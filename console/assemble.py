@@ -24,7 +24,8 @@ from console import say
 from console.commands.acts import rearm_books
 from console.exits import Exit, Quit
 from console.options import RunOptions
-from engine.core.config import MINUTE, SECOND, CoreConfig, Instrument, StrategySpec
+from engine.core.calendar import Calendar, shared
+from engine.core.config import DAY, MINUTE, SECOND, CoreConfig, Instrument, StrategySpec
 from engine.core.events import DataRejected
 from engine.session.clock import ScaledClock, VirtualClock, WallClock, unkept_text
 from engine.session.config import Config, to_core
@@ -45,11 +46,13 @@ from engine.session.secret import Secret
 from engine.session.session import Session, handle_signals
 from engine.session.settings import BUILT_IN, parse_listening
 from engine.session.supervisor import Supervisor
+from engine.session.trouble import Troubled
 from engine.session.volatility import VolatilityIndex, index_of
 from engine.strategies import make, make_all, spec
 from engine.venues.bitunix.broker import BitunixBroker, BrokerSettings
 from engine.venues.bitunix.feed import BitunixFeed, FeedSettings
 from engine.venues.bitunix.signing import Credentials
+from engine.venues.calendars import calendars
 from engine.venues.sim.generated import GeneratedMarket
 from engine.venues.sim.options import SIM_KEY, SIM_SECRET, VenueOptions
 from engine.venues.sim.process import VenueFailed, VenueProcess, start_venue
@@ -60,6 +63,7 @@ VIRTUAL_ANCHOR_NS: Final = 1_767_225_600_000_000_000
 """Where the generated market begins at full speed (2026-01-01T00:00:00Z): the same input for every such run."""
 
 WARMUP_MARGIN_BARS: Final = 5
+CALENDAR_NS: Final = 90 * DAY  # thirty trading days lie within it
 JOIN_SECONDS: Final = 0.5
 SWITCH_SECONDS: Final = 0.0005
 """The longest one thread holds the interpreter while another waits for it. With Python's own 5 ms a commit of a few
@@ -515,4 +519,17 @@ def _open_source(config: Config, options: RunOptions) -> Market:
     if unknown:
         raise Quit(Exit.USAGE, f"--symbols: {', '.join(unknown)} not in the data; there are {', '.join(symbols)}")
     hours = Hours(config.desk.paper_start_date)
-    return Market(VirtualClock(options.begin_ns or source.start_ns), source.name, symbols, hours, source=source)
+    name, begin_ns = source.name, options.begin_ns or source.start_ns
+    if options.faults:
+        source = Troubled(source, options.faults, options.faults_from_ns or begin_ns)
+    return Market(VirtualClock(begin_ns), name, symbols, hours, source=source)
+
+
+def played_days(config: Config, options: RunOptions) -> tuple[int, Calendar]:
+    """Where a market that is played at full speed begins, and the calendar its trading days go by."""
+    market = _open_source(config, options)
+    assert market.source is not None
+    begin_ns = market.clock.now_ns()
+    names = [instrument.calendar for instrument in market.source.instruments]
+    timed = calendars(names, begin_ns, begin_ns + CALENDAR_NS)
+    return begin_ns, shared(timed) if len(timed) == len(set(names)) else Calendar()

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Final, Literal
 from engine.session.home import Home
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.review.evidence import Injected
     from engine.session.plan import ProtocolWatch
 
 Speed = int | Literal["max"]
@@ -27,6 +30,7 @@ class RunOptions:
         json: The final word on standard output is JSON.
         watch: The validation protocol the run belongs to; its verdict is the final word then. None: it belongs to none.
         begin_ns: Where a market that is played at full speed is entered; 0: at its beginning.
+        faults: What is broken on purpose, counted from `faults_from_ns`; 0: from the market's beginning.
         ticks: The generated market at full speed tells a quote a second of each symbol, and no book.
     """
 
@@ -46,6 +50,8 @@ class RunOptions:
     watch: "ProtocolWatch | None" = None
     begin_ns: int = 0
     ticks: bool = False
+    faults: "Sequence[Injected]" = ()
+    faults_from_ns: int = 0
 
 
 def parse_speed(text: str) -> Speed:

@@ -56,6 +56,7 @@ _HAPPENINGS: Final = {  # each gives (row, at_ns, text)
         "SELECT row, at_ns, symbol FROM feed_notes WHERE row BETWEEN :first AND :last AND kind = 'ORDER_BOOK_STALE'"
     ),
     "gaps": "SELECT row, at_ns, symbol FROM feed_notes WHERE row BETWEEN :first AND :last AND kind = 'GAP_DETECTED'",
+    "notes": "SELECT row, at_ns, kind FROM feed_notes WHERE row BETWEEN :first AND :last",
     "kills": (
         "SELECT row, at_ns, source || ': ' || text FROM kill_changes WHERE row BETWEEN :first AND :last AND latched = 1"
     ),

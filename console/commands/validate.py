@@ -6,6 +6,7 @@ command goes on where it ended. It is judged once, from the record alone, when i
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +14,16 @@ from typing import Any, Final
 import msgspec
 
 from console import say
-from console.assemble import run_desk, secrets_of, strategy_files
+from console.assemble import played_days, run_desk, secrets_of, strategy_files
 from console.commands.settings import read
 from console.commands.where import Where
 from console.exits import Exit, Quit
 from console.options import RunOptions, Speed
-from engine.core.times import DAY, MINUTE, stretch
+from engine.core.calendar import Calendar, TradingDay
+from engine.core.times import DAY, MINUTE, SECOND, stretch
 from engine.core.view import ProtocolView
-from engine.review.evidence import Evidence, Terms, Thresholds
+from engine.review.evidence import Evidence, Injected, Terms, Thresholds
+from engine.review.injected import judge_faults, next_outage, schedule
 from engine.review.protocol import Protocol, Verdict, sentences, terms_hold, told, verdict
 from engine.review.protocols import PROTOCOLS
 from engine.session.clock import WallClock
@@ -52,6 +55,7 @@ class Asked(msgspec.Struct, frozen=True):
     symbols: str | None = None
     strategy: str | None = None
     days: int | None = None
+    faults: bool = False
     restart: bool = False
 
 
@@ -81,14 +85,15 @@ def validate(where: Where, name: str, asked: Asked) -> Exit:
     with _books(where) as store:
         begun = _continued(where, store, protocol, wanted, asked) or _begin(store, wanted)
     evidence = gather(where.home.database, begun.terms, begun.row)
-    if not _is_settled(protocol, evidence, WallClock().now_ns()):
-        code = run_desk(
-            config,
-            _options(where, config, asked, Watch(where.home.database, protocol, begun.terms, begun.row), evidence),
-        )
+    while not _is_settled(protocol, evidence, WallClock().now_ns()):
+        watch = Watch(where.home.database, protocol, begun.terms, begun.row)
+        code = run_desk(config, _stretch(_options(where, config, asked), evidence, watch))
         evidence = gather(where.home.database, begun.terms, begun.row)
+        if not code and _is_away(evidence):
+            continue
         if not _has_ended(protocol, evidence, code):
             return _told_pause(where, protocol_view(protocol, evidence), code)
+        break
     return _conclude(where, config, protocol, begun)
 
 
@@ -102,7 +107,8 @@ def check(where: Where, protocol_id: str) -> Exit:
     statement = statement_of(path, chosen.terms.protocol_id)
     assert statement is not None  # it has a verdict
     protocol = PROTOCOLS[chosen.terms.protocol]
-    found = verdict(protocol, gather(path, chosen.terms, chosen.row, chosen.verdict_row, statement.said.files))
+    evidence = gather(path, chosen.terms, chosen.row, chosen.verdict_row, statement.said.files)
+    found = verdict(protocol, evidence, judge_faults(evidence, final=True))
     differences = _differences(found, statement)
     _tell(where, found, differences)
     return Exit.DONE if found.passed and not differences else Exit.FAILED_CHECK
@@ -121,24 +127,25 @@ def _config(where: Where, asked: Asked, protocol: Protocol) -> Config:
 def _terms(where: Where, config: Config, protocol: Protocol, asked: Asked) -> Terms:
     """All that is fixed before the start."""
     now_ns = WallClock().now_ns()
-    limits, days = thresholds_of(config.validation), _days(protocol, asked)
-    source = _source(config, asked)
+    limits, source = thresholds_of(config.validation), _source(config, asked)
+    days, length_ns = _days(where, config, protocol, asked, now_ns)
     program = Program(others=strategy_files(config)).fingerprint
     return Terms(
         protocol_id=f"{protocol.name}-{run_id(now_ns)}",
         protocol=protocol.name,
         env=config.env,
         begun_ns=now_ns,
-        length_ns=days * DAY if days else protocol.length_ns,
+        length_ns=length_ns,
         clock="virtual" if asked.speed == "max" else "wall" if asked.speed == 1 and not asked.data else "scaled",
         speed=str(asked.speed),
         source=source,
         seed=config.desk.seed,
         rehearsal=_rehearsal(config, asked),
-        faults=(),
+        faults=_faults(asked, length_ns),
         fingerprints=fingerprints(config, program, source),
         thresholds=limits,
         criteria=sentences(protocol, limits),
+        days=days,
     )
 
 
@@ -157,17 +164,36 @@ def thresholds_of(file: ValidationFile) -> Thresholds:
     )
 
 
-def _days(protocol: Protocol, asked: Asked) -> int:
-    """How many days a protocol that counts them is to last; 0 for another."""
+def _days(where: Where, config: Config, protocol: Protocol, asked: Asked, now_ns: int) -> tuple[tuple[int, ...], int]:
+    """The scheduled trading days of a protocol that counts them, and how long it lasts: a little beyond the last one,
+    so that its end is on record.
+
+    Raises:
+        Quit: it does not count days, or not as many.
+    """
     if protocol.days is None:
         if asked.days is not None:
             raise Quit(Exit.USAGE, f"--days: {protocol.name} lasts {stretch(protocol.length_ns)}")
-        return 0
-    first, last = protocol.days
-    days = protocol.length_ns // DAY if asked.days is None else asked.days
-    if not first <= days <= last:
-        raise Quit(Exit.USAGE, f"--days {days}: an audit lasts {first} to {last} trading days")
-    return days
+        return (), protocol.length_ns
+    count, (fewest, most) = asked.days or protocol.length_ns // DAY, protocol.days
+    if not fewest <= count <= most:
+        raise Quit(Exit.USAGE, f"--days {count}: an audit lasts {fewest} to {most} trading days")
+    if asked.data and asked.speed != "max":
+        raise Quit(Exit.USAGE, "--data: an audit of recorded days is rehearsed with --speed max")
+    calendar, begin_ns = Calendar(), now_ns
+    if asked.speed == "max":
+        begin_ns, calendar = played_days(config, _options(where, config, asked))
+    days: list[TradingDay] = [calendar.day_at(begin_ns)]
+    while len(days) < count:
+        days.append(calendar.day_at(days[-1].end_ns))
+    return tuple(day.number for day in days), days[-1].end_ns - begin_ns + MINUTE
+
+
+def _faults(asked: Asked, length_ns: int) -> tuple[Injected, ...]:
+    """What is to be broken on purpose."""
+    if asked.faults and asked.speed != "max":
+        raise Quit(Exit.USAGE, "--faults: faults are injected into a market that is played with --speed max")
+    return schedule(length_ns) if asked.faults else ()
 
 
 def _source(config: Config, asked: Asked) -> str:
@@ -225,13 +251,8 @@ def _begin(store: Store, terms: Terms) -> Begun:
     return next(one for one in protocols(store.path) if one.terms.protocol_id == terms.protocol_id)
 
 
-def _options(where: Where, config: Config, asked: Asked, watch: Watch, evidence: Evidence) -> RunOptions:
-    left_ns = evidence.terms.length_ns
-    begin_ns = 0
-    if evidence.started_ns:
-        is_played = evidence.terms.clock == "virtual"
-        begin_ns = (evidence.now_ns // NEXT_BAR + 1) * NEXT_BAR if is_played else 0
-        left_ns -= (begin_ns or WallClock().now_ns()) - evidence.started_ns
+def _options(where: Where, config: Config, asked: Asked) -> RunOptions:
+    """What every run of the protocol has in common."""
     return RunOptions(
         env=config.env,
         home=where.home,
@@ -240,16 +261,39 @@ def _options(where: Where, config: Config, asked: Asked, watch: Watch, evidence:
         data=tuple(path.expanduser().absolute() for path in asked.data),
         symbols=config.desk.symbols if asked.symbols or not asked.data else (),
         strategy=config.desk.strategy,
-        duration_ns=left_ns,
+        duration_ns=None,
         speed=asked.speed,
         seed=config.desk.seed,
         headless=True,
         keep_positions=False,
         json=where.json,
-        watch=watch,
-        begin_ns=begin_ns,
         ticks=asked.speed == "max" and not asked.data,
     )
+
+
+def _stretch(options: RunOptions, evidence: Evidence, watch: Watch) -> RunOptions:
+    """The next run: from where the protocol stands to its end, or to the next pause that is planned."""
+    terms, started_ns = evidence.terms, evidence.started_ns
+    options = replace(options, watch=watch, faults=terms.faults, faults_from_ns=started_ns)
+    outage = next_outage(terms.faults, evidence.elapsed_ns)
+    until_ns = outage.from_ns if outage else terms.length_ns
+    if not started_ns:
+        return replace(options, duration_ns=until_ns, keep_positions=outage is not None)
+    if terms.clock != "virtual":
+        return replace(options, duration_ns=terms.length_ns - (WallClock().now_ns() - started_ns))
+    begin_ns = (evidence.now_ns // NEXT_BAR + 1) * NEXT_BAR
+    if outage is not None and _is_away(evidence):
+        begin_ns = started_ns + outage.from_ns + outage.for_ns
+        outage = next_outage(terms.faults, outage.from_ns + outage.for_ns)
+        until_ns = outage.from_ns if outage else terms.length_ns
+    left_ns = started_ns + until_ns - begin_ns
+    return replace(options, begin_ns=begin_ns, duration_ns=left_ns, keep_positions=outage is not None)
+
+
+def _is_away(evidence: Evidence) -> bool:
+    """Whether the protocol stands at the beginning of a planned pause."""
+    outage = next_outage(evidence.terms.faults, evidence.elapsed_ns)
+    return bool(evidence.started_ns) and outage is not None and evidence.elapsed_ns >= outage.from_ns - SECOND
 
 
 # --- after ---
@@ -278,7 +322,7 @@ def _conclude(where: Where, config: Config, protocol: Protocol, begun: Begun) ->
     """Judge the whole record once and for all, and keep the verdict in the journal and as a file."""
     scrubber = Scrubber(secrets_of(config))
     evidence = _whole(where, begun, scrubber)
-    found = verdict(protocol, evidence)
+    found = verdict(protocol, evidence, judge_faults(evidence, final=True))
     assert evidence.files is not None
     with _books(where) as store:
         store.record_verdict(found, evidence.files).result()

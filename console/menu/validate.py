@@ -14,6 +14,9 @@ SpeedOption = Annotated[str, typer.Option("--speed", metavar="1|N|max", help="Ot
 SeedOption = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Of every random draw.")]
 SymbolsOption = Annotated[str | None, typer.Option("--symbols", metavar="A,B", help="What to trade.")]
 StrategyOption = Annotated[str | None, typer.Option("--strategy", metavar="NAME", help="One strategy by id or name.")]
+Faults = Annotated[
+    bool, typer.Option("--faults", help="Break things on purpose on the way, and score it; with --speed max.")
+]
 Restart = Annotated[bool, typer.Option("--restart", help="End a protocol that is under way as failed, and begin anew.")]
 
 
@@ -25,6 +28,7 @@ def validate_autonomy(
     seed: SeedOption = None,
     symbols: SymbolsOption = None,
     strategy: StrategyOption = None,
+    faults: Faults = False,
     restart: Restart = False,
     tree: Tree = None,
 ) -> None:
@@ -34,7 +38,7 @@ def validate_autonomy(
     nightdesk validate autonomy
     nightdesk validate autonomy --speed max
     """
-    _run(ctx, "autonomy", data, speed, seed, symbols, strategy, None, restart, tree)
+    _run(ctx, "autonomy", data, speed, seed, symbols, strategy, None, faults, restart, tree)
 
 
 @commands.command("72h", epilog=EVERYWHERE)
@@ -45,6 +49,7 @@ def validate_72h(
     seed: SeedOption = None,
     symbols: SymbolsOption = None,
     strategy: StrategyOption = None,
+    faults: Faults = False,
     restart: Restart = False,
     tree: Tree = None,
 ) -> None:
@@ -54,7 +59,7 @@ def validate_72h(
     nightdesk validate 72h
     nightdesk validate 72h --speed max --home rehearsal
     """
-    _run(ctx, "72h", data, speed, seed, symbols, strategy, None, restart, tree)
+    _run(ctx, "72h", data, speed, seed, symbols, strategy, None, faults, restart, tree)
 
 
 @commands.command("week", epilog=EVERYWHERE)
@@ -65,6 +70,7 @@ def validate_week(
     seed: SeedOption = None,
     symbols: SymbolsOption = None,
     strategy: StrategyOption = None,
+    faults: Faults = False,
     restart: Restart = False,
     tree: Tree = None,
 ) -> None:
@@ -73,7 +79,7 @@ def validate_week(
     \b
     nightdesk validate week
     """
-    _run(ctx, "week", data, speed, seed, symbols, strategy, None, restart, tree)
+    _run(ctx, "week", data, speed, seed, symbols, strategy, None, faults, restart, tree)
 
 
 @commands.command("audit", epilog=EVERYWHERE)
@@ -85,6 +91,7 @@ def validate_audit(
     seed: SeedOption = None,
     symbols: SymbolsOption = None,
     strategy: StrategyOption = None,
+    faults: Faults = False,
     restart: Restart = False,
     tree: Tree = None,
 ) -> None:
@@ -93,7 +100,7 @@ def validate_audit(
     \b
     nightdesk validate audit --days 16
     """
-    _run(ctx, "audit", data, speed, seed, symbols, strategy, days, restart, tree)
+    _run(ctx, "audit", data, speed, seed, symbols, strategy, days, faults, restart, tree)
 
 
 @commands.command("check", epilog=EVERYWHERE)
@@ -122,6 +129,7 @@ def _run(
     symbols: str | None,
     strategy: str | None,
     days: int | None,
+    faults: bool,
     restart: bool,
     tree: Tree,
 ) -> None:
@@ -139,6 +147,7 @@ def _run(
         symbols=symbols,
         strategy=strategy,
         days=days,
+        faults=faults,
         restart=restart,
     )
     end(command.validate(where_of(ctx), name, asked))

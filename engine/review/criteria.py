@@ -12,7 +12,7 @@ from engine.core.config import DAY
 from engine.core.times import stretch
 from engine.review import metrics, returns
 from engine.review.drawdown import max_drawdown
-from engine.review.evidence import Evidence, Happening
+from engine.review.evidence import DaySeen, Evidence, Happening
 from engine.review.moments import date_text
 from engine.review.proportions import wilson
 from engine.review.protocol import Measured
@@ -317,20 +317,17 @@ def artifacts(evidence: Evidence) -> Measured:
     """There is a daily artifact for every day the desk lived through."""
     if evidence.files is None:
         return Measured(None, "the folder was not looked at yet")
-    missing = [date_text(day.day) for day in evidence.days if date_text(day.day) not in evidence.files.days]
-    seen = bool(evidence.days)
-    return Measured(
-        seen and not missing,
-        f"{missing[0]} has none" if missing else f"{len(evidence.files.days)} of {len(evidence.days)}",
-        "artifacts/",
-    )
+    lived = [date_text(day.day) for day in _scheduled(evidence)]
+    missing = [day for day in lived if day not in evidence.files.days]
+    text = f"{missing[0]} has none" if missing else f"{len(lived)} of {len(lived)} days"
+    return Measured(bool(lived) and not missing, text, "artifacts/")
 
 
 def zero_days(evidence: Evidence) -> Measured:
     """Every day without a trade is documented: its artifact says why."""
     if evidence.files is None:
         return Measured(None, "the folder was not looked at yet")
-    empty = [date_text(day.day) for day in evidence.days if not day.trades]
+    empty = [date_text(day.day) for day in _scheduled(evidence) if not day.trades]
     silent = [day for day in empty if not evidence.files.told.get(day, False)]
     return Measured(
         not silent, f"{silent[0]} says nothing" if silent else f"{len(empty)} such days, all documented", "artifacts/"
@@ -341,6 +338,11 @@ def no_open_mismatch(evidence: Evidence) -> Measured:
     """Both books agree in the end; what was found and settled is told."""
     found = none_of("mismatches", "discrepancies")(evidence)
     return found._replace(value=f"{found.value} open of {evidence.mismatches_ever}") if found.passed else found
+
+
+def _scheduled(evidence: Evidence) -> list[DaySeen]:
+    """The days lived through that were scheduled; the moments after the last one belong to no day of the protocol."""
+    return [day for day in evidence.days if day.day in evidence.terms.days]
 
 
 def _reports(evidence: Evidence) -> list[Mapping[str, Any]] | Measured:

@@ -41,6 +41,14 @@ class Fingerprints(msgspec.Struct, frozen=True):
         return tuple(name for name in mine if not mine[name] or mine[name] != theirs[name])
 
 
+class Injected(msgspec.Struct, frozen=True):
+    """A fault on purpose: its kind, when it begins after the protocol's start, and how long it lasts."""
+
+    kind: str
+    from_ns: int
+    for_ns: int
+
+
 class Terms(msgspec.Struct, frozen=True):
     """All that was fixed before a protocol started.
 
@@ -49,7 +57,6 @@ class Terms(msgspec.Struct, frozen=True):
         rehearsal: Why the result can never unlock live trading; empty: nothing speaks against it.
         criteria: Each criterion by id, as the sentence it will be judged by.
         days: Scheduled trading days since 1970 from the start on, where the protocol counts days.
-        market_ns: Where a played market begins; 0: it has no beginning of its own.
     """
 
     protocol_id: str
@@ -62,12 +69,11 @@ class Terms(msgspec.Struct, frozen=True):
     source: str
     seed: int
     rehearsal: tuple[str, ...]
-    faults: tuple[str, ...]
+    faults: tuple[Injected, ...]
     fingerprints: Fingerprints
     thresholds: Thresholds
     criteria: Mapping[str, str]
     days: tuple[int, ...] = ()
-    market_ns: int = 0
 
     @property
     def digest(self) -> str:
@@ -152,6 +158,7 @@ class Evidence(msgspec.Struct, frozen=True):
         above_heat, disobeyed, spikes: Heat above its limit, entries under a tripped breaker, exposure after a regime
             change.
         mismatches: Discrepancies between the books that stand still; `mismatches_ever` counts those there were.
+        notes: What was noticed of the data, its kind as text.
         files: None while nobody has looked.
     """
 
@@ -179,6 +186,7 @@ class Evidence(msgspec.Struct, frozen=True):
     mismatches: Sequence[Happening] = ()
     mismatches_ever: int = 0
     regimes: Sequence[Happening] = ()
+    notes: Sequence[Happening] = ()
     faults: tuple[str, ...] | None = None
     files: Files | None = None
 

@@ -135,10 +135,11 @@ def judge(protocol: Protocol, evidence: Evidence, *, final: bool) -> tuple[Judge
     return tuple(_judged(criterion, evidence, final) for criterion in protocol.criteria)
 
 
-def verdict(protocol: Protocol, evidence: Evidence) -> Verdict:
-    """The end of the protocol on all its evidence."""
-    judged = judge(protocol, evidence, final=True)
-    failed = _failed(protocol, judged)
+def verdict(protocol: Protocol, evidence: Evidence, extra: Sequence[Judged] = ()) -> Verdict:
+    """The end of the protocol on all its evidence; `extra` must have passed beside its own criteria."""
+    own = judge(protocol, evidence, final=True)
+    failed = (*_failed(protocol, own), *(one.id for one in extra if one.state != State.PASS))
+    judged = (*own, *extra)
     terms = evidence.terms
     by_about = {about: _side(judged, failed, about) for about in About}
     autonomous = not evidence.acts and all(run.report and run.report.get("autonomous") for run in evidence.runs)
@@ -181,6 +182,7 @@ def terms_hold(evidence: Evidence, terms: Terms) -> tuple[str, ...]:
     """What is no longer as it was fixed, for a protocol that is to be continued."""
     fixed = evidence.terms
     drift = list(fixed.fingerprints.drift(terms.fingerprints))
+    drift += ["faults"] if fixed.faults != terms.faults else []
     drift += ["criteria"] if fixed.criteria != terms.criteria or fixed.thresholds != terms.thresholds else []
     return (*drift, *(["speed"] if fixed.speed != terms.speed else []))
 

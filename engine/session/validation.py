@@ -13,6 +13,7 @@ import msgspec
 from engine.core.times import DAY
 from engine.core.view import CriterionView, ProtocolView
 from engine.review.evidence import Evidence, Files, Fingerprints
+from engine.review.injected import judge_faults
 from engine.review.moments import instant
 from engine.review.protocol import Protocol, judge
 from engine.review.protocols import LITERALS
@@ -27,7 +28,7 @@ _LEFT: Final = frozenset({".json", ".jsonl", ".csv", ".html", ".md", ".log", ".t
 def protocol_view(protocol: Protocol, evidence: Evidence) -> ProtocolView:
     """The protocol as it stands by the evidence so far."""
     terms = evidence.terms
-    judged = judge(protocol, evidence, final=False)
+    judged = (*judge(protocol, evidence, final=False), *judge_faults(evidence, final=False))
     return at_moment(
         ProtocolView(
             name=protocol.name,

@@ -15,7 +15,7 @@ from engine.core.events import Bar, FeedEvent, FundingRate
 from engine.venues.sim.listed import LISTED
 from engine.venues.sim.market_moves import MarketMoves, Tempo
 from engine.venues.sim.noise import noise, words
-from engine.venues.sim.order_flow import OrderFlow
+from engine.venues.sim.order_flow import Leg, OrderFlow
 from engine.venues.sim.source import backfilled, longer_bars
 
 DEFAULT_SEED: Final = 7
@@ -124,6 +124,10 @@ class GeneratedMarket:
             bar = kept[minute] = flow.bar(minute)
         return bar
 
+    def _tell(self, leg: Leg, first: int, last: int, chunk: list[FeedEvent]) -> None:
+        """What a symbol shows in the steps [first, last)."""
+        leg.tell(first, last, chunk)
+
     def _leg_events(self, minute: int, index: int, first: int, chunk_steps: int) -> Iterator[list[FeedEvent]]:
         """One leg of every symbol in chunks, from step `first` on; funding opens a minute and bars close it."""
         tempo = self._tempo
@@ -133,7 +137,7 @@ class GeneratedMarket:
             if index == 0 and step == 0:
                 chunk.extend(self.funding(symbol, minute * MINUTE) for symbol in self._flows)
             for leg in legs:
-                leg.tell(step, min(step + chunk_steps, tempo.steps), chunk)
+                self._tell(leg, step, min(step + chunk_steps, tempo.steps), chunk)
             chunk.sort(key=_AT)
             if index == tempo.legs - 1 and step + chunk_steps >= tempo.steps:
                 chunk.extend(self._bar(flow, minute) for flow in self._flows.values())

@@ -169,6 +169,17 @@ class Leg:
                 out.append(Trade(symbol, traded_ns, traded_ns, price, qty, side))
                 trade = next(prints, None)
 
+    def quotes(self, first: int, last: int, out: list[FeedEvent]) -> None:
+        """Append the quotes of the steps [first, last) alone, as `tell` would."""
+        symbol, tick, interval_ns = self._flow.symbol, self._flow.tick, self._flow.tempo.interval_ns
+        bids, asks, best = self._bids, self._asks, self._best
+        bid_shapes, ask_shapes = self._bid_shapes, self._ask_shapes
+        for step in range(first, last):
+            at_ns = self.start_ns + step * interval_ns
+            bid, ask = best(step)
+            shown = bids[bid_shapes[step] % SHAPES][0][1], asks[ask_shapes[step] % SHAPES][0][1]
+            out.append(Quote(symbol, at_ns, at_ns, bid * tick, ask * tick, *shown))
+
     def _walk(self, first: float, last: float, number: int, raw: bytes, shared: float, own: float) -> list[float]:
         """Mid prices in ticks, one more than there are steps: a bridge whose noise is partly the market's."""
         tempo = self._flow.tempo

@@ -6,10 +6,14 @@ prices are those of the generated market with a step of a second; its books and 
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from typing import Final
 
 from engine.core.config import SECOND
-from engine.core.events import Book, FeedEvent, Trade
+from engine.core.events import FeedEvent
 from engine.venues.sim.generated import DEFAULT_SEED, GeneratedMarket
+from engine.venues.sim.order_flow import Leg
+
+CHUNK_NS: Final = 60 * SECOND
 
 
 class Ticks(GeneratedMarket):
@@ -21,9 +25,9 @@ class Ticks(GeneratedMarket):
         super().__init__(seed, anchor_ns, quote_interval_ns=SECOND, symbols=symbols)
         self.fingerprint = sha256(f"ticks {self.fingerprint}".encode()).hexdigest()
 
-    def events(self, from_ns: int, step_ns: int = 60 * SECOND) -> Iterator[list[FeedEvent]]:
+    def events(self, from_ns: int, step_ns: int = CHUNK_NS) -> Iterator[list[FeedEvent]]:
         """Everything at or after `from_ns` but books and trades, without end."""
-        for chunk in super().events(from_ns, step_ns):
-            kept = [event for event in chunk if type(event) is not Book and type(event) is not Trade]
-            if kept:
-                yield kept
+        return super().events(from_ns, step_ns)
+
+    def _tell(self, leg: Leg, first: int, last: int, chunk: list[FeedEvent]) -> None:
+        leg.quotes(first, last, chunk)
