@@ -145,6 +145,7 @@ class _Reader:
             signals=signals,
             disobeyed=self._disobeyed(),
             mismatches_ever=ever,
+            seals=dict(self._all("SELECT name, sha256 FROM artifacts WHERE row <= :last")),
             **happened,
         )
 
@@ -183,7 +184,7 @@ class _Reader:
                 continue
             counts = [
                 self._db.execute(f"SELECT count(*) FROM {table} WHERE row > ? AND row < ?", (begin, end)).fetchone()[0]  # noqa: S608
-                for table in ("equity_marks", "signals", "trades")
+                for table in ("equity_marks", "signals", "fills")
             ]
             seen[day] = [a + b for a, b in zip(seen.get(day, [0, 0, 0]), counts, strict=True)]
         return [DaySeen(day, *counts) for day, counts in seen.items() if counts[0]]

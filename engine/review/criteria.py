@@ -314,12 +314,12 @@ def every_day(evidence: Evidence) -> Measured:
 
 
 def artifacts(evidence: Evidence) -> Measured:
-    """There is a daily artifact for every day the desk lived through."""
+    """There is a daily artifact for every day the desk lived through, with the bytes that were sealed."""
     if evidence.files is None:
         return Measured(None, "the folder was not looked at yet")
     lived = [date_text(day.day) for day in _scheduled(evidence)]
-    missing = [day for day in lived if day not in evidence.files.days]
-    text = f"{missing[0]} has none" if missing else f"{len(lived)} of {len(lived)} days"
+    missing = [day for day in lived if evidence.files.days.get(day, "none") != evidence.seals.get(day)]
+    text = f"{missing[0]} has none that is sealed" if missing else f"{len(lived)} of {len(lived)} days"
     return Measured(bool(lived) and not missing, text, "artifacts/")
 
 
@@ -327,7 +327,7 @@ def zero_days(evidence: Evidence) -> Measured:
     """Every day without a trade is documented: its artifact says why."""
     if evidence.files is None:
         return Measured(None, "the folder was not looked at yet")
-    empty = [date_text(day.day) for day in _scheduled(evidence) if not day.trades]
+    empty = [date_text(day.day) for day in _scheduled(evidence) if not day.fills]
     silent = [day for day in empty if not evidence.files.told.get(day, False)]
     return Measured(
         not silent, f"{silent[0]} says nothing" if silent else f"{len(empty)} such days, all documented", "artifacts/"

@@ -122,12 +122,12 @@ class Happening(msgspec.Struct, frozen=True):
 
 
 class DaySeen(msgspec.Struct, frozen=True):
-    """A trading day the desk lived through: marks of the account, entries decided, trades closed, refusals."""
+    """A trading day the desk lived through: how often the account was marked, signals raised, fills booked."""
 
     day: int
     marks: int
     signals: int
-    trades: int
+    fills: int
 
 
 class Files(msgspec.Struct, frozen=True):
@@ -138,7 +138,7 @@ class Files(msgspec.Struct, frozen=True):
         literals: How often each of the fixed phrases stands in the log since the protocol began.
         leaks: Files in which a secret stands.
         days: By date, the SHA-256 of the daily artifact.
-        told: By date, whether a day without a trade says why.
+        told: By date, whether the artifact tells why there was no trade.
     """
 
     runs: Mapping[str, Mapping[str, str]] = {}
@@ -158,6 +158,7 @@ class Evidence(msgspec.Struct, frozen=True):
         above_heat, disobeyed, spikes: Heat above its limit, entries under a tripped breaker, exposure after a regime
             change.
         mismatches: Discrepancies between the books that stand still; `mismatches_ever` counts those there were.
+        seals: By date, the SHA-256 a daily artifact was sealed with.
         notes: What was noticed of the data, its kind as text.
         files: None while nobody has looked.
     """
@@ -187,6 +188,7 @@ class Evidence(msgspec.Struct, frozen=True):
     mismatches_ever: int = 0
     regimes: Sequence[Happening] = ()
     notes: Sequence[Happening] = ()
+    seals: Mapping[str, str] = {}
     faults: tuple[str, ...] | None = None
     files: Files | None = None
 

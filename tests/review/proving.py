@@ -92,6 +92,7 @@ def good(name: str, **changes: Any) -> Evidence:
         marks=[MarkSeen(T0 + at, value, value) for at, value in zip(steps, equity, strict=True)],
         days=[DaySeen(day, 1_440, 5, 0 if day % 5 == 0 else 2) for day in numbers],
         signals=80,
+        seals=dict.fromkeys(dates, "0" * 64),
         faults=(),
         files=Files(
             runs={RUN: dict.fromkeys(LEFT, "0" * 64)},

@@ -236,6 +236,11 @@ def test_the_audit_has_exactly_these_fifteen() -> None:
     assert set(AUDIT) == {criterion.id for criterion in PROTOCOLS["audit"].criteria}
 
 
+def test_an_artifact_with_other_bytes_than_were_sealed_is_none() -> None:
+    days = dict.fromkeys(good("audit").seals, "0" * 64) | {"2026-01-03": "1" * 64}
+    assert found("audit", **with_files("audit", days=days)).failed == ("artifacts",)
+
+
 def test_an_audit_is_sound_with_all_fifteen_whatever_it_earned() -> None:
     lost = with_report("audit", ending_equity="9000", net_pnl="-1000")
     told = found("audit", **lost)

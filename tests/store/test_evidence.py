@@ -127,7 +127,7 @@ def test_a_breaker_that_tripped_before_the_protocol_forbids_in_it_too(store: Sto
 
 def test_days_are_counted_from_roll_to_roll(store: Store) -> None:
     evidence = seen(store, DayRolled(T0, 100, 1, 0), mark(), raised("a"), DayRolled(T0, 101, 1, 0), mark(), mark())
-    assert [(day.day, day.marks, day.signals, day.trades) for day in evidence.days] == [(100, 1, 1, 0), (101, 2, 0, 0)]
+    assert [(day.day, day.marks, day.signals, day.fills) for day in evidence.days] == [(100, 1, 1, 0), (101, 2, 0, 0)]
 
 
 def test_a_run_is_seen_from_its_running_to_its_newest_batch(store: Store) -> None:
