@@ -10,6 +10,7 @@ BENCHES: dict[str, str] = {
     "replay": "benchmarks.replay:run",
     "decide": "benchmarks.replay:decide",
     "layers": "benchmarks.layers:run",
+    "gate": "benchmarks.live_gate:run",
     "paced": "benchmarks.decision:decide",
     "intent": "benchmarks.decision:intend",
     "kill": "benchmarks.killing:run",

@@ -23,6 +23,7 @@ import msgspec
 from console import say
 from console.commands.acts import rearm_books
 from console.exits import Exit, Quit
+from console.gatekeeping import current, live_gate, standing_of
 from console.options import RunOptions
 from engine.core.calendar import Calendar, shared
 from engine.core.config import DAY, MINUTE, SECOND, CoreConfig, Instrument, StrategySpec
@@ -57,12 +58,13 @@ from engine.venues.sim.generated import GeneratedMarket
 from engine.venues.sim.options import SIM_KEY, SIM_SECRET, VenueOptions
 from engine.venues.sim.process import VenueFailed, VenueProcess, start_venue
 from engine.venues.sim.ticks import Ticks
-from store.desk import open_store
+from store.desk import Store, open_store
 
 VIRTUAL_ANCHOR_NS: Final = 1_767_225_600_000_000_000
 """Where the generated market begins at full speed (2026-01-01T00:00:00Z): the same input for every such run."""
 
 WARMUP_MARGIN_BARS: Final = 5
+STAND_IN: Final = "the built-in venue stands in for a real one: no order of this run is real"
 CALENDAR_NS: Final = 90 * DAY  # thirty trading days lie within it
 JOIN_SECONDS: Final = 0.5
 SWITCH_SECONDS: Final = 0.0005
@@ -300,6 +302,11 @@ async def _plan(
     folder = options.home.new_run(WallClock().now_ns())
     lock.inform(Holder(os.getpid(), WallClock().now_ns(), folder.run_id, str(options.home.socket)))
     strategies = _strategies(config, market.symbols)
+    program = Program(others=_files(strategies))
+    now = current(config, program.fingerprint, options.data)
+    live = None
+    if config.env == "live" and market.broker is not None:
+        live = live_gate(options.home, config, now, cast(Store, store))
     volatility = _volatility(config, options)
 
     def kill_switch() -> str | None:
@@ -308,7 +315,12 @@ async def _plan(
     def make_config(instruments: Sequence[Instrument]) -> CoreConfig:
         wanted = [i for i in instruments if i.symbol in market.symbols]
         calendars = market.hours.learn(wanted, market.clock.now_ns())
-        return to_core(config, wanted, strategies, volatility.source if volatility else "", calendars)
+        core = to_core(config, wanted, strategies, volatility.source if volatility else "", calendars)
+        cap = live.standing.cap if live is not None else None
+        if not cap:
+            return core
+        sizing = msgspec.structs.replace(core.sizing, notional_max=min(core.sizing.notional_max or cap, cap))
+        return msgspec.structs.replace(core, sizing=sizing)
 
     return Plan(
         home=options.home,
@@ -351,11 +363,14 @@ async def _plan(
         paper_start_day=market.hours.paper_start_day,
         api=config.api,
         metrics=parse_listening(config.control.metrics),
-        program=Program(others=_files(strategies)),
+        program=program,
+        live=live,
+        gate_level=standing_of(options.home, config, now).level.value,
         unpinned=libraries,
         secrets=secrets_of(config),
         secrets_due=tuple(rotation.text for rotation in config.rotations if rotation.is_due),
         warnings=(
+            *((STAND_IN,) if live is not None and config.desk.venue == BUILT_IN else ()),
             *libraries,
             *_time_source(market.clock),
             *market.hours.warnings(market.clock.now_ns()),

@@ -22,6 +22,7 @@ from console.menu import (
     audit,
     config,
     dead_letters,
+    gate,
     looking,
     remote,
     reviewing,
@@ -50,7 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EVERYWHERE,
 )
-for nameless in (running, acting, looking, reviewing, upkeep):
+for nameless in (running, acting, looking, reviewing, upkeep, gate):
     app.add_typer(nameless.commands)
 for name, group in {
     "alert": alert,

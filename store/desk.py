@@ -111,11 +111,15 @@ class Store:
         body = msgspec.json.encode({"terms": terms, "digest": terms.digest}).decode()
         return self.journal.perform(lambda: self._writer.write_judgement("protocol", terms.protocol_id, body))
 
-    def record_verdict(self, found: Verdict, files: Files) -> Future[None]:
+    def record_gate(self, kind: str, name: str, body: str) -> Future[None]:
+        """Keep what the live gate was told or decided (JSON), behind all batches before it."""
+        return self.journal.perform(lambda: self._writer.write_judgement(kind, name, body))
+
+    def record_verdict(self, found: Verdict, files: Files, now_ns: int) -> Future[None]:
         """Keep the end of a protocol with what its files were, under the desk's key."""
         desk_id, env = stamp(self._connection)
         body = msgspec.json.encode(
-            signed(Statement(desk_id, env, found, files), desk_key(keys_folder(self.path)))
+            signed(Statement(desk_id, env, now_ns, found, files), desk_key(keys_folder(self.path)))
         ).decode()
         return self.journal.perform(lambda: self._writer.write_judgement("verdict", found.protocol_id, body))
 

@@ -16,7 +16,7 @@ from engine.core import money
 from engine.core.facts import AnyFact, FillBooked, OrderChanged, PhaseChanged
 from store.chain import newest_anchor
 from store.errors import StoreError
-from store.rows import FACT_KINDS, PROJECTED, rows_of
+from store.rows import FACT_KINDS, GATE_KINDS, PROJECTED, rows_of
 
 FINAL_PHASES: Final = ("COMPLETED", "FATAL_ERROR", "ALREADY_RUNNING", "CONFIG_VALIDATION_FAILED")
 
@@ -82,6 +82,10 @@ def project_note(db: sqlite3.Connection, at: Place, kind: str, at_ns: int, ref: 
         db.execute(
             "INSERT INTO artifacts VALUES (?, ?, ?, ?, ?, ?, ?)",
             (at.row, at.run, at.mode, at_ns, ref, seal["sha256"], json.dumps(seal["given"])),
+        )
+    elif kind in GATE_KINDS:
+        db.execute(
+            "INSERT INTO gate_records VALUES (?, ?, ?, ?, ?, ?, ?)", (at.row, at.run, at.mode, at_ns, kind, ref, body)
         )
     elif kind == "report":
         db.execute("UPDATE runs SET report = ? WHERE run_id = ?", (body, ref))

@@ -448,9 +448,11 @@ _TABLES: Final[dict[type, tuple[str, Callable[..., Columns | list[Columns]]]]] =
 # "signal_raised", "order_changed" …: the journal's `kind` of each fact.
 FACT_KINDS: Final = frozenset(str(fact.__struct_config__.tag) for fact in _TABLES)  # type: ignore[attr-defined]
 _REFERRING: Final = ("outcomes", "evaluations")
+GATE_KINDS: Final = ("evidence", "gate", "bypass", "stage", "certificate")
+"""The journal's kinds of what the live gate is told, and of what it decides."""
 # Every table that is computed from the journal; those that refer to others stand before them.
 PROJECTED: Final = (
     *_REFERRING,
     *(table for table, _ in _TABLES.values() if table not in _REFERRING),
-    *("positions", "runs", "dead_letter_changes", "protocols", "verdicts", "artifacts"),
+    *("positions", "runs", "dead_letter_changes", "protocols", "verdicts", "gate_records", "artifacts"),
 )

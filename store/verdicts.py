@@ -24,6 +24,7 @@ class Statement(msgspec.Struct, frozen=True):
 
     desk_id: str
     env: str
+    judged_ns: int
     verdict: Verdict
     files: Files
 

@@ -25,6 +25,7 @@ from store.chain import Anchor, Row, genesis, next_input, row_hash, stamp
 from store.errors import StoreError
 from store.heads import RESTORED, Heads, record_head
 from store.projections import Place, project_fact, project_note
+from store.rows import GATE_KINDS
 
 SNAPSHOTS_KEPT: Final = 3
 SIGN_EVERY_NS: Final = HOUR  # of the desk's clock
@@ -41,6 +42,7 @@ NOTE_KINDS: Final = frozenset(
         "dead_letter",
         "protocol",
         "verdict",
+        *GATE_KINDS,
         "artifact",
         "head",
         "anchor",

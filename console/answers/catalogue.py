@@ -26,7 +26,7 @@ from console.answers.upkeep import (
     Ports,
     Retried,
 )
-from console.answers.validation import Validated
+from console.answers.validation import Admitted, Bypassed, Gate, Validated
 from console.commands.alerts import Known, Tried
 from console.commands.report import Comparison, Day
 from console.commands.runs import Run
@@ -85,6 +85,7 @@ ANSWERS: Final[dict[str, tuple[Any, ...]]] = {
     "remote status": (Status,),
     "remote sign": (SignedCommand,),
     "remote key": (),
+    "gate": (Gate, Admitted, Bypassed),
     "validate autonomy": _VALIDATED,
     "validate 72h": _VALIDATED,
     "validate week": _VALIDATED,

@@ -100,6 +100,11 @@ CODES: Final[dict[str, dict[Exit, str]]] = {
     },
     "remote sign": {Exit.DONE: "printed"},
     "remote key": {Exit.DONE: "printed"},
+    "gate": {
+        Exit.DONE: "printed; admitted; bypassed",
+        **_RUNNING,
+        Exit.FAILED_CHECK: "the verdict to be admitted is foreign, or its signature does not hold",
+    },
     "validate autonomy": _VALIDATE,
     "validate 72h": _VALIDATE,
     "validate week": _VALIDATE,

@@ -1,4 +1,4 @@
-"""Answers of what proves a desk: validation protocols."""
+"""Answers of what proves a desk: validation protocols, and the live gate."""
 
 from console.answers.base import Answer
 from engine.review.protocol import Judged
@@ -28,3 +28,27 @@ class Validated(Answer, frozen=True):
     first_row: int
     last_row: int
     differences: list[str]
+
+
+class Gate(Answer, frozen=True):
+    """What the evidence allows live orders. `cap`: the largest position in dollars, null where there is none."""
+
+    env: str
+    level: str
+    reasons: list[str]
+    allows_live: bool
+    cap: str | None
+    expires_at: str | None
+    evidence: list[str]
+    bypassed: bool
+    current: dict[str, str]
+
+
+class Admitted(Answer, frozen=True):
+    admitted: str
+    passed: bool
+
+
+class Bypassed(Answer, frozen=True):
+    bypassed_until_ns: int
+    actor: str

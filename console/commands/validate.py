@@ -7,7 +7,6 @@ command goes on where it ended. It is judged once, from the record alone, when i
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +34,7 @@ from engine.session.lock import DeskLock, Holder
 from engine.session.program import Program
 from engine.session.scrub import Scrubber
 from engine.session.settings import BUILT_IN, ValidationFile
-from engine.session.validation import files_left, fingerprints, protocol_view
+from engine.session.validation import files_left, fingerprints, protocol_view, source_of
 from store.database import holds_desk
 from store.desk import Store, open_store
 from store.evidence import gather
@@ -82,7 +81,7 @@ def validate(where: Where, name: str, asked: Asked) -> Exit:
     config = _config(where, asked, protocol)
     wanted = _terms(where, config, protocol, asked)
     where.home.create()
-    with _books(where) as store:
+    with books_alone(where) as store:
         begun = _continued(where, store, protocol, wanted, asked) or _begin(store, wanted)
     evidence = gather(where.home.database, begun.terms, begun.row)
     while not _is_settled(protocol, evidence, WallClock().now_ns()):
@@ -127,7 +126,7 @@ def _config(where: Where, asked: Asked, protocol: Protocol) -> Config:
 def _terms(where: Where, config: Config, protocol: Protocol, asked: Asked) -> Terms:
     """All that is fixed before the start."""
     now_ns = WallClock().now_ns()
-    limits, source = thresholds_of(config.validation), _source(config, asked)
+    limits, source = thresholds_of(config.validation), source_of(config, asked.data)
     days, length_ns = _days(where, config, protocol, asked, now_ns)
     program = Program(others=strategy_files(config)).fingerprint
     return Terms(
@@ -196,23 +195,6 @@ def _faults(asked: Asked, length_ns: int) -> tuple[Injected, ...]:
     return schedule(length_ns) if asked.faults else ()
 
 
-def _source(config: Config, asked: Asked) -> str:
-    """Where the market comes from, contents and all."""
-    if asked.data:
-        return f"recorded {_contents(asked.data)}"
-    if config.desk.venue == BUILT_IN and not config.venue.rest_url:
-        return f"generated, seed {config.desk.seed}"
-    return f"{config.desk.venue} at {config.venue.rest_url}"
-
-
-def _contents(paths: Sequence[Path]) -> str:
-    files = sorted(file for path in paths for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
-    digest = sha256()
-    for file in files:
-        digest.update(sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
-
-
 def _rehearsal(config: Config, asked: Asked) -> tuple[str, ...]:
     """Everything that keeps the result from ever unlocking live trading."""
     why = ["a market played from files"] if asked.data else []
@@ -239,9 +221,8 @@ def _continued(where: Where, store: Store, protocol: Protocol, wanted: Terms, as
             "--restart ends it as failed and begins anew",
         )
     found = verdict(PROTOCOLS[begun.terms.protocol], _whole(where, begun, NO_SECRETS))
-    store.record_verdict(
-        msgspec.structs.replace(found, passed=False, exit="given up"), _files(where, begun, NO_SECRETS)
-    ).result()
+    given_up = msgspec.structs.replace(found, passed=False, exit="given up")
+    store.record_verdict(given_up, _files(where, begun, NO_SECRETS), WallClock().now_ns()).result()
     return None
 
 
@@ -324,8 +305,8 @@ def _conclude(where: Where, config: Config, protocol: Protocol, begun: Begun) ->
     evidence = _whole(where, begun, scrubber)
     found = verdict(protocol, evidence, judge_faults(evidence, final=True))
     assert evidence.files is not None
-    with _books(where) as store:
-        store.record_verdict(found, evidence.files).result()
+    with books_alone(where) as store:
+        store.record_verdict(found, evidence.files, WallClock().now_ns()).result()
     statement = statement_of(where.home.database, found.protocol_id)
     assert statement is not None  # it was just recorded
     where.home.evidence.mkdir(mode=0o700, exist_ok=True)
@@ -398,7 +379,7 @@ NO_SECRETS: Final = Scrubber()
 
 
 @contextmanager
-def _books(where: Where) -> Iterator[Store]:
+def books_alone(where: Where) -> Iterator[Store]:
     """The books of a desk that does not run, its lock held. Raises AlreadyRunning."""
     clock = WallClock()
     lock = DeskLock.acquire(where.home.lock, Holder(started_ns=clock.now_ns()))

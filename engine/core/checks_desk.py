@@ -27,6 +27,7 @@ BLOCK_CODES: Final = {
     BlockReason.RESTORED: R.PAUSED,
     BlockReason.OUTAGE: R.PAUSED,
     BlockReason.CRASH_LOOP: R.PAUSED,
+    BlockReason.LIVE_GATE: R.GATE_DENIED,
     BlockReason.MARKET_CLOSED: R.MARKET_CLOSED,
 }
 """What a block refuses with; the kill and the breakers have rules of their own."""

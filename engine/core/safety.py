@@ -29,6 +29,7 @@ LIFTS: Final = {
     BlockReason.OUTAGE: "resume (r)",
     BlockReason.CRASH_LOOP: "resume (r)",
     BlockReason.DISK: "room on the disk",
+    BlockReason.LIVE_GATE: "evidence that counts (nightdesk gate)",
 }
 
 ALERTS: Final = {

@@ -362,6 +362,7 @@ class DeskView(View, frozen=True):
     probed: ProbedView | None = None  # one of them after the other
     protocol: ProtocolView | None = None  # None: the desk runs under none
     replay: ReplayView | None = None  # of a recorded run; None: this is the desk itself
+    gate_level: str = "DENIED"  # what the live gate allows live orders; paper is never held by it
 
 
 def halts(breakers: Sequence[BreakerView]) -> list[BreakerView]:

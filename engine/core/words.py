@@ -99,7 +99,7 @@ def _state_of() -> dict[ReasonCode, TerminalState]:
 
 
 TERMINAL_STATE = _state_of()
-HELD_BACK = (ReasonCode.KILLED, ReasonCode.PAUSED, ReasonCode.JOURNAL)
+HELD_BACK = (ReasonCode.KILLED, ReasonCode.PAUSED, ReasonCode.JOURNAL, ReasonCode.GATE_DENIED)
 """Of an order the gate did not let leave: no broker has refused it."""
 
 
@@ -202,6 +202,7 @@ class BlockReason(StrEnum):
     OUTAGE = "outage"
     CRASH_LOOP = "crash_loop"
     DISK = "disk"
+    LIVE_GATE = "live_gate"
 
 
 class BreakerName(StrEnum):
@@ -300,6 +301,8 @@ class AlertKind(StrEnum):
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"
     RUN_FAILED = "run_failed"
+    GATE_CHANGED = "gate_changed"
+    GATE_BYPASSED = "gate_bypassed"
     CRASHED = "crashed"
     CRASH_LOOP = "crash_loop"
     WATCHDOG_FATAL = "watchdog_fatal"

@@ -173,6 +173,11 @@ class Home:
         return self.dir / "artifacts"
 
     @property
+    def live_confirmation(self) -> Path:
+        """By whom and when live trading was confirmed; without it no live entry leaves."""
+        return self.dir / "live_trading_enabled.txt"
+
+    @property
     def evidence(self) -> Path:
         """Signed verdicts of validation protocols, a file each."""
         return self.dir / "evidence"

@@ -30,7 +30,6 @@ from engine.session.plan import Plan
 from engine.session.ports import Batch, SignedHead
 from engine.session.scrub import Scrubber
 from engine.session.shell import Shell
-from engine.session.status import GATE_LEVEL
 from engine.session.weeks import Weeks
 
 RECORD_SECONDS: Final = 10.0
@@ -211,7 +210,7 @@ class Outputs:
 def given(plan: Plan) -> dict[str, str]:
     """What an artifact tells beside the facts of its day."""
     return {
-        "gate_level": GATE_LEVEL,
+        "gate_level": plan.gate_level,
         "version": plan.version,
         "venue": plan.venue,
         "broker": plan.broker_name,

@@ -17,6 +17,7 @@ from engine.session.api.settings import ApiSettings
 from engine.session.days import DayBook
 from engine.session.dead_letters import Letter
 from engine.session.home import Home, RunFolder
+from engine.session.live_gate import GATE_LEVEL, LiveGate
 from engine.session.lock import DeskLock
 from engine.session.ports import Broker, Clock, Feed, Journal, Recovered, SignedHead
 from engine.session.program import Program
@@ -131,5 +132,7 @@ class Plan(msgspec.Struct, frozen=True):
     unpinned: tuple[str, ...] = ()  # libraries of other versions than the program was tried with, a sentence each
     warnings: tuple[str, ...] = ()  # what an operator should know of at the start
     protocol: ProtocolWatch | None = None  # None: the run belongs to none
+    live: LiveGate | None = None  # None: no order of this run is live
+    gate_level: str = GATE_LEVEL  # what the evidence was worth at the start
     supervisor: Supervisor = msgspec.field(default_factory=Supervisor)  # who started the desk
     on_line: Callable[[str], None] | None = None  # one status line a second, where nobody sees the console

@@ -43,7 +43,6 @@ _RANGES: Final = (
 )
 PHASE_WINDOW_MIN: Final = 2  # one bar has no move
 PHASE_WINDOW_MAX: Final = 1_000  # every closed bar looks at the whole window
-_NOT_YET: Final = "must stay {}: this version has no gate through which live orders could be released"
 
 
 def limits_of(risk: RiskFile) -> Limits:
@@ -100,13 +99,10 @@ def check_desk(desk: Settled[DeskFile], venue: Settled[VenueFile], any_symbol: b
     file = desk.file
     if file is None:
         return
-    if not file.dry_run:
-        problems.append(
-            desk.problem("dry_run", "must be true in paper" if file.env == "paper" else _NOT_YET.format("true"))
-        )
-    if file.live_trading_enabled:
-        rule = "must be false in paper" if file.env == "paper" else _NOT_YET.format("false")
-        problems.append(desk.problem("live_trading_enabled", rule))
+    if not file.dry_run and file.env == "paper":
+        problems.append(desk.problem("dry_run", "must be true in paper"))
+    if file.live_trading_enabled and file.env == "paper":
+        problems.append(desk.problem("live_trading_enabled", "must be false in paper"))
     if not file.symbols:
         problems.append(desk.problem("symbols", "must name at least one symbol"))
     for low, high in _RANGES:

@@ -214,6 +214,7 @@ class Session:
             recovered.rows,
             recovered.head,
         )
+        shell.live, shell.gate_level = plan.live, plan.gate_level
         if self._early_stop is not None:
             shell.stop(*self._early_stop)
         return shell
@@ -310,6 +311,7 @@ class Session:
         shell.running_mono_ns = self._plan.clock.mono_ns()
         shell.phase_text = ""
         shell.alert(AlertKind.RUN_STARTED, started_text(self._plan))
+        self._tasks.follow_live_gate()
         for text in self._plan.secrets_due:
             shell.alert(AlertKind.SECRET_DUE, text)
         self._start_ping()

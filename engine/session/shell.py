@@ -43,6 +43,7 @@ from engine.session.fingerprints import fingerprint
 from engine.session.gate import Gate
 from engine.session.gauges import Gauge, Memory
 from engine.session.inbox import Inbox
+from engine.session.live_gate import GATE_LEVEL, LiveGate
 from engine.session.notes import note
 from engine.session.ports import Batch, Clock, CommandRequest, Committed
 from engine.session.probing import Probing
@@ -100,6 +101,8 @@ class Shell:
         to_read: Why the broker's books are to be read, as the core asked last; `reads` is set when it has.
         warnings: What a person should know of that is no illness, by what it is about; shown until the run ends.
         protocol: The validation protocol as it was last looked at; None: the desk runs under none.
+        live: The live gate of a desk whose orders go to a venue live; None: its orders are paper. `gate_level` is the
+            level the evidence had at the start.
         replaced: Files of the program that are other ones than those it was started from.
         alerting: What tells people; it hears of every command of a person.
         endpoint: Where signed commands are taken from; None: nowhere.
@@ -150,6 +153,8 @@ class Shell:
         self.replaced: tuple[str, ...] = ()
         self.warnings: dict[str, str] = {}
         self.protocol: ProtocolView | None = None
+        self.live: LiveGate | None = None
+        self.gate_level = GATE_LEVEL
         self.journal_error = ""  # why the journal takes nothing any more
         self._on_written = on_written
         self._on_latch = on_latch
@@ -400,6 +405,7 @@ class Shell:
             probes=self._probing.probes,
             probed=self._probing.probed,
             protocol=self.protocol and at_moment(self.protocol, self.clock.now_ns()),
+            gate_level=self.live.standing.level.value if self.live else self.gate_level,
         )
         return desk_view(self.runner.engine, self.run, progress)
 

@@ -23,11 +23,9 @@ from engine.core.words import BlockReason
 from engine.review.moments import date_text, instant
 from engine.review.report import band_json, errors_json
 from engine.session.failed_start import FailedStart
+from engine.session.live_gate import GATE_LEVEL
 
 STOPPED: Final = "STOPPED"
-GATE_LEVEL: Final = "DENIED"
-"""The live gate's level where nothing has been validated: no live order is allowed."""
-
 _TOKEN_BYTES: Final = 4
 _SECOND_NS: Final = 1_000_000_000
 
@@ -94,7 +92,7 @@ def status_json(view: DeskView) -> dict[str, Any]:
         "works": [_work(work) for work in view.heartbeat.works],
         "feed_age_seconds": _feed_age(view),
         "feeds": [_feed(view, feed) for feed in view.feeds],
-        "gate_level": GATE_LEVEL,
+        "gate_level": view.gate_level,
         "journal": {"rows": view.journal_rows, "head": view.journal_head},
     }
 
@@ -106,10 +104,12 @@ def stopped_json(
     kill_file: bool,
     failed: FailedStart | None = None,
     protocol: ProtocolView | None = None,
+    gate_level: str = GATE_LEVEL,
 ) -> dict[str, Any]:
     """The same keys for an environment in which no desk runs; what only a running desk knows is null or empty.
 
-    `failed` is the last start, where that came to nothing; `protocol` one that has begun and not ended.
+    `failed` is the last start, where that came to nothing; `protocol` one that has begun and not ended,
+    `gate_level` what the evidence is worth.
     """
     blocks = (
         [{"reason": "kill", "text": "the kill switch is latched", "lifts": "nightdesk rearm"}] if kill_latched else []
@@ -143,7 +143,7 @@ def stopped_json(
         "heartbeat": None,
         "works": [],
         "feed_age_seconds": None,
-        "gate_level": GATE_LEVEL,
+        "gate_level": gate_level,
     }
 
 

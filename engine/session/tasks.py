@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.core.events import AnyEvent, BrokerEvent, FundingRate, OrderRefused
+from engine.core.events import Act, AnyEvent, BrokerEvent, FundingRate, OrderRefused
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
-from engine.core.words import AlertKind, ReasonCode
+from engine.core.words import AlertKind, BlockReason, ReasonCode
 from engine.session.dead_letters import DayPayload, DeadLetters, Operation, WeekPayload, operations_on
 from engine.session.listing import changes
+from engine.session.live_gate import why
 from engine.session.outputs import Outputs
 from engine.session.plan import Plan, Source
 from engine.session.ports import Broker, Feed
@@ -183,15 +184,35 @@ class Tasks:
             self._shell.inbox.put_first(answer)
 
     async def _submit(self, broker: Broker, order: Submit) -> Sequence[BrokerEvent]:
-        gate = self._shell.gate
+        gate, live = self._shell.gate, ""
+
+        def passes(order: Submit) -> bool:
+            nonlocal live
+            if not gate.passes(order):
+                return False
+            live = self._live_refusal(order)
+            return not live
+
         try:
-            return await broker.submit(order, gate.passes)
+            return await broker.submit(order, passes)
         except HeldBack:
             code = ReasonCode.KILLED if gate.slammed else ReasonCode.PAUSED
             if self._shell.emergency.is_on:
                 code = ReasonCode.JOURNAL
             text = "the gate was closed before it left"
+            if live:
+                code, text = ReasonCode.GATE_DENIED, live
             return [OrderRefused(order.order_id, self._plan.clock.now_ns(), code.value, text)]
+
+    def _live_refusal(self, order: Submit) -> str:
+        """Why a live order may not leave by the live gate; empty if it may, or is none."""
+        live = self._plan.live
+        if live is None:
+            return ""
+        state = self._shell.runner.engine.state
+        position = state.positions.get(order.symbol)
+        held = position.qty if position is not None else 0
+        return live.refusal(order, state.symbols[order.symbol].last, held, self._plan.clock.now_ns())
 
     # --- time ---
 
@@ -306,6 +327,7 @@ class Tasks:
             await self._tell_days()
             await self._sum_up_weeks()
             await self._look_at_protocol()
+            await self._look_at_live_gate()
             if clock.mono_ns() - backed_up_ns >= policy.backup_ns:
                 backed_up_ns = clock.mono_ns()
                 await asyncio.to_thread(self._letters.do, Operation.BACKUP)
@@ -327,6 +349,29 @@ class Tasks:
             await self._shell.durable()
             payload = msgspec.json.encode(DayPayload(str(self._plan.home.artifacts), dict(days.given))).decode()
             await asyncio.to_thread(self._letters.do, Operation.DAY, payload)
+
+    async def _look_at_live_gate(self) -> None:
+        """Work the live gate's standing out anew: evidence grows old, and what it is bound to changes."""
+        live = self._plan.live
+        if live is not None and await asyncio.to_thread(live.look):
+            self._shell.alert(
+                AlertKind.GATE_CHANGED, f"{live.standing.level}: {why(live.standing) or 'all of it holds'}"
+            )
+            self.follow_live_gate()
+
+    def follow_live_gate(self) -> None:
+        """Stop entries while the live gate allows no order at all, and say so where it is bypassed."""
+        live, shell = self._plan.live, self._shell
+        if live is None:
+            return
+        standing = live.standing
+        is_blocked = BlockReason.LIVE_GATE in shell.runner.engine.state.blocks
+        if not standing.allows and not is_blocked:
+            shell.act(Act.BLOCK, f"{standing.level}: {why(standing)}", BlockReason.LIVE_GATE.value)
+        elif standing.allows and is_blocked:
+            shell.act(Act.UNBLOCK, f"the live gate is {standing.level}", BlockReason.LIVE_GATE.value)
+        if standing.bypassed:
+            shell.alert(AlertKind.GATE_BYPASSED, why(standing))
 
     async def _sum_up_weeks(self) -> None:
         """Have the weeks that are over written, once their last day is durable."""

@@ -3,7 +3,7 @@
 import inspect
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from engine.review.protocols import LITERALS
 from engine.session.config import Config
 from engine.session.home import Home
 from engine.session.scrub import Scrubber
+from engine.session.settings import BUILT_IN
 from engine.strategies import load
 
 _LEFT: Final = frozenset({".json", ".jsonl", ".csv", ".html", ".md", ".log", ".txt"})
@@ -55,6 +56,23 @@ def fingerprints(config: Config, program: str, data: str) -> Fingerprints:
     for entry in config.strategies:
         strategy.update(Path(inspect.getfile(load(entry.kind))).read_bytes())
     return Fingerprints(program, config.rules_hash, strategy.hexdigest(), sha256(data.encode()).hexdigest())
+
+
+def source_of(config: Config, data: Sequence[Path] = ()) -> str:
+    """Where the market comes from, contents and all."""
+    if data:
+        return f"recorded {_contents(data)}"
+    if config.desk.venue == BUILT_IN and not config.venue.rest_url:
+        return f"generated, seed {config.desk.seed}"
+    return f"{config.desk.venue} at {config.venue.rest_url}"
+
+
+def _contents(paths: Sequence[Path]) -> str:
+    files = sorted(file for path in paths for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
+    digest = sha256()
+    for file in files:
+        digest.update(bytes.fromhex(_sha256(file)))
+    return digest.hexdigest()
 
 
 def at_moment(view: ProtocolView, now_ns: int) -> ProtocolView:

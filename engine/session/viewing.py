@@ -69,6 +69,7 @@ class Progress(msgspec.Struct, frozen=True):
     probed: ProbedView | None = None
     protocol: ProtocolView | None = None
     replay: ReplayView | None = None
+    gate_level: str = "DENIED"
 
 
 def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
@@ -144,6 +145,7 @@ def desk_view(engine: Engine, run: RunFacts, progress: Progress) -> DeskView:
         probed=progress.probed,
         protocol=progress.protocol,
         replay=progress.replay,
+        gate_level=progress.gate_level,
         market_phases={symbol: s.phase.value for symbol, s in state.symbols.items()},
     )
 

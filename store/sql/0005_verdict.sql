@@ -24,6 +24,18 @@ CREATE TABLE verdicts (
 ) STRICT;
 CREATE INDEX verdicts_by_protocol ON verdicts (protocol_id, row);
 
+-- What the live gate was told (evidence of another desk, a bypass, a stage, a certificate) and what it decided (gate).
+CREATE TABLE gate_records (
+    row   INTEGER PRIMARY KEY,
+    run   INTEGER NOT NULL,
+    mode  TEXT NOT NULL CHECK (mode IN ('PAPER', 'LIVE')),
+    at_ns INTEGER NOT NULL,
+    kind  TEXT NOT NULL CHECK (kind IN ('evidence', 'gate', 'bypass', 'stage', 'certificate')),
+    name  TEXT NOT NULL CHECK (name <> ''),
+    body  TEXT NOT NULL
+) STRICT;
+CREATE INDEX gate_records_by_kind ON gate_records (kind, row);
+
 -- The artifacts of trading days as they were sealed, each once: the hash of the file's bytes (hex), and as JSON what was
 -- given with the facts of the day.
 CREATE TABLE artifacts (

@@ -59,7 +59,7 @@ async def test_an_entry_behind_a_slow_call_is_refused_if_the_gate_has_closed_mea
         inbox=SimpleNamespace(put_first=inbox.append),
         emergency=SimpleNamespace(is_on=is_recorded),
     )
-    plan: Any = SimpleNamespace(broker=venue, clock=VirtualClock(7))
+    plan: Any = SimpleNamespace(broker=venue, clock=VirtualClock(7), live=None)
     tasks = Tasks.__new__(Tasks)
     tasks._plan, tasks._shell, tasks._orders, tasks._work = plan, shell, {}, WorkLog(plan.clock)
     async with asyncio.TaskGroup() as group:
@@ -77,3 +77,35 @@ async def test_an_entry_behind_a_slow_call_is_refused_if_the_gate_has_closed_mea
     (refused,) = inbox
     assert isinstance(refused, OrderRefused)
     assert (refused.client_order_id, refused.code) == ("entry", code.value)
+
+
+async def test_the_live_gate_is_asked_for_every_order_that_adds_risk_and_its_refusal_goes_on_record() -> None:
+    venue, gate, inbox, asked = SlowVenue(), Gate(), list[Any](), list[tuple[str, int, int, int]]()
+    gate.follow(blocked=False)
+    venue.answers.set()
+
+    def refusal(sent: Submit, price: int, held: int, now_ns: int) -> str:
+        asked.append((sent.order_id, price, held, now_ns))
+        return "" if sent.order_id == "first" or sent.reduce_only else "its evidence has ended"
+
+    state = SimpleNamespace(
+        symbols={"BTCUSDT": SimpleNamespace(last=100)}, positions={"BTCUSDT": SimpleNamespace(qty=5)}
+    )
+    shell: Any = SimpleNamespace(
+        gate=gate,
+        inbox=SimpleNamespace(put_first=inbox.append),
+        emergency=SimpleNamespace(is_on=False),
+        runner=SimpleNamespace(engine=SimpleNamespace(state=state)),
+    )
+    live = SimpleNamespace(refusal=refusal)
+    plan: Any = SimpleNamespace(broker=venue, clock=VirtualClock(7), live=live)
+    tasks = Tasks.__new__(Tasks)
+    tasks._plan, tasks._shell, tasks._orders, tasks._work = plan, shell, {}, WorkLog(plan.clock)
+    async with asyncio.TaskGroup() as group:
+        tasks._send([order("first"), order("entry"), order("exit", reduce_only=True)], group)
+    assert venue.called == ["first", "exit"]
+    assert asked == [(name, 100, 5, 7) for name in ("first", "entry", "exit")]
+    (refused,) = inbox
+    assert isinstance(refused, OrderRefused)
+    assert (refused.client_order_id, refused.code) == ("entry", ReasonCode.GATE_DENIED.value)
+    assert refused.text == "its evidence has ended"

@@ -1,4 +1,4 @@
-"""Three days and an audit rehearsed at full speed: broken on purpose, killed and gone on with, twice with one result."""
+"""Three days and an audit at full speed: broken on purpose, killed and gone on with, twice with one result."""
 
 from pathlib import Path
 from typing import Any

@@ -139,7 +139,7 @@ def test_a_run_is_seen_from_its_running_to_its_newest_batch(store: Store) -> Non
 def test_a_verdict_ends_the_protocol_and_is_signed_word_for_word(store: Store) -> None:
     evidence = seen(store)
     found = verdict(PROTOCOLS["audit"], evidence)
-    store.record_verdict(found, Files()).result()
+    store.record_verdict(found, Files(), T0).result()
     (begun,) = protocols(store.path)
     said = statement_of(store.path, TERMS.protocol_id)
     assert begun.verdict_row > begun.row and said is not None and said.is_genuine
@@ -150,7 +150,7 @@ def test_a_verdict_ends_the_protocol_and_is_signed_word_for_word(store: Store) -
 
 def test_both_are_in_the_chain_and_rebuilt_from_it(store: Store) -> None:
     found = verdict(PROTOCOLS["audit"], seen(store))
-    store.record_verdict(found, Files()).result()
+    store.record_verdict(found, Files(), T0).result()
     before = _tables(store.path)
     store.rebuild_projections().result()
     assert _tables(store.path) == before and all(before)

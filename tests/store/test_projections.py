@@ -61,7 +61,8 @@ def test_every_kind_of_fact_has_a_row(tmp_path: Path) -> None:
     store.record_letter(Letter("backup-1", "backup", "{}", state, "DiskFull", "no space left", 3, T0, T0)).result()
     evidence = good("72h")
     store.record_protocol(evidence.terms).result()
-    store.record_verdict(verdict(PROTOCOLS["72h"], evidence), Files()).result()
+    store.record_gate("bypass", "ann", "{}").result()
+    store.record_verdict(verdict(PROTOCOLS["72h"], evidence), Files(), T0).result()
     store.record_seal("2026-01-31", "0" * 64, {"gate_level": "DENIED"}).result()
     store.close()
     assert [table for table, rows in dump(store).items() if not rows] == []

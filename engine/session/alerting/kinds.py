@@ -163,6 +163,19 @@ KINDS: Final[Mapping[K, Words]] = {
         "`nightdesk errors --run latest`; then start again: the books are recovered",
         folds=False,
     ),
+    K.GATE_CHANGED: Words(
+        CRITICAL,
+        "the live gate has another level",
+        "holds back live entries the level does not allow; exits go on, and paper is not touched",
+        "`nightdesk gate` says what the evidence lacks",
+    ),
+    K.GATE_BYPASSED: Words(
+        CRITICAL,
+        "the live gate is bypassed",
+        "lets live positions of one euro through until the bypass ends",
+        "was it meant? It ends by itself; `nightdesk gate` says when",
+        folds=False,
+    ),
     K.CRASHED: Words(
         CRITICAL,
         "the last run ended without saying goodbye",
