@@ -43,6 +43,7 @@ REPO = Path(__file__).parents[2]
 TOP = (
     *("run", "attach", "status", "pause", "resume", "kill", "rearm", "flatten", "reset-breaker", "reconcile", "stop"),
     *("explain", "errors", "replay", "runs", "doctor", "clean", "completion", "venue", "drill"),
+    *("report", "analyze", "gate"),
 )
 NESTED = (
     *(f"remote {act}" for act in ("kill", "pause", "flatten", "status", "sign", "key")),
@@ -59,6 +60,7 @@ NESTED = (
     "audit prune",
     "config check",
     "config show",
+    *(f"validate {name}" for name in ("autonomy", "72h", "week", "audit", "check")),
 )
 
 
