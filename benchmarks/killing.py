@@ -48,6 +48,7 @@ BURN_SECONDS: Final = 0.05  # the loop is busy for 90 % of each such slice, in o
 FREEZES: Final = 50
 FROZEN_SECONDS: Final = 0.6
 AT_MOST: Final = 5, 5  # orders, symbols: as many as the limits ever let work at a venue
+FIFTY: Final = 50, 5  # ten times as many, as only a bench's limits do
 ASK_AGAIN_NS: Final = SECOND // 2
 FOREVER_NS: Final = 1 << 62
 READY_SECONDS: Final = 120
@@ -279,11 +280,12 @@ def run() -> list[Figure]:
         Figure("kill file to gate closed, frozen loop, median", frozen["p50"], "ms"),
         Figure("kill file to gate closed, frozen loop, longest", frozen["max"], "ms", "at most", 250),
     ]
-    five, silent = told["five"], told["mute"]
+    five, fifty, silent = told["five"], told["fifty"], told["mute"]
     return [
         *figures,
         Figure(f"kill to the first of {AT_MOST[0]} cancels at the venue", five["first"], "ms", "at most", 100),
         Figure(f"kill to the last of {AT_MOST[0]} cancels at the venue", five["last"], "ms", "at most", 1_000),
+        Figure(f"kill to the last of {FIFTY[0]} cancels at the venue", fifty["last"], "ms", "at most", 1_000),
         Figure("kill to a list of what is not confirmed, venue gone", silent["receipt"], "ms", "at most", 5_000),
         Figure("orders on that list", silent["pending"], "orders", "at least", AT_MOST[0]),
     ]
@@ -295,6 +297,7 @@ PARTS: Final[dict[str, Callable[[], dict[str, float]]]] = {
     "burnt": lambda: on_loop(_killed(market=True, burn=0.9)),
     "frozen": _frozen,
     "five": lambda: on_loop(_working_at_venue(*AT_MOST, mute=False)),
+    "fifty": lambda: on_loop(_working_at_venue(*FIFTY, mute=False)),
     "mute": lambda: on_loop(_working_at_venue(*AT_MOST, mute=True)),
 }
 

@@ -8,6 +8,7 @@ sees to that. In virtual time the market task drives the core in lockstep, and t
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from engine.core.events import Act, AnyEvent, BrokerEvent, FundingRate, OrderRef
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
 from engine.core.words import AlertKind, BlockReason, ReasonCode
 from engine.session.dead_letters import DayPayload, DeadLetters, Operation, WeekPayload, operations_on
+from engine.session.lanes import Lane
 from engine.session.listing import changes
 from engine.session.live_gate import why
 from engine.session.outputs import Outputs
@@ -58,7 +60,7 @@ class Tasks:
         self._letters = DeadLetters(plan.store, plan.clock, operations, self._letter_kept)
         self._work = WorkLog(plan.clock)
         self._watching = Watching(plan, shell, outputs, self._work)
-        self._orders: dict[str, asyncio.Task[None]] = {}  # the newest call of each symbol
+        self._lanes: defaultdict[str, Lane] = defaultdict(Lane)  # of each symbol's orders
         self._clock_is_far = False  # the venue's is far from ours, and that was told
 
     def all(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
@@ -165,14 +167,16 @@ class Tasks:
         for effect in effects:
             assert not isinstance(effect, Amend), "no venue's broker takes amends: resting_stops is off with one"
             if isinstance(effect, Submit | Cancel | Query):
-                before = self._orders.get(effect.symbol)
-                call = self._call(broker, effect, before)
-                self._orders[effect.symbol] = group.create_task(call, name=f"order-{effect.order_id}")
+                lane = self._lanes[effect.symbol]
+                call = self._call(broker, effect, lane.enter(cancels=isinstance(effect, Cancel)))
+                lane.add(group.create_task(call, name=f"order-{effect.order_id}"))
 
-    async def _call(self, broker: Broker, effect: Submit | Cancel | Query, before: asyncio.Task[None] | None) -> None:
-        """One call, after the symbol's call before it: a cancel never overtakes its submit."""
-        if before is not None:
-            await asyncio.wait([before])
+    async def _call(
+        self, broker: Broker, effect: Submit | Cancel | Query, before: Sequence[asyncio.Task[None]]
+    ) -> None:
+        """One call, once those before it are over."""
+        if before:
+            await asyncio.wait(before)
         with self._work.call():
             if isinstance(effect, Submit):
                 answers: Sequence[BrokerEvent] = await self._submit(broker, effect)

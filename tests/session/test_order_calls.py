@@ -1,6 +1,7 @@
 """Orders on their way out: the gate is asked last, when nothing is waited for any more."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from engine.core.facts import AnyEffect, Cancel, Submit
 from engine.core.words import OrderKind, ReasonCode, TimeInForce
 from engine.session.clock import VirtualClock
 from engine.session.gate import Gate
+from engine.session.lanes import Lane
 from engine.session.tasks import Tasks
 from engine.session.work import WorkLog
 from engine.venues.errors import HeldBack
@@ -61,7 +63,8 @@ async def test_an_entry_behind_a_slow_call_is_refused_if_the_gate_has_closed_mea
     )
     plan: Any = SimpleNamespace(broker=venue, clock=VirtualClock(7), live=None)
     tasks = Tasks.__new__(Tasks)
-    tasks._plan, tasks._shell, tasks._orders, tasks._work = plan, shell, {}, WorkLog(plan.clock)
+    tasks._plan, tasks._shell, tasks._work = plan, shell, WorkLog(plan.clock)
+    tasks._lanes = defaultdict(Lane)
     async with asyncio.TaskGroup() as group:
         sent: list[AnyEffect] = [
             order("first"),
@@ -100,7 +103,8 @@ async def test_the_live_gate_is_asked_for_every_order_that_adds_risk_and_its_ref
     live = SimpleNamespace(refusal=refusal)
     plan: Any = SimpleNamespace(broker=venue, clock=VirtualClock(7), live=live)
     tasks = Tasks.__new__(Tasks)
-    tasks._plan, tasks._shell, tasks._orders, tasks._work = plan, shell, {}, WorkLog(plan.clock)
+    tasks._plan, tasks._shell, tasks._work = plan, shell, WorkLog(plan.clock)
+    tasks._lanes = defaultdict(Lane)
     async with asyncio.TaskGroup() as group:
         tasks._send([order("first"), order("entry"), order("exit", reduce_only=True)], group)
     assert venue.called == ["first", "exit"]
@@ -109,3 +113,26 @@ async def test_the_live_gate_is_asked_for_every_order_that_adds_risk_and_its_ref
     assert isinstance(refused, OrderRefused)
     assert (refused.client_order_id, refused.code) == ("entry", ReasonCode.GATE_DENIED.value)
     assert refused.text == "its evidence has ended"
+
+
+async def test_cancels_that_follow_each_other_go_together_and_overtake_nothing() -> None:
+    """FV-22: fifty cancels are not fifty round trips."""
+    going, gone, order_of_end = list[str](), asyncio.Event(), list[str]()
+
+    async def call(name: str, before: list[asyncio.Task[None]]) -> None:
+        if before:
+            await asyncio.wait(before)
+        going.append(name)
+        await gone.wait()
+        order_of_end.append(name)
+
+    lane = Lane()
+    async with asyncio.TaskGroup() as group:
+        for name in ("submit", "cancel 1", "cancel 2", "query", "cancel 3"):
+            before = lane.enter(cancels=name.startswith("cancel"))
+            lane.add(group.create_task(call(name, before)))
+        await asyncio.sleep(0)
+        assert going == ["submit"]
+        gone.set()
+    assert going == ["submit", "cancel 1", "cancel 2", "query", "cancel 3"]
+    assert order_of_end.index("query") > max(order_of_end.index(name) for name in ("cancel 1", "cancel 2"))

@@ -11,6 +11,7 @@ from unittest import mock
 
 import msgspec
 
+from engine.core.calendar import Calendar
 from engine.core.events import SessionPhase
 from engine.core.view import DeskView
 from engine.review.report import final_report
@@ -44,6 +45,8 @@ class Quiet:
         self._plan = plan
         self.stacks = io.StringIO()
         self.days = self.weeks = NothingDue()
+
+    def holds(self, symbols: frozenset[str], calendar: Calendar) -> None: ...
 
     def started(self, config: str) -> None: ...
 

@@ -29,6 +29,7 @@ from engine.core.events import (
 )
 from engine.core.facts import Cancel, Query, Submit
 from engine.venues.bitunix import codes, wire
+from engine.venues.bitunix.cancels import Cancels
 from engine.venues.bitunix.link import Link, LinkTimes
 from engine.venues.bitunix.orders import Orders, Tracked, order_body
 from engine.venues.bitunix.outbox import Outbox, Tasks
@@ -107,6 +108,7 @@ class BitunixBroker:
         self._clock = clock
         self._on_rejected = on_rejected
         self._rest = Rest(rest_url, clock, credentials=credentials, live=live, timeout_s=settings.timeout_s)
+        self._cancels = Cancels(self._rest)
         self._orders = Orders()
         self._outbox: Outbox[BrokerNews] = Outbox()
         self._tasks = Tasks(self._outbox)
@@ -186,10 +188,9 @@ class BitunixBroker:
     async def cancel(self, order: Cancel) -> Sequence[BrokerEvent]:
         """Ask for an order's end. Nothing yet when the venue takes the request: `events` brings the end itself."""
         tracked = self._orders.track(order.order_id, order.symbol)
-        body = {"symbol": order.symbol, "orderList": [{"clientId": order.order_id}]}
         tracked.cancel_sent = True
         try:
-            reply = wire.read(wire.CANCELED, await self._rest.post("/trade/cancel_orders", body), "cancel")
+            failure = await self._cancels.send(order)
         except OrderNotFound as problem:
             return await self._after_refused_cancel(tracked, problem)
         except VenueError as problem:
@@ -197,8 +198,7 @@ class BitunixBroker:
                 tracked.cancel_sent = False
                 return [self._cancel_refused(tracked, problem)]
             return [self._unknown(tracked, problem)]
-        if reply.failed:
-            failure = reply.failed[0]
+        if failure is not None:
             return await self._after_refused_cancel(tracked, codes.by_code(failure.code, failure.text))
         self._look_at(tracked)
         return []

@@ -33,6 +33,7 @@ BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 SKEW_NS_MAX: Final = 5 * SECOND
 SIM_KEY_PREFIX: Final = "nightdesk-sim"  # the built-in venue's key is known to everybody
 API: Final = "/api/v1/futures"
+Body = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 DEFAULT_LIMIT: Final = 10.0  # documented calls a second, per path
 LIMITS: Final = {"/trade/cancel_orders": 5.0, "/trade/batch_order": 5.0, "/trade/cancel_all_orders": 5.0}
 
@@ -132,11 +133,11 @@ class Rest:
         )
         return await retrying(self._read, path, dict(params or {}), signed, is_evidence)
 
-    async def post(self, path: str, body: Mapping[str, Any], may_leave: Callable[[], bool] | None = None) -> Any:
+    async def post(self, path: str, body: Body, may_leave: Callable[[], bool] | None = None) -> Any:
         """The `data` of a signed call that changes something; sent once, whatever happens.
 
-        It may wait for its turn. `may_leave` is asked last of all, when nothing is waited for any more; its no is
-        `HeldBack`.
+        It may wait for its turn; a `body` that is a function is asked for then. `may_leave` is asked last of all, when
+        nothing is waited for any more; its no is `HeldBack`.
         """
         return await self._call("POST", path, {}, body, True, may_leave)
 
@@ -178,14 +179,15 @@ class Rest:
         method: str,
         path: str,
         params: dict[str, str],
-        body: Mapping[str, Any] | None,
+        body: Body | None,
         signed: bool,
         may_leave: Callable[[], bool] | None = None,
     ) -> Any:
         await self._pace(path).take()
         if may_leave is not None and not may_leave():
             raise HeldBack(path)
-        text = "" if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        content = body() if callable(body) else body
+        text = "" if content is None else json.dumps(content, separators=(",", ":"), ensure_ascii=False)
         headers = {"language": "en-US", "Content-Type": "application/json"}
         if signed:
             headers |= self._signed_headers(glued(params), text)
