@@ -40,6 +40,7 @@ from store.records import (
     SignalRecord,
     TraceRecord,
     TradeRecord,
+    VerdictRecord,
 )
 from store.recovery import UnknownRun
 from store.searches import NEWEST, Search, statement
@@ -165,6 +166,9 @@ class Queries:
     async def days(self) -> list[DayRecord]:
         """Daily performance, oldest first."""
         return await self._list(DayRecord, statements.DAYS)
+
+    async def verdicts(self, limit: int = 20, before: int = NEWEST) -> list[VerdictRecord]:
+        return await self._list(VerdictRecord, statements.VERDICTS, before, _capped(limit))
 
     async def errors(self, run_id: str = "", limit: int = 100) -> list[ErrorRecord]:
         """Errors by fingerprint, the most frequent first, of a run or of all. Raises UnknownRun."""

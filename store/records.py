@@ -169,6 +169,16 @@ class DealRecord(Record, frozen=True):
     slippage: Money | None
 
 
+class VerdictRecord(Record, frozen=True):
+    """The end of a validation protocol; `body` is the signed statement as JSON."""
+
+    row: int
+    at_ns: int
+    protocol_id: str
+    passed: int
+    body: str
+
+
 class DayRecord(Record, frozen=True):
     """One UTC day's closed trades; `day` is YYYY-MM-DD."""
 

@@ -100,6 +100,7 @@ ROW_SINCE: Final = (  # the row behind the last where nothing happened since
     "SELECT coalesce((SELECT id FROM journal WHERE kind <> 'block' AND at_ns >= ? ORDER BY at_ns, id LIMIT 1), "
     "(SELECT max(id) + 1 FROM journal), 1)"
 )
+VERDICTS: Final = "SELECT row, at_ns, protocol_id, passed, body FROM verdicts WHERE row < ? ORDER BY row DESC LIMIT ?"
 POSITIONS: Final = (
     "SELECT symbol, side, qty, entry_price, cost, opened_ns, updated_ns, signal_id, strategy_id FROM open_positions "
     "ORDER BY symbol"

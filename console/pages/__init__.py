@@ -10,8 +10,9 @@ from console.pages.log import LogPage
 from console.pages.performance import PerformancePage
 from console.pages.risk import RiskPage
 from console.pages.signals import SignalsPage
+from console.pages.validation import ValidationPage
 
-_PAGES: Final = (DeskPage, SignalsPage, BlotterPage, RiskPage, PerformancePage, AuditPage, LogPage)
+_PAGES: Final = (DeskPage, SignalsPage, BlotterPage, RiskPage, PerformancePage, AuditPage, ValidationPage, LogPage)
 PAGE_NAMES: Final = tuple(page.name for page in _PAGES)
 
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from console.figures import Figures, Ledger
 from console.pages.base import Hint, Page
+from console.pages.scrolled import Scroll
 from console.panels.performance import arranged
 from console.text import SECOND, Line, Seen, Span, Tone, heading, said
 from engine.core.times import DAY
@@ -49,8 +50,7 @@ class PerformancePage(Page):
         self._stamp = self._newest_stamp = -1
         self._drawn: list[Line] = []
         self._drawn_for: tuple[int, int] | None = None
-        self._top = self._below = 0
-        self._height = 1
+        self._scroll = Scroll()
 
     # --- showing ---
 
@@ -61,15 +61,10 @@ class PerformancePage(Page):
             lines.append((Span("x ", Tone.BAD), Span(said(self.problem, width - 2), Tone.BAD)))
         if self._figures is None or self._asked != self._question(seen):
             return lines if self.problem else [*lines, (Span("reading the trades ...", Tone.DIM),)]
-        self._height = max(height - len(lines), 1)
-        if self._drawn_for != (width, self._height):
-            self._drawn, self._drawn_for = arranged(self._figures, width, self._height), (width, self._height)
-        self._below = max(len(self._drawn) - self._height, 0)
-        self._top = min(self._top, self._below)
-        shown = self._drawn[self._top : self._top + self._height]
-        if self._top < self._below:
-            shown[-1] = (Span(f"↓ {self._below - self._top + 1} more lines", Tone.DIM),)
-        return [*lines, *shown]
+        room = max(height - len(lines), 1)
+        if self._drawn_for != (width, room):
+            self._drawn, self._drawn_for = arranged(self._figures, width, room), (width, room)
+        return [*lines, *self._scroll.window(self._drawn, room)]
 
     def _scopes(self) -> Line:
         return tuple(
@@ -80,19 +75,15 @@ class PerformancePage(Page):
     # --- keys ---
 
     def hints(self) -> tuple[Hint, ...]:
-        scroll = (Hint("↑↓", "Scroll", "Scrolls; also PgUp, PgDn, Home and End."),) if self._below else ()
-        return (Hint("Tab", "Span", "This run, today, 7 days, everything; Shift+Tab goes back."), *scroll)
+        span = Hint("Tab", "Span", "This run, today, 7 days, everything; Shift+Tab goes back.")
+        return (span, *self._scroll.hints())
 
     def press(self, key: str, character: str | None) -> bool:
-        page = max(self._height - 1, 1)
-        steps = {"up": -1, "down": 1, "pageup": -page, "pagedown": page, "home": -self._top, "end": self._below}
-        if key in ("tab", "shift+tab"):
-            self._scope = (self._scope + (1 if key == "tab" else -1)) % len(SCOPES)
-            self._top, self.problem = 0, ""
-        elif key in steps:
-            self._top = min(max(self._top + steps[key], 0), self._below)
-        else:
-            return False
+        if key not in ("tab", "shift+tab"):
+            return self._scroll.press(key)
+        self._scope = (self._scope + (1 if key == "tab" else -1)) % len(SCOPES)
+        self._scroll.to_top()
+        self.problem = ""
         return True
 
     # --- reading ---
@@ -129,4 +120,4 @@ class PerformancePage(Page):
     def leave(self) -> None:
         self._ledger = self._figures = self._asked = self._drawn_for = None
         self._drawn = []
-        self._top = self._below = 0
+        self._scroll.to_top()
