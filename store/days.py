@@ -11,7 +11,6 @@ from engine.core.events import SessionPhase
 from engine.core.facts import AnyFact, DayRolled, EquityMarked
 from engine.review.daily import artifact
 from engine.review.day import CLOSINGS_KEPT, KINDS, Carried, Day, DayRows, Held, due_ns, rows_of
-from engine.review.moments import date_text
 from store.database import reading
 from store.projections import fact_decoder
 from store.spans import facts_between
@@ -57,20 +56,26 @@ def read_days(
 
     A day whose first rows are archived can be told no more, and is left out.
     """
-    with reading(path) as connection:
-        (oldest, newest) = connection.execute(
-            "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM journal"
-        ).fetchone()
-        rolls = list(_rolls(connection))
-        wanted = [
-            rows
-            for rows in rows_of(rolls, newest)
-            if rows.first_row >= oldest and (date_text(rows.day) == only if only else date_text(rows.day) not in known)
-        ]
+    rolls, told_of = _days(path)
+    wanted = [rows for rows in told_of if (rows.name == only if only else rows.name not in known)]
     by_row = dict(rolls)
     for rows in wanted:
         with reading(path) as connection:
             yield _told(connection, rows, by_row, env, given)
+
+
+def day_names(path: Path) -> list[str]:
+    """The days that can be told, oldest first; the one that is on comes last."""
+    return [rows.name for rows in _days(path)[1]]
+
+
+def _days(path: Path) -> tuple[list[tuple[int, DayRolled]], list[DayRows]]:
+    """All rolls with their rows, and the days between them whose first rows are still in the journal."""
+    ends = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM journal"
+    with reading(path) as connection:
+        oldest, newest = connection.execute(ends).fetchone()
+        rolls = list(_rolls(connection))
+    return rolls, [rows for rows in rows_of(rolls, newest) if rows.first_row >= oldest]
 
 
 def _rolls(connection: sqlite3.Connection) -> Iterator[tuple[int, DayRolled]]:

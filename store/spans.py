@@ -9,6 +9,7 @@ import msgspec
 
 from engine.core.calendar import Calendar, shared
 from engine.core.desk import calendars_of
+from engine.core.events import SessionPhase
 from engine.core.facts import AnyFact, Fact
 from engine.core.state import Snapshot
 from store.database import reading
@@ -22,6 +23,7 @@ _RUNS: Final = (
     "SELECT run, run_id, first_row, (SELECT min(first_row) FROM runs AS next WHERE next.run > runs.run) FROM runs "
     "ORDER BY run"
 )
+_PHASE: Final = "SELECT phase FROM phase_changes WHERE row < ? AND run = ? ORDER BY row DESC LIMIT 1"
 _HELD: Final = (
     "SELECT symbol FROM (SELECT symbol, position_qty, max(row) FROM fills WHERE row < ? GROUP BY symbol) "
     "WHERE position_qty <> '0' ORDER BY symbol"
@@ -36,12 +38,15 @@ class SpanRead(msgspec.Struct, frozen=True):
         facts: (number of its run, fact), in the journal's order; read as they are asked for, once.
         held: Symbols in the market when the first of them began.
         calendar: Of the first of them; UTC days where its beginning is archived.
+        ran: Whether the desk was RUNNING at the first row, which was written at `begin_ns` (0: a run begins there).
     """
 
     run_ids: tuple[str, ...]
     facts: Iterator[tuple[int, AnyFact]]
     held: frozenset[str]
     calendar: Calendar
+    ran: bool = False
+    begin_ns: int = 0
 
 
 def read_span(
@@ -63,6 +68,22 @@ def read_span(
     facts = _facts(path, [runs[run_id] for run_id in wanted], kinds)
     within = (one for one in facts if since_ns <= one[1].at_ns < until_ns)
     return SpanRead(tuple(wanted), within, held, _calendar(path, wanted))
+
+
+def read_rows(path: Path, kinds: Sequence[type[Fact]], first_row: int, last_row: int) -> SpanRead:
+    """What stands in the journal between two rows, both included, whatever runs wrote it."""
+    with reading(path) as connection:
+        runs = [
+            run_id
+            for _, run_id, first, following in connection.execute(_RUNS)
+            if first <= last_row and (following is None or following > first_row)
+        ]
+        held = frozenset(symbol for (symbol,) in connection.execute(_HELD, (first_row,)))
+        run, begin_ns = connection.execute("SELECT run, at_ns FROM journal WHERE id = ?", (first_row,)).fetchone()
+        phase = connection.execute(_PHASE, (first_row, run)).fetchone()
+    facts = _facts(path, [(first_row, last_row + 1)], kinds)
+    ran = phase == (SessionPhase.RUNNING,)
+    return SpanRead(tuple(runs), facts, held, _calendar(path, runs), ran, begin_ns)
 
 
 def _facts(path: Path, rows: Sequence[tuple[int, int]], kinds: Sequence[type[Fact]]) -> Iterator[tuple[int, AnyFact]]:

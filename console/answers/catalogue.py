@@ -13,7 +13,7 @@ import msgspec
 from console.answers.acts import Drill, KillFile, Latch, Receipt, Reconciled, RemoteReceipt, StopReceipt
 from console.answers.base import Refused
 from console.answers.record import Proven, Prunable, Pruned, Replayed, Report, Row, Verified
-from console.answers.review import Analyzed, Reviewed
+from console.answers.review import Analyzed, PeriodTold, Reviewed
 from console.answers.status import ProtocolStanding, Status, Stopped
 from console.answers.upkeep import (
     Cleaned,
@@ -28,8 +28,9 @@ from console.answers.upkeep import (
 )
 from console.answers.validation import Admitted, Bypassed, Gate, Validated
 from console.commands.alerts import Known, Tried
-from console.commands.report import Comparison, Day
+from console.commands.days import Day
 from console.commands.runs import Run
+from engine.review.compare import Comparison
 from engine.session.api.signing import SignedCommand
 from engine.session.dead_letters import Letter
 from engine.session.ports import SignedHead
@@ -60,7 +61,7 @@ ANSWERS: Final[dict[str, tuple[Any, ...]]] = {
     "explain": (list[TraceRecord],),
     "replay": (Verified, Replayed, FactLine),
     "errors": (list[ErrorRecord],),
-    "report": (Reviewed, Day, Comparison),
+    "report": (Reviewed, Day, PeriodTold, Comparison),
     "analyze": (Analyzed,),
     "doctor": (list[Finding],),
     "clean": (Cleaned,),

@@ -118,3 +118,32 @@ class Analyzed(Answer, frozen=True):
     performance: Figures
     breakdowns: dict[str, SlicedBy]
     advice: AdviceTold
+
+
+class DayTold(Answer, frozen=True):
+    """One day of several: `breakers` and `transitions` say how many were observed, or that none was."""
+
+    day: str
+    state: str
+    late: bool
+    trades: int
+    net_pnl: str
+    zero_trade_reason: str | None
+    breakers: str
+    transitions: str
+    incidents: int
+
+
+class PeriodTold(Answer, frozen=True):
+    """`report --since`: days as one. `reliability` has `verdict` and, in `against`, what speaks against it."""
+
+    env: str
+    first_day: str
+    last_day: str
+    runs: list[str]
+    reliability: dict[str, Any]
+    economics: dict[str, str]
+    days: list[DayTold]
+    performance: Figures
+    breakdowns: dict[str, SlicedBy]
+    advice: AdviceTold

@@ -20,26 +20,48 @@ def report(
     verify: Annotated[
         bool, typer.Option("--verify", help="Hold a day's artifact against the journal and its seal.")
     ] = False,
+    since: Annotated[str, typer.Option(metavar="DAY", help="Tell the days from this one on as one.")] = "",
+    until: Annotated[str, typer.Option(metavar="DAY", help="The last of these days.")] = "",
 ) -> None:
     """Tell a run again from the record.
 
     Writes summary.html, report.md and report.json of the run anew, with the same figures, and prints the text: results,
     risk events, and two verdicts kept apart, on the reliability of the desk and on the economics of the strategy. For a
-    day it prints its artifact; with --verify, exit code 5 if file, seal and journal are not one.
+    day it prints its artifact; with --verify, exit code 5 if file, seal and journal are not one. With --since or
+    --until it tells several days as one, whatever runs they were lived in, and leaves the text in artifacts.
 
     \b
     nightdesk report latest
     nightdesk report --compare 20261121-070822 latest
     nightdesk report 2026-01-31 --verify
+    nightdesk report --since 2026-01-05 --until 2026-01-26
     """
+    from console.commands import compare as comparing
+    from console.commands import days
     from console.commands import report as command
 
-    named = what or ["latest"]
-    if len(named) != (2 if compare else 1):
+    named, where = what or [], where_of(ctx)
+    if len(named) > 1 + compare or (compare and len(named) < 2):
         raise Quit(Exit.USAGE, "--compare takes two runs" if compare else "name one run, or one day")
     if compare:
-        end(command.compare(where_of(ctx), *named))
-    end(command.report(where_of(ctx), named[0], verify=verify))
+        end(comparing.compare(where, *named))
+    if since or until:
+        end(days.days(where, _day(since), _day(until)))
+    run = named[0] if named else command.LATEST
+    if days.is_day(run):
+        end(days.day(where, run, verify=verify))
+    if verify:
+        raise Quit(Exit.USAGE, "--verify takes a day, as 2026-01-31; `replay RUN --verify` checks a run")
+    end(command.report(where, run))
+
+
+def _day(text: str) -> str:
+    """A day, or nothing. Raises Quit."""
+    from console.commands import days
+
+    if text and not days.is_day(text):
+        raise Quit(Exit.USAGE, f"{text!r} is no day: write 2026-01-31")
+    return text
 
 
 @commands.command(epilog=EVERYWHERE)

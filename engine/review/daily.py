@@ -19,7 +19,7 @@ from engine.review.day import Day
 from engine.review.dealing import reject_rate, slippage
 from engine.review.measure import Measure, missing, quotient
 from engine.review.metrics import summary, undefined
-from engine.review.moments import date_text, instant
+from engine.review.moments import instant
 from engine.review.returns import daily_returns, rolling_sharpe
 
 SCHEMA: Final = 1
@@ -45,7 +45,7 @@ def artifact(day: Day, env: str, given: Mapping[str, str]) -> dict[str, Any]:
     opening, closing = day.opening, day.closing
     return {
         "schema": SCHEMA,
-        "day": date_text(day.rows.day),
+        "day": day.rows.name,
         "env": env,
         "state": "over" if day.rows.is_over else "open",
         "late": day.is_late,

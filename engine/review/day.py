@@ -40,6 +40,7 @@ from engine.core.words import OrderState
 from engine.review import incidents
 from engine.review.freedom import Freedom
 from engine.review.incidents import Incidents
+from engine.review.moments import date_text
 from engine.review.returns import CONTINUOUS_DAYS, EXCHANGE_DAYS
 
 KINDS: Final[tuple[type[Fact], ...]] = tuple(
@@ -70,6 +71,11 @@ class DayRows(NamedTuple):
     last_row: int
     is_over: bool
     missed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The day as a date, 2026-01-31."""
+        return date_text(self.day)
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -1,11 +1,10 @@
 """`report.md`: one run in words and plain tables, to be read anywhere and kept beside other papers."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from engine.core import money
-from engine.core.clean import clean
 from engine.core.config import DAY
 from engine.core.facts import TradeClosed
 from engine.review.advice import ADVISORY
@@ -14,21 +13,19 @@ from engine.review.metrics import average
 from engine.review.moments import date_text
 from engine.review.performance import Performance
 from engine.review.reviewed import Review
-
-LISTED_MAX: Final = 100
-_NONE: Final = "none"
+from engine.review.text import NONE, bullets, incidents, plain, table
 
 
 def essay(of: Review) -> str:
     """The whole text."""
     report = of.report
     parts = [
-        f"# {report['env'].upper()} run {_e(report['run_id'])}",
+        f"# {report['env'].upper()} run {plain(report['run_id'])}",
         _origin(report),
         "## Timeline summary\n\n" + _timeline(report, of.performance),
         "## Daily trade counts\n\n" + _days(report, of.trades, of.performance),
         "## Regime distribution\n\n" + _regimes(report["conditions"]),
-        "## P&L summary\n\n" + _result(report, of.performance) + "\n\n" + "\n\n".join(map(_breakdown, of.breakdowns)),
+        "## P&L summary\n\n" + _result(report, of.performance) + "\n\n" + "\n\n".join(map(breakdown, of.breakdowns)),
         "## Risk events\n\n" + _risk(of),
         "## Operational issues\n\n" + _operation(of),
         "## Honest assessment\n\n" + _assessment(of),
@@ -48,7 +45,7 @@ def _origin(report: Mapping[str, Any]) -> str:
         ("Program", report["program"]["fingerprint"] or "unknown"),
         ("Decisions", report["decision_hash"]),
     ]
-    return _table(("", ""), rows)
+    return table(("", ""), rows)
 
 
 def _timeline(report: Mapping[str, Any], of: Performance) -> str:
@@ -61,7 +58,7 @@ def _timeline(report: Mapping[str, Any], of: Performance) -> str:
         ("Market events", str(report["iterations"])),
         ("Share of the time running", of.uptime.text or of.uptime.why),
     ]
-    return _table(("", ""), rows)
+    return table(("", ""), rows)
 
 
 def _days(report: Mapping[str, Any], trades: Sequence[TradeClosed], of: Performance) -> str:
@@ -70,15 +67,15 @@ def _days(report: Mapping[str, Any], trades: Sequence[TradeClosed], of: Performa
     days = range(of.begin_ns // DAY, of.end_ns // DAY + 1) if of.end_ns else range(0)
     rows = [(date_text(day), str(closed[day])) for day in days]
     empty = [date_text(day) for day in days if not closed[day]]
-    why = ", ".join(empty) if empty else _NONE
-    return _table(("Day", "Trades closed"), rows) + f"\n\nDays without a closed trade: {why}. Their artifacts say why."
+    why = ", ".join(empty) if empty else NONE
+    return table(("Day", "Trades closed"), rows) + f"\n\nDays without a closed trade: {why}. Their artifacts say why."
 
 
 def _regimes(conditions: Mapping[str, Any]) -> str:
     parts = []
     for title, states in (("Regime", conditions["regimes"]), ("Market phase", conditions["market_phases"])):
         rows = [(name, f"{held['seconds']} s", held["share"] or "–") for name, held in states.items()]
-        parts.append(_table((title, "Time", "Share"), rows))
+        parts.append(table((title, "Time", "Share"), rows))
     seen = [one for one in conditions["transitions"] if not one["simulated"]]
     observed = f"{len(seen)} observed" if seen else "not observed"
     told = f"Regime transitions: {conditions['transitions_count']} in all, of a real index: {observed}."
@@ -98,37 +95,33 @@ def _result(report: Mapping[str, Any], of: Performance) -> str:
         ("Trades", f"{report['trades']}, {of.trades.wins} won"),
         ("Largest drawdown", "–" if of.drawdown is None else money.text(of.drawdown.depth)),
     ]
-    return _table(("", ""), rows)
+    return table(("", ""), rows)
 
 
-def _breakdown(found: Breakdown) -> str:
+def breakdown(found: Breakdown) -> str:
+    """A breakdown as a table, and that it sums to the whole."""
     rows = [
         (one.key, str(one.trades), str(one.wins), money.text(one.pnl), money.text(average(one.results) or 0))
         for one in found.slices
     ]
     title = found.by.replace("_", " ").capitalize()
     holds = "They sum to the whole." if not found.difference else "; ".join(found.difference)
-    return _table((title, "Trades", "Won", "P&L", "Each"), rows) + f"\n\n{holds}"
+    return table((title, "Trades", "Won", "P&L", "Each"), rows) + f"\n\n{holds}"
 
 
 def _risk(of: Review) -> str:
     report = of.report
     items = [f"halted by {one['breaker']}: {one['text']}, since {one['since']}" for one in report["halts"]]
-    items += _incidents(of.risks)
+    items += incidents(of.risks)
     refused = sum(count for state, count in report["signals"].items() if state.startswith("REJECTED"))
     told = f"Signals: {report['signals']['total']} raised, {report['signals']['EXECUTED']} executed, {refused} refused."
-    return f"{told}\n\n{_list(items)}"
-
-
-def _incidents(found: Sequence[Mapping[str, str]]) -> list[str]:
-    more = [f"and {len(found) - LISTED_MAX} more"] if len(found) > LISTED_MAX else []
-    return [f"{one['at'][:19].replace('T', ' ')} UTC: {one['text']}" for one in found[:LISTED_MAX]] + more
+    return f"{told}\n\n{bullets(items)}"
 
 
 def _operation(of: Review) -> str:
     report = of.report
     items = [f"{one['count']} × {one['where']}: {one['example']}" for one in report["errors"]]
-    items += [*report["problems"], *_incidents([one for one in of.issues if not one["text"].startswith("error in ")])]
+    items += [*report["problems"], *incidents([one for one in of.issues if not one["text"].startswith("error in ")])]
     for name, what in (
         ("rejects_count", "orders refused by the broker"),
         ("stuck_orders", "orders that waited too long for an answer"),
@@ -138,7 +131,7 @@ def _operation(of: Review) -> str:
         ("lost_lines", "log lines lost"),
     ):
         items += [f"{report[name]} {what}"] if report[name] else []
-    return _list(items)
+    return bullets(items)
 
 
 def _assessment(of: Review) -> str:
@@ -148,34 +141,17 @@ def _assessment(of: Review) -> str:
     parts = [
         f"**Reliability of the desk: {desk['verdict']}.** "
         + ("Every question was answered well." if not failed else "Not well answered:"),
-        *([_list([f"{check['question']} {check['found']}" for check in failed])] if failed else []),
+        *([bullets([f"{check['question']} {check['found']}" for check in failed])] if failed else []),
         f"**Economics of the strategy: {strategy['verdict']}** (fills: {strategy['profile']}). "
-        + _e(strategy["statement"]),
+        + plain(strategy["statement"]),
         *(
             ["The market was simulated: whatever it shows, it shows of the simulation."]
             if strategy["simulated"]
             else []
         ),
         "Recommendations:",
-        _list([f"{one.text} ({one.about}, {one.sample} seen)" for one in found]),
+        bullets([f"{one.text} ({one.about}, {one.sample} seen)" for one in found]),
         *silent,
         ADVISORY,
     ]
     return "\n\n".join(parts)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(_e(cell) for cell in row)} |" for row in rows)])
-
-
-def _list(items: Sequence[str]) -> str:
-    return "\n".join(f"- {_e(item)}" for item in items) if items else _NONE
-
-
-def _e(text: object) -> str:
-    """Text from outside on one line, without markup."""
-    plain = " ".join(clean(str(text)).split())
-    for mark in "\\`*_[]|<>":
-        plain = plain.replace(mark, f"\\{mark}")
-    return plain

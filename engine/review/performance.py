@@ -42,6 +42,7 @@ KINDS: Final[tuple[type[Fact], ...]] = (
 )
 """The facts these figures are made of."""
 
+_TELLING: Final = frozenset(incidents.KINDS)
 _SECOND_NS: Final = 1_000_000_000
 _AMOUNTS: Final = ("gross_profit", "gross_loss", "expectancy", "average_win", "average_loss", "best", "worst")
 
@@ -122,7 +123,7 @@ class Performing:
                 self.trades.append(fact)
             case PhaseChanged():
                 self._running.take(fact)
-            case _:
+            case _ if type(fact) in _TELLING:
                 (self.risks if isinstance(fact, incidents.RISK) else self.issues).take(fact)
 
     def take_all(self, facts: Iterable[tuple[int, AnyFact]]) -> "Performing":

@@ -26,8 +26,10 @@ def pairs(pairs: Iterable[tuple[str, str]], *, number: bool = True) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], texts: int) -> str:
-    """A table whose first `texts` columns are words and whose others are numbers; cells are HTML already."""
+    """A table whose first `texts` columns are words (or a time) and whose others are numbers; cells are HTML."""
     kinds = ["" if n < texts else ' class="n"' for n in range(len(columns))]
+    if "UTC" in columns[0]:
+        kinds[0] = ' class="at"'
     head = "".join(f"<th{kind}>{name}</th>" for kind, name in zip(kinds, columns, strict=True))
     body = "".join(
         "<tr>" + "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"

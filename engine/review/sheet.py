@@ -39,6 +39,7 @@ tbody th { font-size: 15px; color: var(--ink); font-weight: 400; }
 tr.sum > * { font-weight: 650; border-top: 2px solid var(--rule); }
 .bar { width: 45%; } .bar i { display: block; height: 10px; margin-top: 7px; border-radius: 3px;
   background: var(--line); min-width: 2px; } .bar i.none { background: var(--rule); }
+td.at { white-space: nowrap; }
 code { font: 12.5px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 ul { margin: 0; padding-left: 20px; }
 .chart { display: block; width: 100%; height: auto; min-width: 620px; }
@@ -51,9 +52,13 @@ ul { margin: 0; padding-left: 20px; }
 .bars { display: block; width: 100%; min-width: 90px; height: 14px; margin-top: 4px; }
 .bars .start { stroke: var(--rule); fill: none; }
 footer { margin-top: 18px; }
+@page { margin: 12mm; }
 @media print { :root { --page: #fff; --card: #fff; --ink: #000; --quiet: #444; --rule: #ccc; --line: #1f6fb2;
   --good: #1c7c43; --bad: #b3261e; --warn: #8a5a00; }
-  main { max-width: none; padding: 0; } section { padding: 10px 12px; }
-  body { font-size: 11pt; } .badge, .bar i, .chart *, .bars * { print-color-adjust: exact;
+  main { max-width: none; padding: 0; } section { padding: 8px 10px; margin-top: 10px; overflow: visible; }
+  body, tbody th { font-size: 9pt; } .small, th, .cards span { font-size: 8pt; } .cards b { font-size: 13pt; }
+  th, td { padding: 2px 6px 2px 0; } td.n, th.n { padding-left: 6px; } tr { break-inside: avoid; }
+  .bars { min-width: 40px; } .two { grid-template-columns: 1fr 1fr; } .cards { grid-template-columns: repeat(6, 1fr); }
+  .badge, .bar i, .chart *, .bars * { print-color-adjust: exact;
   -webkit-print-color-adjust: exact; } }
 """

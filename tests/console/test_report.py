@@ -116,6 +116,34 @@ def test_a_day_is_held_against_its_file_and_its_seal(at: Nightdesk, desk: DeskRi
         file.write_bytes(told)
 
 
+def test_several_days_are_told_as_one_whatever_runs_they_were_lived_in(at: Nightdesk, desk: DeskRig) -> None:
+    whole = answered(at("report", "--since", "2026-01-01", "--json"))
+    assert whole["runs"] == run_ids(desk) and [day["day"] for day in whole["days"]] == ["2026-01-01", "2026-01-02"]
+    assert whole["reliability"] == {"verdict": "pass", "against": []}
+    with closing(sqlite3.connect(desk.home.database)) as db:
+        results = [money.parse(pnl) for (pnl,) in db.execute("SELECT pnl FROM trades")]
+    assert whole["performance"]["trades"]["trades"] == len(results) == sum(day["trades"] for day in whole["days"])
+    assert whole["performance"]["trades"]["net_profit"] == money.text(sum(results))
+    second = answered(at("report", "--since", "2026-01-02", "--until", "2026-01-02", "--json"))
+    assert len(second["days"]) == 1 and money.parse(second["performance"]["running"]["uptime"]) > 0
+    text = (desk.home.artifacts / "2026-01-01_2026-01-02.md").read_text()
+    assert text.count("\n## ") == 7 and "Reliability of the desk: pass" in text and "Days without trades" in text
+
+
+def test_a_day_that_is_not_what_was_sealed_speaks_against_the_desk(at: Nightdesk, desk: DeskRig) -> None:
+    file = desk.home.artifacts / "2026-01-01.json"
+    told = file.read_bytes()
+    try:
+        file.write_bytes(b"{}")
+        answer = answered(at("report", "--until", "2026-01-01", "--json"))
+    finally:
+        file.write_bytes(told)
+    assert answer["reliability"] == {
+        "verdict": "fail",
+        "against": ["2026-01-01: the file is not the one that was sealed"],
+    }
+
+
 def test_the_analysis_takes_all_runs_or_those_that_are_named_or_a_span(at: Nightdesk, desk: DeskRig) -> None:
     first, second = run_ids(desk)
     whole = answered(at("analyze", "--json"))
@@ -138,6 +166,8 @@ def test_the_analysis_takes_all_runs_or_those_that_are_named_or_a_span(at: Night
         (("report", "latest", "--verify"), "takes a day"),
         (("report", "--compare", "latest"), "two runs"),
         (("report", "latest", "latest"), "name one"),
+        (("report", "--since", "yesterday"), "is no day"),
+        (("report", "--since", "2030-01-01"), "knows no day from 2030-01-01"),
         (("analyze", "nosuch"), "no run"),
     ],
 )

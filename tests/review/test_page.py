@@ -10,7 +10,9 @@ from engine.core import money
 from engine.core.facts import AnyFact, EquityMarked, TradeClosed
 from engine.core.view import BreakerView, RefusedView
 from engine.core.words import ExitReason, Side
+from engine.review.bars import BARS_MAX, signed_bar, trade_chart
 from engine.review.chart import POINTS_MAX, equity_chart, thin
+from engine.review.essay import essay
 from engine.review.page import TRADES_SHOWN_MAX, summary_page
 from engine.review.performance import Performing
 from engine.review.report import Percentiles, RunFigures, final_report
@@ -222,3 +224,30 @@ def test_any_equity_makes_a_chart(equity: tuple[str, str]) -> None:
     assert chart.startswith("<svg")
     numbers = [float(y) for y in re.findall(r' y="([\d.-]+)"', chart)]
     assert all(0 <= y <= 330 for y in numbers)
+
+
+def test_results_of_trades_are_bars_above_and_below_a_line() -> None:
+    assert trade_chart([]) == '<p class="quiet">No trade was closed.</p>'
+    chart = trade_chart([trade(n, pnl=d(pnl), symbol=CANARY) for n, pnl in enumerate(("2", "-1", "0"))])
+    assert (chart.count('class="gain"'), chart.count('class="loss"')) == (1, 2) and CANARY not in chart
+    many = trade_chart([trade(n, pnl=d("1")) for n in range(2 * BARS_MAX + 1)])
+    assert many.count("<rect") <= BARS_MAX and "3 trades until" in many
+
+
+@pytest.mark.parametrize(("value", "x", "width"), [(10, 120, 120), (-10, 0, 120), (-5, 60, 60), (0, 120, 0)])
+def test_a_bar_begins_in_the_middle_and_goes_as_far_as_its_share(value: int, x: int, width: int) -> None:
+    bar = signed_bar(value, 10)
+    assert f'x="{x}"' in bar and f'width="{width}"' in bar
+
+
+def test_the_text_has_no_markup_from_outside() -> None:
+    text = essay(looked_back(report(venue=CANARY, problems=(CANARY,)), [trade(strategy_id=CANARY)], marks("100", "99")))
+    assert "<script" not in text.replace("\\<script", "")
+    assert text.count("\n## ") == 7
+
+
+def test_the_page_keeps_both_verdicts_apart_and_every_breakdown_sums() -> None:
+    shown = page(report(), [trade(n) for n in range(3)], marks("100", "99"))
+    assert "Reliability of the desk</h2>" in shown and "Economics of the strategy</h2>" in shown
+    assert shown.count("sums to the whole") == 6
+    assert "Advisory: nothing here is applied" in shown
