@@ -71,13 +71,16 @@ class MenuScreen(ExactModalScreen[str | None], inherit_bindings=False):
         self.board.show(lines)
 
     def on_key(self, event: events.Key) -> None:
-        """Every key ends here: what is typed at the menu must not reach the desk."""
+        """Every key ends here: what is typed at the menu must not reach the desk, except a kill."""
         event.stop()
         event.prevent_default()
         found = matching(self._entries, self._field.text)
         match event.key:
             case "escape" | "ctrl+c":
                 self.dismiss(None)
+                return
+            case "K" | "shift+k" if any(entry.action == "kill" for entry in self._entries):
+                self.dismiss("kill")
                 return
             case "enter":
                 if found:

@@ -543,6 +543,8 @@ async def test_the_menu_does_by_name_what_keys_do() -> None:
         assert console.desk.acts == ["pause"]
         await console.keys("colon", *"kill", "enter")
         assert console.asked(), "what asks by its key asks from the menu as well"
+        await console.keys("escape", "colon", "K")
+        assert console.asked(), "and its key stands above the menu"
         await console.keys("escape", "colon", *"no such thing", "enter", "escape")
         assert console.desk.acts == ["pause"]
 

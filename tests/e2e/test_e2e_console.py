@@ -54,6 +54,11 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self.master, keys.encode())
 
+    def resize(self, width: int, height: int) -> None:
+        self.screen.resize(height, width)
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)  # as the kernel does for who has it as its controlling terminal
+
     def read(self, seconds: float = 0.02) -> None:
         if self.master < 0:
             time.sleep(seconds)
@@ -196,3 +201,41 @@ def test_a_signal_ends_desk_and_console_and_gives_the_terminal_back(open_termina
     assert terminal.ended() == 0
     terminal.until_given_back()
     assert not terminal.home.lock.exists()
+
+
+def test_pages_lists_and_typed_words_on_a_trading_desk_of_any_size(open_terminal: Callable[..., Terminal]) -> None:
+    terminal = open_terminal(120, 40)
+    terminal.until_running()
+    terminal.until_status(lambda status: status["positions"])
+    terminal.press("2")
+    terminal.until_shown("─ Signals ─", "EXECUTED")
+    terminal.press("/executed")
+    terminal.until_shown("filter  executed")
+    terminal.press("\r")
+    terminal.until(lambda: "filter executed" in terminal.shown and "> " in terminal.shown)
+    terminal.press("\r")
+    terminal.until_shown("What every rule said", "all", "ok passed")
+    terminal.resize(80, 24)
+    terminal.until_shown("What every rule said", "more lines", "K Kill")
+    terminal.press("\x1b")
+    terminal.until_shown("filter executed")
+    terminal.press("4")
+    terminal.until_shown("An entry right now", "Rules for")
+    terminal.press("f")
+    terminal.until_shown("Flatten: PAPER", "type FLATTEN")
+    terminal.press("FLATTEN\r")
+    terminal.until_shown("flatten in force")
+    terminal.until_status(lambda status: blocks(status) == ["operator"] and not status["positions"])
+    terminal.press(":pause")
+    terminal.until_shown("What to do", "Pause")
+    terminal.press("K")  # a kill needs no way out of the menu first
+    terminal.until(lambda: ANSWERABLE.search(terminal.shown))
+    terminal.press("y")
+    terminal.until_shown("KILLED, ENDED", "a Re-arm")
+    terminal.press("a")
+    terminal.until_shown("Re-arm: PAPER")
+    terminal.press("REARM tried\r")
+    terminal.until_shown("kill latch cleared")
+    assert not ask(terminal.home.root, "status", "--json").json["kill_latched"]
+    terminal.press("q")
+    assert terminal.ended() == 0
