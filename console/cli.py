@@ -20,6 +20,7 @@ from console.menu import (
     acting,
     alert,
     audit,
+    certify,
     config,
     dead_letters,
     gate,
@@ -51,7 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EVERYWHERE,
 )
-for nameless in (running, acting, looking, reviewing, upkeep, gate):
+for nameless in (running, acting, looking, reviewing, upkeep, gate, certify):
     app.add_typer(nameless.commands)
 for name, group in {
     "alert": alert,

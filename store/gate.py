@@ -21,7 +21,7 @@ from store.errors import StoreError
 from store.heads import heads_path, is_genuine, read_heads, weighed
 from store.keys import keys_folder, public_keys, read_public
 from store.rows import GATE_KINDS
-from store.verdicts import SignedStatement
+from store.verdicts import SignedCertificate, SignedStatement
 
 TRUSTED: Final = "trusted"
 _KINDS: Final = ("verdict", *GATE_KINDS)
@@ -78,11 +78,11 @@ def _told(connection: sqlite3.Connection) -> Iterator[_Told]:
 def _record(told: list[_Told], keys: list[str], tampered: str) -> Record:
     proofs = [_proof(one, keys) for one in told if one.kind in ("verdict", "evidence")]
     bypass = next((one for one in reversed(told) if one.kind == "bypass"), None)
-    certificate = next((one for one in reversed(told) if one.kind == "certificate"), None)
+    certificates = [one for one in told if one.kind == "certificate"]
     return Record(
         proofs=tuple(proofs),
         stage=_stage(told),
-        certified=certificate is not None and json.loads(certificate.body).get("go") is True,
+        certified_until_ns=_certified(certificates[-1], keys) if certificates else 0,
         bypass=_bypass(bypass) if bypass is not None else None,
         tampered=tampered,
     )
@@ -102,6 +102,13 @@ def _proof(one: _Told, keys: list[str]) -> Proof:
         is_genuine=signed.is_genuine,
         is_trusted=signed.key in keys,
     )
+
+
+def _certified(one: _Told, keys: list[str]) -> int:
+    """Until when the newest certificate says GO; 0: it does not, or is not one this desk trusts."""
+    signed = msgspec.json.decode(one.body, type=SignedCertificate)
+    is_good = signed.is_genuine and signed.key in keys and signed.said.go
+    return signed.said.expires_ns if is_good else 0
 
 
 def _bypass(one: _Told) -> Bypass:

@@ -11,12 +11,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from engine.review.certificate import Certificate
 from engine.review.evidence import Files, Terms
 from engine.review.protocol import Verdict
 from store.database import reading
 from store.keys import DeskKey, is_signed
 
 DOMAIN: Final = "nightdesk verdict 1"
+CERTIFICATE: Final = "nightdesk certificate 1"
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -46,6 +48,23 @@ class SignedStatement(msgspec.Struct, frozen=True):
         return is_signed(_message(self.statement), self.ed25519, self.key)
 
 
+class SignedCertificate(msgspec.Struct, frozen=True):
+    """A certificate as text under the desk's key; all hex but the text."""
+
+    certificate: str
+    key: str
+    ed25519: str
+
+    @property
+    def said(self) -> Certificate:
+        return msgspec.json.decode(self.certificate, type=Certificate)
+
+    @property
+    def is_genuine(self) -> bool:
+        """True if the key it names signed it."""
+        return is_signed(_message(self.certificate, CERTIFICATE), self.ed25519, self.key)
+
+
 class Begun(NamedTuple):
     """A protocol on record: the row of its terms, and the row of its verdict, 0 while it has none."""
 
@@ -58,6 +77,12 @@ def signed(statement: Statement, key: DeskKey) -> SignedStatement:
     """The statement under the desk's key."""
     text = msgspec.json.encode(statement).decode()
     return SignedStatement(text, key.public, key.sign(_message(text)))
+
+
+def certified(made: Certificate, key: DeskKey) -> SignedCertificate:
+    """The certificate under the desk's key."""
+    text = msgspec.json.encode(made).decode()
+    return SignedCertificate(text, key.public, key.sign(_message(text, CERTIFICATE)))
 
 
 def protocols(path: Path) -> list[Begun]:
@@ -83,5 +108,5 @@ def statement_of(path: Path, protocol_id: str) -> SignedStatement | None:
     return msgspec.json.decode(found[0], type=SignedStatement) if found else None
 
 
-def _message(text: str) -> bytes:
-    return json.dumps([DOMAIN, text], separators=(",", ":"), ensure_ascii=False).encode()
+def _message(text: str, domain: str = DOMAIN) -> bytes:
+    return json.dumps([domain, text], separators=(",", ":"), ensure_ascii=False).encode()

@@ -26,7 +26,7 @@ from console.answers.upkeep import (
     Ports,
     Retried,
 )
-from console.answers.validation import Admitted, Bypassed, Gate, Validated
+from console.answers.validation import Admitted, Bypassed, CertificateChecked, Certified, ControlShown, Gate, Validated
 from console.commands.alerts import Known, Tried
 from console.commands.days import Day
 from console.commands.runs import Run
@@ -87,6 +87,7 @@ ANSWERS: Final[dict[str, tuple[Any, ...]]] = {
     "remote sign": (SignedCommand,),
     "remote key": (),
     "gate": (Gate, Admitted, Bypassed),
+    "certify": (Certified, CertificateChecked, list[ControlShown]),
     "validate autonomy": _VALIDATED,
     "validate 72h": _VALIDATED,
     "validate week": _VALIDATED,

@@ -100,6 +100,11 @@ CODES: Final[dict[str, dict[Exit, str]]] = {
     },
     "remote sign": {Exit.DONE: "printed"},
     "remote key": {Exit.DONE: "printed"},
+    "certify": {
+        Exit.DONE: "GO; genuine; printed",
+        **_RUNNING,
+        Exit.FAILED_CHECK: "NO-GO; or the certificate is worth nothing",
+    },
     "gate": {
         Exit.DONE: "printed; admitted; bypassed",
         **_RUNNING,

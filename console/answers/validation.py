@@ -1,6 +1,7 @@
 """Answers of what proves a desk: validation protocols, and the live gate."""
 
 from console.answers.base import Answer
+from engine.review.certificate import Input
 from engine.review.protocol import Judged
 
 
@@ -52,3 +53,45 @@ class Admitted(Answer, frozen=True):
 class Bypassed(Answer, frozen=True):
     bypassed_until_ns: int
     actor: str
+
+
+class Certified(Answer, frozen=True):
+    """A certificate, and the file it was kept in."""
+
+    schema: int
+    env: str
+    version: str
+    issued_ns: int
+    expires_ns: int
+    go: bool
+    inputs: list[Input]
+    not_run: list[str]
+    controls: dict[str, int]
+    fingerprints: dict[str, str]
+    file: str
+
+
+class CertificateChecked(Answer, frozen=True):
+    genuine: bool
+    go: bool
+    text: str
+
+
+class ControlLink(Answer, frozen=True):
+    """What a control leads to: a file and its hash, a table and its rows, a command."""
+
+    link: str
+    found: bool
+    rows: int | None
+    sha256: str | None
+
+
+class ControlShown(Answer, frozen=True):
+    """A control of regulated trading; `standing` is shown, open or not applicable."""
+
+    id: str
+    name: str
+    asks: str
+    standing: str
+    why: str
+    evidence: list[ControlLink]

@@ -70,13 +70,13 @@ class Record(msgspec.Struct, frozen=True):
     Attributes:
         proofs: Oldest first.
         stage: How many stages were passed in this desk, none skipped; 0 to 3.
-        certified: A certificate that says GO is on record and valid.
+        certified_until_ns: Until when the newest certificate says GO; 0: it does not.
         tampered: What does not hold in the record itself; empty: all of it does.
     """
 
     proofs: Sequence[Proof] = ()
     stage: int = 0
-    certified: bool = False
+    certified_until_ns: int = 0
     bypass: Bypass | None = None
     tampered: str = ""
 
@@ -184,7 +184,7 @@ def _lacking(
     flaw = _flaw(audit, current, now_ns, expiry_ns) if audit else "no audit is on record"
     if flaw or (audit is not None and not audit.real):
         lacking.append(flaw or "the audit was a rehearsal")
-    if not record.certified:
+    if now_ns >= record.certified_until_ns:
         lacking.append("no certificate says GO")
     return tuple(lacking)
 

@@ -43,7 +43,7 @@ REPO = Path(__file__).parents[2]
 TOP = (
     *("run", "attach", "status", "pause", "resume", "kill", "rearm", "flatten", "reset-breaker", "reconcile", "stop"),
     *("explain", "errors", "replay", "runs", "doctor", "clean", "completion", "venue", "drill"),
-    *("report", "analyze", "gate"),
+    *("report", "analyze", "gate", "certify"),
 )
 NESTED = (
     *(f"remote {act}" for act in ("kill", "pause", "flatten", "status", "sign", "key")),

@@ -34,7 +34,7 @@ def standing(record: Record, now_ns: int = NOW, **conditions: bool) -> Standing:
     return weigh(record, PRINTS, {**MET, **conditions}, now_ns, EXPIRY)
 
 
-WHOLE = Record((proof(), proof("audit")), stage=3, certified=True)
+WHOLE = Record((proof(), proof("audit")), stage=3, certified_until_ns=NOW + 2 * EXPIRY)
 
 
 def changed(**changes: Any) -> Record:
@@ -71,7 +71,7 @@ TABLE: dict[str, tuple[Record, Level, str]] = {
         Level.LIMITED,
         "audit-1 is stale",
     ),
-    "no certificate": (msgspec.structs.replace(WHOLE, certified=False), Level.LIMITED, "no certificate"),
+    "no certificate": (msgspec.structs.replace(WHOLE, certified_until_ns=NOW), Level.LIMITED, "no certificate"),
 }
 
 

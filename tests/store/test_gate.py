@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from engine.review.certificate import Certificate
 from engine.review.evidence import Files
 from engine.review.live_gate import BYPASS_NS_MAX, Record
 from engine.review.protocol import Verdict, verdict
@@ -18,8 +19,8 @@ from engine.review.protocols import PROTOCOLS
 from store.desk import Store
 from store.gate import TRUSTED, read_gate
 from store.heads import heads_path
-from store.keys import DeskKey, keys_folder
-from store.verdicts import Statement, signed
+from store.keys import DeskKey, desk_key, keys_folder
+from store.verdicts import Statement, certified, signed
 from tests.review.proving import SOMETHING, good
 from tests.store.making import SECOND, T0, batch, desk, run_started
 
@@ -125,6 +126,18 @@ def test_a_foreign_verdict_counts_once_its_key_is_trusted(store: Store) -> None:
     (folder / "paper.pem").write_bytes(pem)
     (proof,) = read_gate(store.path).proofs
     assert proof.is_trusted
+
+
+@pytest.mark.parametrize(("go", "own", "until"), [(True, True, 99), (False, True, 0), (True, False, 0)])
+def test_a_certificate_counts_where_it_says_go_under_a_trusted_key(
+    store: Store, go: bool, own: bool, until: int
+) -> None:
+    made = Certificate(1, "paper", "0", 1, 99, go, (), (), {}, {})
+    key = desk_key(keys_folder(store.path)) if own else DeskKey(Ed25519PrivateKey.generate())
+    body = msgspec.json.encode(certified(made, key)).decode()
+    store.record_gate("certificate", "GO", body).result()
+    record = read_gate(store.path)
+    assert (record.certified_until_ns, record.tampered) == (until, "")
 
 
 def test_a_bypass_lasts_no_longer_than_it_may_whatever_was_written(store: Store) -> None:
