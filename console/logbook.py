@@ -19,7 +19,7 @@ PIECE: Final = 65_536  # bytes read at a time
 LINE_MAX: Final = 262_144  # a longer line is shown in parts
 FOUND_MAX: Final = 20_000
 ROTATED_MAX: Final = 9  # parts beside the newest file
-LEVELS: Final = ("", "WARNING", "ERROR")  # from which on; the first: all
+_BEAT: Final = b'"message": "EVENT: AsyncHeartbeat"'
 _RANKS: Final = {"DEBUG": 0, "INFO": 1, "WARNING": 2, "ERROR": 3, "CRITICAL": 4}
 _CALM: Final = (b'"level": "INFO"', b'"level": "DEBUG"')  # in the structured log's own form; no message holds them
 _PLAIN: Final = re.compile(r"[a-z0-9_.:-]+")  # words that stand in a line as they do in its record
@@ -44,13 +44,16 @@ class LogLine(NamedTuple):
 
 
 class Question(NamedTuple):
-    """Lines that have every one of the words (lower case) somewhere, of a level and above."""
+    """Lines that have every one of the words (lower case) somewhere, of a level and above; the desk's beats or not."""
 
     words: tuple[str, ...] = ()
     level: str = ""
+    beats: bool = True
 
     def may_fit(self, line: bytes) -> bool:
         """False for a line that cannot fit, whatever it says when it is decoded: most are refused here, cheaply."""
+        if not self.beats and _BEAT in line:
+            return False
         if self.level and any(calm in line for calm in _CALM):
             return False
         lowered = line.lower() if self.words else b""

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from console.logbook import LEVELS, Logbook, LogLine, Question, structured, worded
+from console.logbook import Logbook, LogLine, Question, structured, worded
 from console.pages.base import Hint, Source
 from console.pages.listing import AGAIN_NS, Detail, Listing
 from console.table import Column
@@ -16,7 +16,13 @@ from store.searches import NEWEST
 
 DESK, RUN = "Desk", "This run"
 LOGS: Final = (DESK, RUN)
-_LEVEL_NAMES: Final = {"": "all levels", "WARNING": "warnings and errors", "ERROR": "errors"}
+CHOICES: Final = (
+    ("all but heartbeats", "", False),
+    ("all", "", True),
+    ("warnings and errors", "WARNING", False),
+    ("errors", "ERROR", False),
+)
+"""What `l` chooses: in words, the least level, and whether the beats of every second are shown."""
 
 
 class LogPage(Listing[LogLine]):
@@ -36,7 +42,7 @@ class LogPage(Listing[LogLine]):
         return "  ".join(f"[{name}]" if at == self._log else name for at, name in enumerate(LOGS))
 
     def question(self) -> tuple[object, ...]:
-        return (*super().question(), LOGS[self._log], self._run_id, LEVELS[self._level])
+        return (*super().question(), LOGS[self._log], self._run_id, self._level)
 
     def body(self, seen: Seen, width: int, height: int) -> list[Line]:
         self._run_id = seen.view.run_id
@@ -45,7 +51,7 @@ class LogPage(Listing[LogLine]):
         return lines
 
     def _told(self) -> Line:
-        level = Span(f"{_LEVEL_NAMES[LEVELS[self._level]]}  ", Tone.STRONG if self._level else Tone.DIM)
+        level = Span(f"{CHOICES[self._level][0]}  ", Tone.STRONG if self._level else Tone.DIM)
         return (level, *super()._told())
 
     # --- keys ---
@@ -56,7 +62,7 @@ class LogPage(Listing[LogLine]):
             return hints
         return (
             *hints[:2],
-            Hint("l", "Level", "All, warnings and errors, errors."),
+            Hint("l", "Level", "All but heartbeats, all, warnings and errors, errors."),
             Hint("Tab", "Other log", "The desk's, this run's."),
             *hints[2:],
         )
@@ -69,7 +75,7 @@ class LogPage(Listing[LogLine]):
                 self._log = (self._log + 1) % len(LOGS)
                 self.rows = []
             case "l" | "L":
-                self._level = (self._level + 1) % len(LEVELS)
+                self._level = (self._level + 1) % len(CHOICES)
             case _:
                 return super().press(key, character)
         self.look_for(self.find)
@@ -82,7 +88,8 @@ class LogPage(Listing[LogLine]):
         return is_old or super().wants(seen, now_ns)
 
     async def fetch(self, source: Home, limit: int, before: int) -> list[LogLine]:
-        question = Question(tuple(self.find.lower().split()), LEVELS[self._level])
+        words, (_, level, beats) = tuple(self.find.lower().split()), CHOICES[self._level]
+        question = Question(words, level, beats or any("heartbeat" in word for word in words))
         return await asyncio.to_thread(self._logbook(source).lines, question, limit, before)
 
     def _logbook(self, home: Home) -> Logbook:

@@ -50,11 +50,24 @@ async def test_the_newest_lines_come_first_and_what_is_written_appears(home: Hom
 async def test_l_keeps_what_is_of_a_level_and_above(home: Home) -> None:
     sitting = Sitting(LogPage(), home)
     await sitting.look()
+    await sitting.press("l")
     shown = await sitting.press("l")
     assert rows(shown)[:4] == [998, 997, 988, 987] and "warnings and errors" in shown
     assert "! warning" in shown and "x error" in shown
     assert rows(await sitting.press("l"))[:2] == [998, 988]
     assert rows(await sitting.press("l"))[:2] == [999, 998]
+
+
+async def test_the_beats_of_every_second_are_shown_only_when_asked_for(home: Home) -> None:
+    with home.system_log.open("a") as file:
+        file.writelines(record(n).replace(f"line {n}", "EVENT: AsyncHeartbeat") for n in range(1000, 1900))
+    sitting = Sitting(LogPage(), home)
+    shown = await sitting.look()
+    assert rows(shown)[:1] == [999] and "all but heartbeats" in shown
+    assert "EVENT: AsyncHeartbeat" in await sitting.press("l")
+    sitting = Sitting(LogPage(), home)
+    await sitting.look()
+    assert "EVENT: AsyncHeartbeat" in await sitting.press("slash", *"heartbeat", "enter")
 
 
 async def test_a_filter_finds_what_was_never_scrolled_to(home: Home) -> None:
