@@ -16,7 +16,9 @@ def report(
     what: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN|DAY]", help="Id of a run, latest, or a day as 2026-01-31.")
     ] = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Two runs side by side, with what differs.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Two runs, or report.json files of runs, side by side.")
+    ] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Hold a day's artifact against the journal and its seal.")
     ] = False,

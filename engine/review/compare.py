@@ -4,13 +4,21 @@ With the same data and seed in both it shows what another setting did; with a ru
 the second is from what history made one expect; with a paper run and one on a venue, whether both paths decide alike.
 """
 
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from engine.core import money
-from engine.review.reviewed import Review, told
+from engine.core.facts import TradeClosed
+
+
+class Side(NamedTuple):
+    """A run to be compared: the content of its `report.json`, and its trades where they are at hand."""
+
+    told: Mapping[str, Any]
+    trades: Sequence[TradeClosed] | None
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -31,22 +39,30 @@ class Parted(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Two runs side by side. `trades_alike` of both runs' trades are the same; `parted` are those that are not."""
+    """Two runs side by side. `trades_alike` of both runs' trades are the same; `parted` are those that are not.
+
+    None are alike or parted (null) where the trades of one are not at hand: of it there is only a report.
+    """
 
     runs: tuple[str, str]
     same_decisions: bool
     figures: list[Compared]
-    trades_alike: int
+    trades_alike: int | None
     parted: list[Parted]
 
 
-def comparison(one: Review, other: Review) -> Comparison:
-    """Both runs' figures, and their trades paired by symbol and order."""
-    mine, theirs = _figures(one), _figures(other)
-    rows = [Compared(name, mine[name], theirs[name], _less(mine[name], theirs[name])) for name in mine]
-    alike, parted = _parity(one, other)
-    hashes = {review.report["decision_hash"] for review in (one, other)}
-    return Comparison((one.report["run_id"], other.report["run_id"]), len(hashes) == 1, rows, alike, parted)
+def comparison(one: Side, other: Side) -> Comparison:
+    """Both runs' figures, and their trades paired by symbol and order where both are known."""
+    mine, theirs = _figures(one.told), _figures(other.told)
+    names = dict.fromkeys((*mine, *theirs))
+    rows = [Compared(name, mine.get(name), theirs.get(name), _less(mine.get(name), theirs.get(name))) for name in names]
+    alike: int | None = None
+    parted: list[Parted] = []
+    if one.trades is not None and other.trades is not None:
+        alike, parted = _parity(one.trades, other.trades)
+    runs = (one.told["run_id"], other.told["run_id"])
+    same = one.told["report"]["decision_hash"] == other.told["report"]["decision_hash"]
+    return Comparison(runs, same, rows, alike, parted)
 
 
 _REPORTED: Final = (
@@ -55,8 +71,8 @@ _REPORTED: Final = (
 )
 
 
-def _figures(of: Review) -> dict[str, str | None]:
-    report, performance = of.report, told(of)["performance"]
+def _figures(told: Mapping[str, Any]) -> dict[str, str | None]:
+    report, performance = told["report"], told["performance"]
     rows = {name: _text(report[name]) for name in _REPORTED}
     rows["net_pnl_pessimistic"] = report["net_pnl_band"]["pessimistic"]
     rows |= {f"signals {state}": _text(count) for state, count in report["signals"].items()}
@@ -86,12 +102,12 @@ def _less(first: str | None, second: str | None) -> str | None:
 _PAIRED: Final = ("side", "qty", "entry_price", "exit_price", "exit_reason", "fees", "pnl")
 
 
-def _parity(one: Review, other: Review) -> tuple[int, list[Parted]]:
+def _parity(one: Sequence[TradeClosed], other: Sequence[TradeClosed]) -> tuple[int, list[Parted]]:
     """The n-th trade of a symbol in one run beside the n-th in the other."""
     alike, parted = 0, []
-    symbols = dict.fromkeys(trade.symbol for of in (one, other) for trade in of.trades)
+    symbols = dict.fromkeys(trade.symbol for trades in (one, other) for trade in trades)
     for symbol in symbols:
-        mine, theirs = ([trade for trade in of.trades if trade.symbol == symbol] for of in (one, other))
+        mine, theirs = ([trade for trade in trades if trade.symbol == symbol] for trades in (one, other))
         for number, (first, second) in enumerate(zip_longest(mine, theirs), start=1):
             if first is None or second is None:
                 parted.append(Parted(symbol, number, f"only in the {'second' if first is None else 'first'} run"))

@@ -270,7 +270,9 @@ def rows_of(rolls: Sequence[tuple[int, DayRolled]], newest_row: int) -> list[Day
 
 
 def due_ns(rows: DayRows, over: DayRolled | None) -> int:
-    """When a day is over by the calendar, as far as its end says so."""
-    if over is not None and not rows.missed and over.ended_due_ns:
+    """When a day is over by the calendar, as far as the roll behind it says so; a missed one when that roll's was."""
+    if over is None or not over.ended_due_ns:
+        return (rows.day + 1) * DAY
+    if not rows.missed:
         return over.ended_due_ns
-    return (rows.day + 1) * DAY
+    return rows.day * DAY + (over.ended_due_ns % DAY or DAY)

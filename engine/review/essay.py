@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from engine.core import money
 from engine.core.config import DAY
@@ -14,6 +14,11 @@ from engine.review.moments import date_text
 from engine.review.performance import Performance
 from engine.review.reviewed import Review
 from engine.review.text import NONE, bullets, incidents, plain, table
+
+BASELINE: Final = (
+    "No historical baseline was compared here: `nightdesk report --compare` sets this run beside another one, or "
+    "beside the `report.json` of one on recorded data."
+)
 
 
 def essay(of: Review) -> str:
@@ -149,6 +154,7 @@ def _assessment(of: Review) -> str:
             if strategy["simulated"]
             else []
         ),
+        BASELINE,
         "Recommendations:",
         bullets([f"{one.text} ({one.about}, {one.sample} seen)" for one in found]),
         *silent,

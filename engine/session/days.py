@@ -23,6 +23,7 @@ INCIDENTS_FILE: Final = "incidents.md"
 OVER: Final = "over"
 _NAMES: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].json"
 _RECORD_SECONDS: Final = 10.0
+_TABLED: Final = frozenset({"day", "env", "state", "metrics", "incidents"})
 
 
 class SealBroken(SessionError):
@@ -109,10 +110,20 @@ class Days:
 
     def _write_tables(self) -> None:
         """The metrics, a row for each day that is over, and the incidents of all days."""
-        days = [json.loads(path.read_bytes()) for path in sorted(self._folder.glob(_NAMES))]
+        found = (_read(path) for path in sorted(self._folder.glob(_NAMES)))
+        days = [day for day in found if day is not None]
         replace_file(self._folder / METRICS_FILE, metrics_csv(day for day in days if day["state"] == OVER))
         env = days[-1]["env"] if days else ""
         replace_file(self._folder / INCIDENTS_FILE, incidents.markdown(days, env).encode())
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """An artifact; None where somebody put something else in its place, which `report DAY --verify` says."""
+    try:
+        told = json.loads(path.read_bytes())
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) and told.keys() >= _TABLED else None
 
 
 def metrics_csv(days: Iterable[Mapping[str, Any]]) -> bytes:

@@ -98,6 +98,19 @@ def test_two_runs_are_set_side_by_side_with_their_differences(at: Nightdesk, des
     assert code == Exit.DONE and "decisions: not the same" in out and "net_pnl" in out
 
 
+def test_a_report_of_any_desk_can_be_the_baseline(at: Nightdesk, desk: DeskRig, tmp_path: Path) -> None:
+    first, second = run_ids(desk)
+    baseline = tmp_path / "cwd" / "baseline.json"
+    baseline.write_bytes(desk.home.run(first).review.read_bytes())
+    answer = answered(at("report", "--compare", "baseline.json", second, "--json"))
+    direct = answered(at("report", "--compare", first, second, "--json"))
+    assert answer["figures"] == direct["figures"] and answer["trades_alike"] is None and answer["parted"] == []
+    baseline.write_text("{}")
+    code, _, err = at("report", "--compare", "baseline.json", second)
+    assert code == Exit.USAGE and "no report.json" in err
+    assert at("report", "--compare", "gone.json", second)[0] == Exit.USAGE
+
+
 def test_a_day_is_held_against_its_file_and_its_seal(at: Nightdesk, desk: DeskRig) -> None:
     file = desk.home.artifacts / "2026-01-01.json"
     told = file.read_bytes()

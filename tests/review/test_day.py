@@ -298,5 +298,14 @@ def test_days_that_nobody_saw_are_told_with_those_around_them() -> None:
     assert rows_of([], 3) == []
 
 
+def test_a_missed_day_of_an_exchange_ends_when_its_sessions_do() -> None:
+    missed = DayRows(TODAY + 1, 9, 9, is_over=True, missed=True)
+    behind = roll(TODAY + 3, ended_due_ns=T0 + 21 * HOUR)
+    assert due_ns(missed, behind) == T0 + DAY + 21 * HOUR
+    assert due_ns(missed, roll(TODAY + 3, ended_due_ns=T0 + DAY)) == T0 + 2 * DAY
+    assert due_ns(missed, roll(TODAY + 3, ended_due_ns=0)) == T0 + 2 * DAY
+    assert due_ns(missed._replace(missed=False), behind) == T0 + 21 * HOUR
+
+
 def test_the_seal_is_that_of_the_bytes() -> None:
     assert seal(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

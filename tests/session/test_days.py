@@ -160,6 +160,16 @@ def test_a_sealed_day_is_left_alone_and_a_lost_one_comes_again(tmp_path: Path) -
     assert not path.exists()
 
 
+def test_something_else_in_an_artifacts_place_stops_nothing(tmp_path: Path) -> None:
+    rig = DeskRig(tmp_path)
+    lived(rig, MIDNIGHT_NS)
+    for text in ("mine\n", "[]", '{"day": 1}'):
+        (rig.home.artifacts / "2026-01-01.json").write_text(text)
+        assert rig.run(60)[0] == 0
+    assert (rig.home.artifacts / "metrics.csv").read_text().count("\n") == 1
+    assert (rig.home.artifacts / "2026-01-02.json").read_text() != text
+
+
 def test_a_day_that_cannot_be_written_is_a_problem_of_its_run_and_the_next_writes_it(tmp_path: Path) -> None:
     rig = DeskRig(tmp_path)
     rig.home.artifacts.rmdir()
