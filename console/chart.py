@@ -7,9 +7,8 @@ gap in the points is a level stretch. One colour a chart: its shape says enough,
 from collections.abc import Sequence
 from typing import Final
 
-from console.panels.equity import spark
-
 Point = tuple[int, int]
+_EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
 _FROM_ABOVE: Final = " ▀█"
 
 
@@ -28,18 +27,30 @@ def columns(points: Sequence[Point], width: int) -> list[int]:
     return values
 
 
-def rising(points: Sequence[Point], width: int, height: int) -> list[str]:
-    """The values above their lowest, in eighths of a row."""
-    return spark(columns(points, width), width, height)
+def bounds(values: Sequence[int], least: int) -> tuple[int, int]:
+    """The lowest and the highest of the values, pulled apart around their middle to `least` where they are nearer."""
+    low, high = min(values), max(values)
+    missing = max(least - (high - low), 0)
+    return low - missing // 2, high + missing - missing // 2
 
 
-def hanging(points: Sequence[Point], width: int, height: int) -> list[str]:
-    """The values (none below 0) as depths below the upper edge, the greatest reaching the lower one; in half rows."""
-    depths = _deepest(points, width)
-    most = max(depths, default=0)
-    steps = height * 2
-    levels = [-(-depth * steps // most) if most else 0 for depth in depths]
-    rows = ("".join(_FROM_ABOVE[min(max(level - 2 * row, 0), 2)] for level in levels) for row in range(height))
+def rising(points: Sequence[Point], width: int, height: int, low: int, high: int) -> list[str]:
+    """The values between `low`, an eighth of a row high, and `high`."""
+    steps = height * 8
+    levels = [1 + (value - low) * (steps - 1) // max(high - low, 1) for value in columns(points, width)]
+    return _rows(levels, _EIGHTHS, width, height)[::-1]
+
+
+def hanging(points: Sequence[Point], width: int, height: int, most: int) -> list[str]:
+    """The values (none below 0) as depths below the upper edge, `most` reaching the lower one; in half rows."""
+    levels = [-(-depth * height * 2 // max(most, 1)) for depth in _deepest(points, width)]
+    return _rows(levels, _FROM_ABOVE, width, height)
+
+
+def _rows(levels: Sequence[int], cells: str, width: int, height: int) -> list[str]:
+    """Columns of so many steps, the row they begin in first; `cells` are a cell with none of its steps to all."""
+    steps = len(cells) - 1
+    rows = ("".join(cells[min(max(level - steps * row, 0), steps)] for level in levels) for row in range(height))
     return [row.ljust(width) for row in rows]
 
 

@@ -44,9 +44,12 @@ class LogLine(NamedTuple):
 
 
 class Question(NamedTuple):
-    """Lines that have every one of the words (lower case) somewhere, of a level and above; the desk's beats or not."""
+    """Lines that have every one of the words somewhere and none of the barred ones, of a level and above; the desk's
+    beats or not. Words are in lower case.
+    """
 
     words: tuple[str, ...] = ()
+    barred: tuple[str, ...] = ()
     level: str = ""
     beats: bool = True
 
@@ -63,7 +66,10 @@ class Question(NamedTuple):
     def fits(self, line: LogLine) -> bool:
         if _RANKS.get(line.level, 1) < _RANKS.get(self.level, 0):
             return False
-        return not self.words or all(word in _told(line) for word in self.words)
+        if not (self.words or self.barred):
+            return True
+        told = _told(line)
+        return all(word in told for word in self.words) and not any(word in told for word in self.barred)
 
 
 class _Part(NamedTuple):

@@ -5,7 +5,8 @@
 
 Lists come newest first, at most `limit` (up to `PAGE_MAX`) at a time; the next page is asked for with `before` set to
 the last record's `row`. `find` keeps what has every word of it somewhere, in any case: a symbol, a reason, an id, a day
-as 2026-11-20. Every query has two seconds, because a reader left open keeps the WAL from shrinking.
+as 2026-11-20; and of a word behind a `!`, what has it nowhere. Every query has two seconds, because a reader left open
+keeps the WAL from shrinking.
 """
 
 import asyncio

@@ -74,7 +74,7 @@ def statement(search: Search, page_ns: int | None = None) -> Statement:
     if search.symbol:
         filters.append((_BY_SYMBOL, (search.symbol,)))
     filters.append((_BY_KIND, (search.kind,)) if search.kind else (NOT_BLOCKS, ()))
-    filters.extend((has(_TEXT), (pattern(word),)) for word in search.find.split())
+    filters.extend((has(_TEXT, word), (pattern(word),)) for word in search.find.split())
     if search.has_span:
         filters.append(("j.at_ns >= ? AND j.at_ns < ?", (search.since_ns, search.until_ns)))
     oldest_first = search.after is not None

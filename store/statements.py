@@ -17,18 +17,24 @@ def listed(of: Listed, words: Sequence[str], order: str = "") -> str:
 
     Newest first, or by `order`, a column, the smallest first.
     """
-    found = "".join(f" AND {has(of.text)}" for _ in words)
+    found = "".join(f" AND {has(of.text, word)}" for word in words)
     by = f"CAST({order} AS REAL), " if order else ""
     return f"{of.select} WHERE {of.row} < ?{found} ORDER BY {by}{of.row} DESC LIMIT ?"
 
 
-def has(text: str) -> str:
-    """A condition that takes a pattern."""
-    return f"{text} LIKE ? ESCAPE '\\'"
+def has(text: str, word: str) -> str:
+    """A condition that takes the word's pattern: that the text has it or, of a word behind a `!`, that it has not."""
+    return f"{text} {'NOT ' if is_barred(word) else ''}LIKE ? ESCAPE '\\'"
+
+
+def is_barred(word: str) -> bool:
+    """Whether a word names what must not be there."""
+    return word.startswith("!") and len(word) > 1
 
 
 def pattern(word: str) -> str:
     """A word as LIKE takes it, anywhere in a text and in any case."""
+    word = word[1:] if is_barred(word) else word
     for sign in "\\%_":
         word = word.replace(sign, "\\" + sign)
     return f"%{word}%"

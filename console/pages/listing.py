@@ -146,7 +146,7 @@ class Listing(Page, Generic[R]):
         return (
             *back,
             Hint("Enter", "Open", "Opens the chosen row."),
-            Hint("/", "Filter", "Keeps rows that have every word somewhere: a symbol, a reason, an id, a day."),
+            Hint("/", "Filter", "Keeps rows that have every word (a symbol, a reason, an id, a day) and no !word."),
             Hint("↑↓", "Move", "Moves; also PgUp, PgDn, Home and End."),
         )
 

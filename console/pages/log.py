@@ -13,6 +13,7 @@ from console.table import Column
 from console.text import Line, Seen, Span, Tone, clock, date, heading, moment, said, wrap
 from engine.session.home import Home
 from store.searches import NEWEST
+from store.statements import is_barred
 
 DESK, RUN = "Desk", "This run"
 LOGS: Final = (DESK, RUN)
@@ -88,8 +89,10 @@ class LogPage(Listing[LogLine]):
         return is_old or super().wants(seen, now_ns)
 
     async def fetch(self, source: Home, limit: int, before: int) -> list[LogLine]:
-        words, (_, level, beats) = tuple(self.find.lower().split()), CHOICES[self._level]
-        question = Question(words, level, beats or any("heartbeat" in word for word in words))
+        found, (_, level, beats) = self.find.lower().split(), CHOICES[self._level]
+        words = tuple(word for word in found if not is_barred(word))
+        barred = tuple(word[1:] for word in found if is_barred(word))
+        question = Question(words, barred, level, beats or any("heartbeat" in word for word in words))
         return await asyncio.to_thread(self._logbook(source).lines, question, limit, before)
 
     def _logbook(self, home: Home) -> Logbook:

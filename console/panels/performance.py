@@ -7,7 +7,7 @@ What has no value says why instead.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from console.chart import Point, hanging, rising
+from console.chart import Point, bounds, hanging, rising
 from console.figures import DEALS_MAX, TRADES_MAX, Figures
 from console.table import Column, table
 from console.text import (
@@ -38,6 +38,7 @@ RIGHT_WIDTH_MAX: Final = 60
 CURVE_ROWS_MIN: Final = 5  # of both curves together
 CURVE_ROWS_MAX: Final = 30
 SCALE_WIDTH: Final = 11
+SCALE_MIN: Final = money.SCALE // 1_000  # a curve's least height, as a share: what is next to nothing shall look so
 NAME_WIDTH: Final = 15
 NO_SHADOWS: Final = "no shadow books: nothing to compare with"
 
@@ -85,18 +86,19 @@ def _curves(figures: Figures, width: int, rows: int) -> list[Line]:
 
 
 def _equity(points: Sequence[Point], width: int, rows: int) -> list[Line]:
-    values = [value for _, value in points]
-    change = values[-1] - values[0]
-    told: Line = (Span(f"{amount(values[-1])}  "), Span(signed(change), toned(change)))
-    drawn = rising(points, width - SCALE_WIDTH, rows)
-    return [heading("Equity", told, width), *_scaled(drawn, amount(max(values)), amount(min(values)), Tone.BAR)]
+    begun, now = points[0][1], points[-1][1]
+    told: Line = (Span(f"{amount(now)}  "), Span(signed(now - begun), toned(now - begun)))
+    low, high = bounds([value for _, value in points], money.mul(abs(begun), SCALE_MIN))
+    drawn = rising(points, width - SCALE_WIDTH, rows, low, high)
+    return [heading("Equity", told, width), *_scaled(drawn, amount(high), amount(low), Tone.BAR)]
 
 
 def _drawdown(points: Sequence[Point], width: int, rows: int) -> list[Line]:
     deepest = max(fall for _, fall in points)
     told = (Span(f"now {percent(points[-1][1])}, at most {percent(deepest)}", Tone.DIM),)
-    drawn = hanging(points, width - SCALE_WIDTH, rows)
-    return [heading("Drawdown", told, width), *_scaled(drawn, "0.00 %", percent(deepest), Tone.BAD)]
+    most = max(deepest, SCALE_MIN)
+    drawn = hanging(points, width - SCALE_WIDTH, rows, most)
+    return [heading("Drawdown", told, width), *_scaled(drawn, "0.00 %", percent(most), Tone.BAD)]
 
 
 def _scaled(drawn: Sequence[str], first: str, last: str, tone: Tone) -> list[Line]:
@@ -159,7 +161,7 @@ def _win_rate(figures: Figures) -> Line:
     rate, interval = figures.trades.win_rate, figures.win_rate
     if rate is None or interval is None:
         return (Span("-", Tone.DIM),)
-    within = f" ({money.text(interval.low * 100, 1)} to {money.text(interval.high * 100, 1)})"
+    within = f" ({money.text(interval.low * 100, 1)}-{money.text(interval.high * 100, 1)})"
     return (Span(percent(rate, 1)), Span(within, Tone.DIM))
 
 

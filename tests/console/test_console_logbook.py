@@ -87,7 +87,7 @@ def test_a_question_is_asked_of_every_line_and_asked_again_only_of_new_ones(path
 
     book = Logbook(path, watched)
     assert numbers(book.lines(Question(("s3",)), 3, NEWEST)) == [94, 87, 80]
-    errors = Question(("line", "symbol=s3"), "WARNING")
+    errors = Question(("line", "symbol=s3"), level="WARNING")
     assert numbers(book.lines(errors, 100, NEWEST)) == [73, 3]
     looked.clear()
     assert numbers(book.lines(errors, 100, NEWEST)) == [73, 3] and not looked

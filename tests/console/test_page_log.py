@@ -75,6 +75,8 @@ async def test_a_filter_finds_what_was_never_scrolled_to(home: Home) -> None:
     await sitting.look()
     assert rows(await sitting.press("slash", *"LINE 12:01:12", "enter")) == [72]
     assert rows(await sitting.press("escape"))[0] == 999
+    assert rows(await sitting.press("slash", *"!12:16 line", "enter"))[0] == 959
+    assert rows(await sitting.press("escape"))[0] == 999
     assert "no lines with 'zzz'" in await sitting.press("slash", *"zzz")
 
 

@@ -112,6 +112,15 @@ async def test_trades_and_deals_of_a_span_come_oldest_first_the_newest_kept(stor
         assert [one.order_id for one in await reader.deals(everything, 1) if not one.profile] == ["o9"]
 
 
+async def test_a_word_behind_a_mark_leaves_out_what_has_it(store: Store) -> None:
+    async with open_queries(store.path) as reader:
+        assert [one.signal_id for one in await reader.signals(find="!ETHUSDT")] == ["s3", "s1"]
+        assert [one.signal_id for one in await reader.signals(find="btcusdt !executed")] == ["s3"]
+        kinds = {one.kind for one in await reader.events(find="!signal_raised s1")}
+        assert "signal_raised" not in kinds and "signal_ended" in kinds
+        assert await reader.signals(find="!") == []
+
+
 async def test_events_are_found_by_kind_symbol_id_and_time(store: Store) -> None:
     async with open_queries(store.path) as reader:
         assert [event.ref for event in await reader.events(kind="signal_raised")] == ["s3", "s2", "s1"]
