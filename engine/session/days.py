@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from engine.review import daily, incidents
+from engine.review import daily, daily_metrics, incidents
 from engine.session.errors import SessionError
 from engine.session.files import replace_file
 
@@ -130,6 +130,6 @@ def metrics_csv(days: Iterable[Mapping[str, Any]]) -> bytes:
     """The metrics of days: a row each, oldest first."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("date", *daily.METRICS))
-    writer.writerows(daily.metrics_row(day) for day in days)
+    writer.writerow(("date", *daily_metrics.METRICS))
+    writer.writerows(daily_metrics.metrics_row(day) for day in days)
     return text.getvalue().encode()

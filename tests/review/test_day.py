@@ -39,7 +39,8 @@ from engine.core.words import (
     TerminalState,
     TimeInForce,
 )
-from engine.review.daily import METRICS, artifact, metrics_row, seal, text_of
+from engine.review.daily import artifact, seal, text_of
+from engine.review.daily_metrics import METRICS, metrics_row
 from engine.review.day import Carried, Day, DayRows, Held, due_ns, rows_of
 from engine.review.incidents import TITLES, IncidentClass, Incidents, markdown
 from tests.review.test_metrics import d, mark, trade

@@ -12,7 +12,8 @@ import pytest
 
 from engine.core import money
 from engine.core.config import DAY, MINUTE, SECOND
-from engine.review.daily import METRICS, seal, text_of
+from engine.review.daily import seal, text_of
+from engine.review.daily_metrics import METRICS
 from engine.session.clock import VirtualClock
 from engine.session.days import Days, SealBroken
 from engine.session.plan import Policy
