@@ -19,6 +19,7 @@ from engine.core.engine import Engine
 from engine.core.events import Act, PhaseEntered, SessionPhase
 from engine.core.facts import Alert
 from engine.core.operator import BY_THE_SHELL
+from engine.core.times import until_step
 from engine.core.view import CommandReceipt, DeskView
 from engine.core.words import AlertKind, BlockReason
 from engine.session.alerting.ping import Ping
@@ -56,7 +57,7 @@ PHASES: Final = {
 """The drawn transitions; any other raises."""
 
 ACCOUNT_LETTERS: Final = 8  # of the desk's id: enough to tell one account from another
-PULSE_SECONDS: Final = 0.1
+PULSE_NS: Final = 100_000_000
 
 log = logging.getLogger("session")
 
@@ -251,7 +252,8 @@ class Session:
             self._shell.error("guard", "the guard's thread has ended or hangs")
             self._shell.alert(AlertKind.TASK_FAILED, "the guard's thread has ended or hangs")
             self._shell.stop("task_failed:guard", 1)
-        self._pulse_handle = asyncio.get_running_loop().call_later(PULSE_SECONDS, self._pulse, guard)
+        pause_s = until_step(self._plan.clock.mono_ns(), PULSE_NS) / 1e9
+        self._pulse_handle = asyncio.get_running_loop().call_later(pause_s, self._pulse, guard)
 
     def _latched(self, killed: bool) -> Future[bool]:
         """A kill is latched or cleared: make it durable ahead of all that waits. Whether it stands, in the end."""

@@ -16,6 +16,7 @@ import msgspec
 
 from engine.core.events import Act, AnyEvent, BrokerEvent, FundingRate, OrderRefused
 from engine.core.facts import Amend, AnyEffect, Cancel, Query, Submit
+from engine.core.times import until_step
 from engine.core.words import AlertKind, BlockReason, ReasonCode
 from engine.session.dead_letters import DayPayload, DeadLetters, Operation, WeekPayload, operations_on
 from engine.session.lanes import Lane
@@ -35,7 +36,7 @@ BATCHES_AHEAD: Final = 2  # how far a market on virtual time may be ahead of a s
 BALANCE_EVERY_SECONDS: Final = 10  # of the desk's clock
 BALANCE_SECONDS_MIN: Final = 0.2
 FUNDING_RATE_DEFAULT: Final = 10_000  # 0.01 %
-TIMER_CHECK_SECONDS: Final = 0.5
+TIMER_CHECK_NS: Final = 500_000_000
 TIMER_SECONDS_MIN: Final = 0.001
 OFFSET_NS_MAX: Final = 5_000_000_000  # the venue's clock may be this far from ours
 SYNC_EVERY_NS: Final = 3_600_000_000_000
@@ -225,7 +226,7 @@ class Tasks:
         shell, clock, duration_ns = self._shell, self._plan.clock, self._plan.policy.duration_ns
         while clock.kind == "virtual":  # the market brings the time, and wakes the core by it
             self._work.did("timer_task")
-            await asyncio.sleep(TIMER_CHECK_SECONDS)
+            await asyncio.sleep(TIMER_CHECK_NS / 1e9)
         end_ns = duration_ns and clock.now_ns() + duration_ns - self._running_ns()
         refreshed_ns = clock.mono_ns()
         while True:
@@ -248,14 +249,15 @@ class Tasks:
         return (self._plan.clock.mono_ns() - self._shell.running_mono_ns) * _speed(self._plan.clock)
 
     async def _until_due(self, end_ns: int) -> None:
-        """Sleep until the core wants to be woken or the run ends, but look about every `TIMER_CHECK_SECONDS`.
+        """Sleep until the core wants to be woken or the run ends, but look about every `TIMER_CHECK_NS`.
 
         A suspended machine stops the loop's clock and not the desk's.
         """
         runner, clock = self._shell.runner, self._plan.clock
         runner.sooner.clear()
         left_ns = [due_ns - clock.now_ns() for due_ns in (runner.wake_ns, end_ns) if due_ns]
-        seconds = min([TIMER_CHECK_SECONDS, *(ns / _speed(clock) / 1e9 for ns in left_ns)])
+        look_ns = until_step(clock.mono_ns(), TIMER_CHECK_NS)
+        seconds = min([look_ns, *(ns / _speed(clock) for ns in left_ns)]) / 1e9
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(TIMER_SECONDS_MIN, seconds)):
                 await runner.sooner.wait()

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from engine.core.events import Act, Command
-from engine.core.times import stretch
+from engine.core.times import stretch, until_step
 from engine.core.view import WorkView
 from engine.core.words import AlertKind, BlockReason
 from engine.session.clock import WallClock
@@ -31,8 +31,8 @@ from engine.session.work import (
 
 BEAT_NS: Final = 1_000_000_000
 GAUGE_WINDOW_BEATS: Final = 30  # figures on screen look back half a minute to a minute
-LAG_PROBE_SECONDS: Final = 0.1
-KILL_CHECK_SECONDS: Final = 0.25
+LAG_PROBE_NS: Final = 100_000_000
+KILL_CHECK_NS: Final = 250_000_000
 GUARD_TURN_SECONDS: Final = 0.5  # two of the guard's own periods
 ILL_BEATS: Final = 10  # in a row, before anyone is told
 WORK_CHECK_PROBES: Final = 10
@@ -72,8 +72,9 @@ class Watching:
         policy, mono = self._plan.policy, self._plan.clock.mono_ns
         self._check_resources()  # before the first quote can lead to an entry
         for probe in range(1, 1 << 62):
-            due_ns = mono() + int(LAG_PROBE_SECONDS * 1e9)
-            await asyncio.sleep(LAG_PROBE_SECONDS)
+            begun_ns = mono()
+            due_ns = begun_ns + until_step(begun_ns, LAG_PROBE_NS)
+            await asyncio.sleep((due_ns - begun_ns) / 1e9)
             late_ns = mono() - due_ns
             self._shell.loop_lag_us.add(max(0, late_ns) // 1000)
             if late_ns > policy.slow_loop_ns and self._plan.source is None and not await self._was_paused(due_ns):
@@ -232,7 +233,7 @@ class Watching:
                 self._shell.alert(AlertKind.FILES_LOST, "desk.lock")
                 self._shell.stop("lock_lost", 1)
             self._work.did("kill_switch_task")
-            await asyncio.sleep(KILL_CHECK_SECONDS)
+            await asyncio.sleep(until_step(self._plan.clock.mono_ns(), KILL_CHECK_NS) / 1e9)
 
     async def stale_data(self) -> None:
         """End the run when its recorded data is over, or stale for longer than the policy bears."""

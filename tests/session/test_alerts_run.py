@@ -245,7 +245,7 @@ async def test_a_slow_loop_is_told_and_ends_the_session(monkeypatch: pytest.Monk
             self.at_ns += 6 * SECOND
             return self.at_ns
 
-    monkeypatch.setattr("engine.session.watching.LAG_PROBE_SECONDS", 0)
+    monkeypatch.setattr("engine.session.watching.LAG_PROBE_NS", 1_000)
     monkeypatch.setattr("engine.session.watching.GUARD_TURN_SECONDS", 0)
     monkeypatch.setattr(Watching, "_check_resources", lambda _: None)
     watching, shell, late = Watching.__new__(Watching), Shell(), Late()

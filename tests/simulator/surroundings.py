@@ -21,10 +21,10 @@ from engine.session.ports import Batch
 from engine.session.shell import Shell
 from tests.simulator.loop import VirtualLoop
 
-NEVER_S: Final = 1e9
+NEVER_NS: Final = 10**18
 ALERTS_MAX: Final = 20_000  # bytes of `alerts.jsonl`, which each of thousands of starts reads
 KLINE_S: Final = 5.0  # between two pushes of a candle that has not closed; the desk is told nothing by them
-PROBE_S: Final = 1.0
+PROBE_NS: Final = 1_000_000_000
 """How often the loop's lateness, and the files a desk must still have, are looked at: on virtual time only a machine
 that stands still makes a loop late, and that is seen at the next look, whenever it comes."""
 
@@ -113,10 +113,10 @@ def surroundings(loop: VirtualLoop, origin_ns: int) -> Iterator[None]:
         mock.patch("engine.session.session.Outputs", Quiet),
         mock.patch("engine.session.session.Guard", NoGuard),
         mock.patch("engine.session.session.gc", mock.Mock()),
-        mock.patch("engine.session.session.PULSE_SECONDS", NEVER_S),  # no guard waits for it
+        mock.patch("engine.session.session.PULSE_NS", NEVER_NS),  # no guard waits for it
         mock.patch("engine.session.alerting.record.SIZE_MAX", ALERTS_MAX),
-        mock.patch("engine.session.watching.LAG_PROBE_SECONDS", PROBE_S),
-        mock.patch("engine.session.watching.KILL_CHECK_SECONDS", PROBE_S),
+        mock.patch("engine.session.watching.LAG_PROBE_NS", PROBE_NS),
+        mock.patch("engine.session.watching.KILL_CHECK_NS", PROBE_NS),
         mock.patch.dict("engine.venues.sim.public.EVERY_S", kline=KLINE_S),
         mock.patch("engine.venues.sim.server.wall_ns", lambda: origin_ns),
         mock.patch("aiohttp.connector.aiohappyeyeballs.start_connection", _dial),

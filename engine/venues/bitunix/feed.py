@@ -14,6 +14,7 @@ import msgspec
 
 from engine.core.config import MINUTE, Instrument
 from engine.core.events import Bar, DataRejected, FeedEvent
+from engine.core.times import until_step
 from engine.venues.bitunix.candles import CHANNEL, Candles
 from engine.venues.bitunix.frames import Item, Kline
 from engine.venues.bitunix.health import WHOLE, Watch
@@ -188,9 +189,9 @@ class BitunixFeed:
 
     async def _tick_for_ever(self) -> None:
         settings = self._settings
-        pause_s = max(0.005, min(0.25, settings.stale_s / 10, settings.grace_s / 4))
+        pause_ns = int(max(0.005, min(0.25, settings.stale_s / 10, settings.grace_s / 4)) * 1e9)
         while True:
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(until_step(int(_now_s() * 1e9), pause_ns) / 1e9)
             mono_s, now_ns = _now_s(), self._clock.now_ns()
             self._look_at_health(mono_s, now_ns)
             for symbol, candles in self._candles.items():
