@@ -85,6 +85,7 @@ class Bridge:
         on_terminate: Called on SIGTERM, before the console leaves; the default asks the desk to stop.
         seat: Who sits here, as far as the desk is concerned.
         rearm_stopped: Clears the latch in the books of a desk that is over, for a reason; None: `nightdesk rearm` does.
+        away: Why a desk that runs elsewhere is not there at the moment; "" while it is.
         books: The desk's database, for the pages that look back; None: they say that there is nothing to look into.
         files: The desk's folders, for the pages that look into its files; None: likewise.
         traveller: Moves through a recorded run, for the seat that looks at one.
@@ -95,6 +96,7 @@ class Bridge:
     on_hangup: Callable[[], None] | None = None
     on_terminate: Callable[[], None] | None = None
     seat: Seat = Seat.OWNER
+    away: Callable[[], str] = lambda: ""
     books: Path | None = None
     files: Home | None = None
     rearm_stopped: Callable[[str], CommandReceipt] | None = None
@@ -262,7 +264,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def _seen(self) -> Seen | None:
         if self._view is None:
             return None
-        return Seen(self._view, self._mono_ns() - self._view_ns, self._bridge.seat)
+        return Seen(self._view, self._mono_ns() - self._view_ns, self._bridge.seat, self._bridge.away())
 
     def _killed_here(self) -> bool:
         """Whether a kill fell in this run: its screen stays until the operator leaves."""

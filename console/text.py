@@ -64,12 +64,13 @@ SIGN: Final = {Tone.GOOD: "ok", Tone.WARN: "! ", Tone.BAD: "x ", Tone.ALARM: "x 
 class Seen(NamedTuple):
     """A view as it is seen now: `silent_ns` is how long no newer one has come, on the observer's own clock.
 
-    `seat` says who looks.
+    `seat` says who looks, `away` why the desk is not there at the moment; "" while it is.
     """
 
     view: DeskView
     silent_ns: int = 0
     seat: Seat = Seat.OWNER
+    away: str = ""
 
     @property
     def is_stale(self) -> bool:

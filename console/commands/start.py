@@ -97,33 +97,34 @@ def run(
     return run_desk(config, options)
 
 
-def attach(where: Where) -> Exit:
-    """Open a console on the running desk; leaving it leaves the desk alone."""
-    path = socket_of(where.home)
+def attach(where: Where, *, only_watches: bool) -> Exit:
+    """Open a console on the running desk. Leaving it leaves the desk alone; when the desk ends, it waits for the next.
+
+    Raises:
+        NotRunning: there is no desk to begin with.
+    """
     if not has_terminal():
         raise Quit(Exit.USAGE, "attach needs a terminal; nightdesk status --json needs none")
     from console.app import Bridge, Left, run_console
 
-    desk = RemoteDesk(path)
+    desk = RemoteDesk(lambda: socket_of(where.home), only_watches=only_watches)
     desk.start()
+    bridge = Bridge(
+        getuser(),
+        kill_fallback=None if only_watches else partial(_kill_file, where),
+        seat=Seat.VIEWER if only_watches else Seat.OPERATOR,
+        away=lambda: desk.away,
+        books=where.home.database,
+        files=where.home,
+        rearm_stopped=None if only_watches else lambda reason: rearm_books(where.home, where.variables, reason),
+        on_terminate=lambda: None,
+    )
     try:
-        kill_file = partial(_kill_file, where)
-        bridge = Bridge(
-            getuser(),
-            kill_fallback=kill_file,
-            seat=Seat.OPERATOR,
-            books=where.home.database,
-            files=where.home,
-            rearm_stopped=lambda reason: rearm_books(where.home, where.variables, reason),
-        )
         departure = run_console(desk, bridge)
-        lost = desk.lost
     finally:
         desk.close()
     if departure.left is Left.FAILED:
         raise Quit(Exit.ERROR, f"the console failed; the desk goes on\n{departure.fault}")
-    if lost:
-        raise Quit(Exit.ERROR, f"the desk was lost: {lost}")
     return Exit.DONE
 
 

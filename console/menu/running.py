@@ -51,17 +51,21 @@ def run(
 
 
 @commands.command(epilog=EVERYWHERE)
-def attach(ctx: typer.Context) -> None:
+def attach(
+    ctx: typer.Context,
+    view: Annotated[bool, typer.Option("--view", help="Only watch: keys that act say so and do nothing.")] = False,
+) -> None:
     """Open a console on a desk that runs elsewhere.
 
-    Leaving the console leaves the desk alone.
+    Leaving the console leaves the desk alone. When the desk ends or is lost, it waits for the next.
 
     \b
     nightdesk attach
+    nightdesk attach --view
     """
     from console.commands import start
 
-    end(start.attach(where_of(ctx)))
+    end(start.attach(where_of(ctx), only_watches=view))
 
 
 @commands.command(epilog=EVERYWHERE)

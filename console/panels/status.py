@@ -46,7 +46,7 @@ def state(seen: Seen) -> Span:
     """The run state in words, with a sign: what the operator looks at first."""
     view = seen.view
     if seen.is_stale:
-        return Span(f"x STALE {stretch(seen.silent_ns)}", Tone.ALARM)
+        return Span(f"x {'NO DESK' if seen.away else 'STALE'} {stretch(seen.silent_ns)}", Tone.ALARM)
     match view.phase:
         case SessionPhase.INITIALIZING:
             return Span("~ STARTING…", Tone.WARN)
@@ -140,12 +140,16 @@ def why_lines(seen: Seen, width: int) -> list[Line]:
     """
     view = seen.view
     if seen.is_stale:
-        silent = stretch(seen.silent_ns)
-        text = f"{WHY} unknown: the desk has not reported for {silent}; K still kills, by the kill file if need be"
+        kills = "; K still kills, by the kill file if need be" if seen.seat.acts else ""
+        if seen.away:
+            text = f"{WHY} unknown: {clean(seen.away, 120)}. Waiting for the desk; q leaves{kills}"
+        else:
+            text = f"{WHY} unknown: the desk has not reported for {stretch(seen.silent_ns)}{kills}"
         return _spread(text, width, Tone.ALARM)
     if view.phase in OVER:
         latch = " The kill is latched, nightdesk rearm lifts it." if view.kill_latched else ""
-        text = f"{WHY} The session has ended; its report is written.{latch} q leaves."
+        waits = " Waiting for the next one;" if seen.away else ""
+        text = f"{WHY} The session has ended; its report is written.{latch}{waits} q leaves."
         return _spread(text, width, Tone.WARN if view.phase is SessionPhase.COMPLETED else Tone.BAD)
     if not view.blocks:
         if view.kill_latched:

@@ -4,16 +4,19 @@ One request is one line of JSON (at most 64 KiB), answered by one line or, for `
 
     {"protocol": 1, "op": "status"}                        -> {"ok": true, "status": {...}}
     {"protocol": 1, "op": "view", "every_ms": 250}         -> {"ok": true}, then {"view": {...}} ..., {"ended": true}
+    {"protocol": 2, "op": "view", "every_ms": 250}         -> the same with {"change": ...} after the first view
     {"protocol": 1, "op": "command", "act": "pause", ...}  -> {"ok": true}, then {"receipt": {...}}
     {"protocol": 1, "op": "stop", "keep_positions": false} -> {"ok": true}
 
 A refusal is {"ok": false, "error": CODE, "text": SENTENCE}; CODE is one of `Refusal`. The first answer to a command
-says that the desk has it, the receipt that it is durable. Another protocol version may only look and kill. The socket
+says that the desk has it, the receipt that it is durable. Another protocol version may only look and kill. Requests are
+taken while views are sent. A connection that once asked with "role": "viewer" only watches from then on. The socket
 lies in a folder of mode 0700, is 0600 itself, and asks the kernel who is at the other end.
 """
 
 import asyncio
 import contextlib
+import logging
 import os
 import pwd
 import socket
@@ -30,8 +33,11 @@ from engine.core.events import Act
 from engine.session.home import Home, kill_requested, make_socket_folder
 from engine.session.ports import CommandRequest, Desk
 from engine.session.status import latched_ns, rearm_token, status_json
+from engine.session.watchers import Watcher, Watchers
 
 PROTOCOL: Final = 1
+WITH_CHANGES: Final = 2  # of views: what changed, as `engine.session.deltas` writes it
+VIEWER: Final = "viewer"
 REQUEST_BYTES_MAX: Final = 64 * 1024
 CONNECTIONS_MAX: Final = 32
 IDLE_SECONDS: Final = 30.0  # a connection that asks nothing
@@ -58,6 +64,9 @@ OPERATOR_ACTS: Final = frozenset(
 """What may be asked over the socket; the other acts are the session's own."""
 
 
+log = logging.getLogger("control")
+
+
 class Refusal(StrEnum):
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
@@ -65,6 +74,7 @@ class Refusal(StrEnum):
     UNKNOWN_ACT = "unknown_act"
     WRONG_PROTOCOL = "wrong_protocol"
     WRONG_PEER = "wrong_peer"
+    WATCHES_ONLY = "watches_only"
     BUSY = "busy"
     NOT_READY = "not_ready"
     NOT_CONFIRMED = "not_confirmed"
@@ -73,8 +83,8 @@ class Refusal(StrEnum):
     FAILED = "failed"
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything a request may carry."""
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Everything a request may carry. What stands at its default is not sent, so that an older desk may know it all."""
 
     op: str
     protocol: int = 0
@@ -85,6 +95,22 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str = BY_SOCKET
     every_ms: int = VIEW_EVERY_MS[1]
     keep_positions: bool = False
+    role: str = ""  # viewer: this connection only watches
+
+
+def encode(request: Request) -> bytes:
+    """A request as it is sent."""
+    return msgspec.json.encode(request) + b"\n"
+
+
+class _Visit:
+    """One connection: who is there, what he may do, and whether he is sent views."""
+
+    def __init__(self, writer: asyncio.StreamWriter, actor: str) -> None:
+        self.writer = writer
+        self.actor = actor
+        self.only_watches = False
+        self.watcher: Watcher | None = None
 
 
 class _Refused(Exception):
@@ -108,6 +134,7 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._answering: set[asyncio.Task[None]] = set()
+        self._watchers = Watchers(desk, lambda: WRITE_SECONDS)
         self._closing = asyncio.Event()
         self.refused: Counter[Refusal] = Counter()
 
@@ -132,6 +159,7 @@ class ControlServer:
         self._server.close()
         with contextlib.suppress(OSError):  # a socket nobody listens on is replaced by the next start
             self._path.unlink(missing_ok=True)
+        self._watchers.close()
         if self._answering:
             await asyncio.wait(self._answering, timeout=CLOSE_SECONDS)
         serving = list(self._serving)
@@ -144,6 +172,7 @@ class ControlServer:
         task = asyncio.create_task(self._serve(reader, writer), name="control")
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
+        task.add_done_callback(lambda _: writer.close())  # one that is cancelled before it begins hangs up nothing
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -152,55 +181,62 @@ class ControlServer:
             elif (actor := _peer(writer)) is None:
                 await self._refuse(writer, Refusal.WRONG_PEER, "only the user who runs the desk may speak to it")
             else:
-                await self._converse(reader, writer, actor)
+                await self._converse(reader, _Visit(writer, actor))
         except (ConnectionError, TimeoutError):
             pass  # the other end went away or stopped reading: nothing is owed to it
         finally:
             await _hang_up(writer)
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, actor: str) -> None:
+    async def _converse(self, reader: asyncio.StreamReader, visit: _Visit) -> None:
         task = asyncio.current_task()
         assert task is not None
-        while not self._closing.is_set():
-            line = await self._line(reader, writer)
-            if not line:
-                return
-            self._answering.add(task)
-            try:
-                await self._answer(_decode(line), writer, actor)
-            except _Refused as refused:
-                await self._refuse(writer, refused.code, str(refused))
-                if refused.code is Refusal.MALFORMED:
-                    return
-            finally:
-                self._answering.discard(task)
-
-    async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        """The next request, or nothing when the conversation is over."""
         try:
-            async with asyncio.timeout(IDLE_SECONDS):
+            while not self._closing.is_set():
+                line = await self._line(reader, visit)
+                if not line:
+                    return
+                self._answering.add(task)
+                try:
+                    await self._answer(_decode(line), visit)
+                except _Refused as refused:
+                    await self._refuse(visit.writer, refused.code, str(refused))
+                    if refused.code is Refusal.MALFORMED:
+                        return
+                finally:
+                    self._answering.discard(task)
+        finally:
+            self._leave(visit)
+
+    async def _line(self, reader: asyncio.StreamReader, visit: _Visit) -> bytes:
+        """The next request, or nothing when the conversation is over. Who is sent views need not say anything."""
+        try:
+            async with asyncio.timeout(IDLE_SECONDS if visit.watcher is None else None):
                 return await reader.readline()
         except ValueError:  # the stream's way to say that a line passed the limit
-            await self._refuse(writer, Refusal.TOO_LARGE, f"a request has at most {REQUEST_BYTES_MAX} bytes")
+            await self._refuse(visit.writer, Refusal.TOO_LARGE, f"a request has at most {REQUEST_BYTES_MAX} bytes")
         return b""
 
-    async def _answer(self, request: Request, writer: asyncio.StreamWriter, actor: str) -> None:
+    async def _answer(self, request: Request, visit: _Visit) -> None:
         is_kill = request.op == "command" and request.act == Act.KILL
-        if request.protocol != PROTOCOL and not is_kill and request.op != "status":
+        is_known = request.protocol == PROTOCOL or (request.op == "view" and request.protocol == WITH_CHANGES)
+        if not is_known and not is_kill and request.op != "status":
             raise _Refused(
                 Refusal.WRONG_PROTOCOL,
                 f"the desk speaks protocol {PROTOCOL}, the request {request.protocol}: only status and kill are taken",
             )
+        visit.only_watches |= request.role == VIEWER
+        if visit.only_watches and request.op in ("command", "stop"):
+            raise _Refused(Refusal.WATCHES_ONLY, "this connection only watches: attach as an operator to act")
         match request.op:
             case "status":
-                await _send(writer, {"ok": True, "status": self._status()})
+                await _send(visit.writer, {"ok": True, "status": self._status()})
             case "view":
-                await self._stream(request, writer)
+                await self._watch(request, visit)
             case "command":
-                await self._command(request, writer, actor)
+                await self._command(request, visit.writer, visit.actor)
             case "stop":
                 self._desk.stop("operator_stop", keep_positions=request.keep_positions)
-                await _send(writer, {"ok": True})
+                await _send(visit.writer, {"ok": True})
             case _:
                 raise _Refused(Refusal.UNKNOWN_OP, f"unknown op {clean(request.op, 40)}")
 
@@ -214,24 +250,20 @@ class ControlServer:
             status["rearm_token"] = rearm_token(view.env, latched)
         return status
 
-    async def _stream(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        """Send the newest view whenever it changed; a slow reader skips views, it never holds the desk up."""
+    async def _watch(self, request: Request, visit: _Visit) -> None:
+        """Send views from now on, beside the answers to whatever else is asked."""
         least, _, most = VIEW_EVERY_MS
         seconds = min(max(request.every_ms, least), most) / 1000
-        await _send(writer, {"ok": True})
-        shown = None
-        while not self._desk.ended() and not self._closing.is_set():
-            view = self._desk.view()
-            if view is not None and view is not shown:
-                shown = view
-                await _send(writer, {"view": view})
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._closing.wait()
-        view = self._desk.view()
-        if view is not None and view is not shown:
-            await _send(writer, {"view": view})
-        await _send(writer, {"ended": True})
+        await _send(visit.writer, {"ok": True})
+        if visit.watcher is None:
+            deltas = request.protocol == WITH_CHANGES
+            visit.watcher = self._watchers.join(visit.writer, seconds, deltas=deltas)
+            log.info("%s attached, %s; %d watch", visit.actor, _role(visit), len(self._watchers))
+
+    def _leave(self, visit: _Visit) -> None:
+        if visit.watcher is not None:
+            self._watchers.leave(visit.watcher)
+            log.info("%s detached, %s; %d watch", visit.actor, _role(visit), len(self._watchers))
 
     async def _command(self, request: Request, writer: asyncio.StreamWriter, actor: str) -> None:
         act = _act(request.act)
@@ -265,6 +297,10 @@ class ControlServer:
     async def _refuse(self, writer: asyncio.StreamWriter, code: Refusal, text: str) -> None:
         self.refused[code] += 1
         await _send(writer, {"ok": False, "error": code, "text": text})
+
+
+def _role(visit: _Visit) -> str:
+    return "to watch" if visit.only_watches else "to act"
 
 
 def still_killed_text(home: Home, source: str) -> str:

@@ -6,7 +6,7 @@ Everything here uses plain sockets with deadlines, so that it works without an e
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,17 @@ import msgspec
 from engine.core.events import Act
 from engine.core.view import CommandReceipt, DeskView
 from engine.session.clock import WallClock
-from engine.session.control import PROTOCOL, RECEIPT_SECONDS, Request
+from engine.session.control import (
+    PROTOCOL,
+    RECEIPT_SECONDS,
+    VIEW_EVERY_MS,
+    VIEWER,
+    WITH_CHANGES,
+    Refusal,
+    Request,
+    encode,
+)
+from engine.session.deltas import Follower
 from engine.session.errors import SessionError
 from engine.session.home import Home, write_kill_file
 from engine.session.lock import holder
@@ -26,6 +36,7 @@ CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
 KILL_ANSWER_SECONDS: Final = 0.25
 STREAM_SECONDS: Final = 60.0  # silence on a view stream after which the desk counts as gone
+AGAIN_SECONDS: Final = 1.0  # between two looks for a desk that is away
 _CHUNK: Final = 64 * 1024
 _ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 
@@ -54,7 +65,8 @@ class _Answer(msgspec.Struct, frozen=True):
     text: str = ""
     status: dict[str, Any] | None = None
     receipt: CommandReceipt | None = None
-    view: DeskView | None = None
+    view: msgspec.Raw = msgspec.Raw()
+    change: msgspec.Raw = msgspec.Raw()
     ended: bool = False
 
 
@@ -95,7 +107,7 @@ class Connection:
         """
         try:
             self._socket.settimeout(seconds)
-            self._socket.sendall(msgspec.json.encode(request) + b"\n")
+            self._socket.sendall(encode(request))
         except OSError as failure:
             raise NotRunning(f"the desk hung up: {failure.strerror or failure}") from failure
         return self.next(seconds)
@@ -206,38 +218,71 @@ def stop(path: Path, *, keep_positions: bool = False) -> None:
         connection.ask(Request("stop", PROTOCOL, keep_positions=keep_positions))
 
 
-def views(connection: Connection, every_ms: int) -> Iterator[DeskView]:
-    """Views as they come, until the desk ends; raises `NotRunning` when it is lost."""
-    connection.ask(Request("view", PROTOCOL, every_ms=every_ms))
-    while True:
-        answer = connection.next(STREAM_SECONDS)
-        if answer.ended:
-            return
-        if answer.view is not None:
-            yield answer.view
+def view_request(every_ms: int = VIEW_EVERY_MS[1], *, only_watches: bool = False) -> Request:
+    """What asks for views as they change."""
+    return Request("view", WITH_CHANGES, every_ms=every_ms, role=VIEWER if only_watches else "")
+
+
+def views(path: Path, request: Request, opened: Callable[[Connection], None]) -> Iterator[DeskView]:
+    """Views of the desk at `path` as they come, until it ends in order; `opened` is given each connection.
+
+    A desk of an older version is asked once more in the way it knows: for whole views.
+
+    Raises:
+        NotRunning: nobody answers there, or the desk was lost.
+        Refused: it said no.
+    """
+    try:
+        yield from _views(path, request, opened)
+    except Refused as refused:
+        if refused.code not in (Refusal.MALFORMED, Refusal.WRONG_PROTOCOL) or request.protocol == PROTOCOL:
+            raise
+        yield from _views(path, Request("view", PROTOCOL, every_ms=request.every_ms), opened)
+
+
+def _views(path: Path, request: Request, opened: Callable[[Connection], None]) -> Iterator[DeskView]:
+    with Connection(path) as connection:
+        opened(connection)
+        connection.ask(request)
+        follower: Follower | None = None
+        while not (answer := connection.next(STREAM_SECONDS)).ended:
+            try:
+                if answer.view:
+                    follower = Follower(answer.view)
+                    yield follower.view()
+                elif answer.change and follower is not None:
+                    yield follower.follow(answer.change)
+            except ValueError as wrong:
+                raise Refused(Refusal.MALFORMED, f"the desk's view cannot be read: {wrong}") from wrong
 
 
 class RemoteDesk:
     """The `Desk` of another process, over its control socket. Connect with `start`, let go with `close`.
 
+    Once started it stays: when the desk ends or is lost, it waits for one to come back, the same or the next.
+
     Attributes:
-        lost: Why the connection ended, when the desk did not end in order; "" otherwise.
+        away: Why there is no desk at the moment; "" while there is one.
     """
 
-    def __init__(self, path: Path, every_ms: int = 250) -> None:
-        self._path = path
-        self._every_ms = every_ms
+    def __init__(
+        self, find: Callable[[], Path], every_ms: int = VIEW_EVERY_MS[1], *, only_watches: bool = False
+    ) -> None:
+        """`find` says where the desk listens, or raises `NotRunning`. With `only_watches` nothing is commanded."""
+        self._find = find
+        self._request = view_request(every_ms, only_watches=only_watches)
         self._connection: Connection | None = None
         self._newest: DeskView | None = None
-        self._ended = threading.Event()
-        self.lost = ""
+        self._closed = threading.Event()
+        self.away = ""
 
     def start(self) -> None:
-        """Connect and follow the desk's views in a thread; raises `NotRunning`."""
-        self._connection = Connection(self._path)
-        threading.Thread(target=self._follow, args=(self._connection,), name="views", daemon=True).start()
+        """Follow the desk's views in a thread; raises `NotRunning` if there is no desk to begin with."""
+        Connection(self._find()).close()
+        threading.Thread(target=self._follow, name="views", daemon=True).start()
 
     def close(self) -> None:
+        self._closed.set()
         if self._connection is not None:
             self._connection.close()
 
@@ -247,37 +292,48 @@ class RemoteDesk:
     def command(self, request: CommandRequest) -> Future[CommandReceipt]:
         """Send a command on its own connection, so that it never waits behind a view."""
         future: Future[CommandReceipt] = Future()
+        if self._request.role == VIEWER:
+            future.set_result(CommandReceipt(False, "this console only watches"))
+            return future
         threading.Thread(target=self._send, args=(request, future), name=f"command {request.act}", daemon=True).start()
         return future
 
     def stop(self, reason: str, *, keep_positions: bool = False) -> None:
-        stop(self._path, keep_positions=keep_positions)
+        stop(self._find(), keep_positions=keep_positions)
 
     def ended(self) -> bool:
-        return self._ended.is_set()
+        """Never by itself: whoever watches waits for the next desk, or leaves."""
+        return self._closed.is_set()
 
-    def _follow(self, connection: Connection) -> None:
-        try:
-            for view in views(connection, self._every_ms):
-                self._newest = view
-        except SessionError as failure:
-            self.lost = str(failure)
-        finally:
+    def _follow(self) -> None:
+        while not self._closed.is_set():
+            try:
+                for view in views(self._find(), self._request, self._opened):
+                    self._newest, self.away = view, ""
+                self.away = "the desk has ended"
+            except SessionError as failure:
+                self.away = str(failure)
+            self._closed.wait(AGAIN_SECONDS)
+
+    def _opened(self, connection: Connection) -> None:
+        self._connection = connection
+        if self._closed.is_set():
             connection.close()
-            self._ended.set()
 
     def _send(self, request: CommandRequest, future: Future[CommandReceipt]) -> None:
         try:
+            path = self._find()
             confirm = ""
             if request.act is Act.REARM:  # the console asked for a typed word; the desk asks for the latch's token
-                confirm = self._token()
-            future.set_result(command(self._path, request, confirm=confirm))
+                confirm = _token(path)
+            future.set_result(command(path, request, confirm=confirm))
         except (Refused, Unconfirmed) as refused:
             future.set_result(CommandReceipt(False, str(refused)))
         except Exception as failure:
             future.set_exception(failure)
 
-    def _token(self) -> str:
-        with Connection(self._path) as connection:
-            found = connection.ask(Request("status", PROTOCOL)).status or {}
-        return str(found.get("rearm_token", ""))
+
+def _token(path: Path) -> str:
+    with Connection(path) as connection:
+        found = connection.ask(Request("status", PROTOCOL)).status or {}
+    return str(found.get("rearm_token", ""))

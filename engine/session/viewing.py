@@ -234,7 +234,7 @@ def _signals(engine: Engine) -> tuple[SignalView, ...]:
     flying = [
         SignalView(
             signal_id=s.signal_id,
-            at_ns=state.at_ns,
+            at_ns=state.orders[s.order_id].placed_ns if s.order_id in state.orders else state.at_ns,
             strategy_id=s.strategy_id,
             symbol=s.proposal.symbol,
             side=s.proposal.side,

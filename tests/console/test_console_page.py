@@ -161,6 +161,25 @@ def test_what_has_ended_can_only_be_left() -> None:
     assert "The kill is latched, nightdesk rearm lifts it. q leaves." in shown
 
 
+def test_a_desk_that_is_away_is_waited_for_and_the_last_view_is_known_to_be_old() -> None:
+    away = Seen(sample.BUSY, 9 * 10**9, Seat.OPERATOR, "no desk is running in /desk/paper")
+    shown = " ".join(plain(desk_page(away, 120, 40)).split())
+    assert "x NO DESK 9s" in shown
+    assert "no desk is running in /desk/paper. Waiting for the desk; q leaves; K still kills" in shown
+    viewer = " ".join(plain(desk_page(away._replace(seat=Seat.VIEWER), 120, 40)).split())
+    assert "Waiting for the desk; q leaves" in viewer and "K still kills" not in viewer
+    silent = " ".join(plain(desk_page(away._replace(seat=Seat.VIEWER, away=""), 120, 40)).split())
+    assert "x STALE 9s" in silent and "K still" not in silent
+
+
+def test_a_session_that_ended_is_waited_behind_by_whoever_is_attached() -> None:
+    ended = sample.changed(sample.BUSY, phase=SessionPhase.COMPLETED)
+    for away, told in (("the desk has ended", True), ("", False)):
+        shown = " ".join(plain(desk_page(Seen(ended, seat=Seat.OPERATOR, away=away), 120, 40)).split())
+        assert ("Waiting for the next one; q leaves." in shown) == told
+        assert "ok ENDED" in shown
+
+
 def test_a_visitor_who_has_seen_nothing_yet_can_leave_too() -> None:
     assert "q Leave" in plain(desk_page(None, 80, 24, seat=Seat.OPERATOR))
     assert "q Stop" in plain(desk_page(None, 80, 24))

@@ -1,6 +1,7 @@
 """The whole program in a real terminal: what an operator sees, what his keys do, and what a lost terminal leaves."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -10,7 +11,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,16 @@ SIZES = ((80, 24), (120, 40), (160, 48))
 
 
 class Terminal:
-    """A terminal with `nightdesk run` in it, read whenever something is waited for."""
+    """A terminal with `nightdesk run` in it, or another command, read whenever something is waited for."""
 
-    def __init__(self, home: Path, width: int = 80, height: int = 24) -> None:
+    def __init__(
+        self,
+        home: Path,
+        width: int = 80,
+        height: int = 24,
+        words: Sequence[str] = ("run", *SPREAD),
+        **variables: str,
+    ) -> None:
         self.home = Home.at(home, "paper")
         self.master, slave = pty.openpty()
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
@@ -41,11 +49,11 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self.process = subprocess.Popen(
-            command(home, "run", *SPREAD),
+            command(home, *words),
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env=environment(TERM="xterm-256color", COLORTERM="truecolor"),
+            env=environment(TERM="xterm-256color", COLORTERM="truecolor", **variables),
             cwd=ROOT,
             start_new_session=True,
         )
@@ -117,8 +125,8 @@ class Terminal:
 def open_terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
-    def begin(width: int = 80, height: int = 24) -> Terminal:
-        opened.append(Terminal(tmp_path, width, height))
+    def begin(width: int = 80, height: int = 24, *words: str, **variables: str) -> Terminal:
+        opened.append(Terminal(tmp_path, width, height, words or ("run", *SPREAD), **variables))
         return opened[-1]
 
     yield begin
@@ -176,7 +184,7 @@ def test_keys_pause_resume_and_kill_and_another_shell_sees_it(open_terminal: Cal
     terminal.until(lambda: terminal.home.latest.joinpath("final_report.json").exists())
 
 
-def test_a_closed_terminal_leaves_the_desk_running_until_it_is_stopped(
+def test_a_closed_terminal_leaves_the_desk_running_to_be_attached_and_stopped(
     open_terminal: Callable[..., Terminal], tmp_path: Path
 ) -> None:
     """FP-04."""
@@ -187,9 +195,33 @@ def test_a_closed_terminal_leaves_the_desk_running_until_it_is_stopped(
     first = ask(tmp_path, "status", "--json").json["heartbeat"]["count"]
     until(lambda: (found := status_of(terminal.home)) and found["heartbeat"]["count"] > first + 1)
     assert terminal.process.poll() is None
+    viewer = open_terminal(80, 24, "attach", "--view")
+    viewer.until_running()
+    viewer.press("p")
+    viewer.until_shown("you are watching only")
+    operator = open_terminal(80, 24, "attach")
+    operator.until_running()
+    operator.press("p")
+    operator.until_status(lambda status: blocks(status) == ["operator"])
+    viewer.until_shown("PAUSED")
     assert ask(tmp_path, "stop").code == 0
     assert terminal.ended() == 0
     until_gone(children)
+    assert not terminal.home.lock.exists()
+    for watching in (viewer, operator):
+        watching.until_shown("ENDED", "for the next one; q leaves.")
+        watching.press("q")
+        assert watching.ended() == 0
+        watching.until_given_back()
+
+
+def test_a_closed_terminal_ends_the_desk_in_order_where_it_is_to(open_terminal: Callable[..., Terminal]) -> None:
+    """FP-04."""
+    terminal = open_terminal(NIGHTDESK_ON_HANGUP="stop")
+    terminal.until_running()
+    terminal.hang_up()
+    assert terminal.ended() == 0
+    assert json.loads(terminal.home.latest.joinpath("final_report.json").read_text())["reason"] == "SIGHUP"
     assert not terminal.home.lock.exists()
 
 

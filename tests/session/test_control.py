@@ -5,16 +5,18 @@ import json
 import socket
 import stat
 import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.core.events import Act
 from engine.core.money import SCALE
 from engine.core.view import CommandReceipt, OrderView
-from engine.session import control, remote
+from engine.session import control, remote, watchers
 from engine.session.control import CONNECTIONS_MAX, REQUEST_BYTES_MAX, Refusal
 from engine.session.home import Home
 from engine.session.ports import CommandRequest
@@ -331,7 +333,7 @@ async def test_a_receipt_that_never_comes_is_said_by_the_desk(tmp_path: Path, mo
 async def test_a_remote_desk_shows_views_sends_commands_and_sees_the_end(tmp_path: Path) -> None:
     desk = FakeDesk(a_view())
     async with serving(tmp_path, desk) as (home, _):
-        far = RemoteDesk(home.socket, every_ms=50)
+        far = RemoteDesk(lambda: home.socket, every_ms=50)
         await asyncio.to_thread(far.start)
         await until(lambda: far.view() == a_view())
         desk.now = killed(equity=1)
@@ -340,34 +342,62 @@ async def test_a_remote_desk_shows_views_sends_commands_and_sees_the_end(tmp_pat
         await until(receipt.done)
         assert receipt.result() == CommandReceipt(True, "rearm done", 12, ("o-1",))
         assert [asked.source for asked in desk.asked] == ["tui"]
-        assert not far.ended()
+        assert far.away == ""
         desk.over = True
-        await until(far.ended)
-        assert far.lost == ""
+        await until(lambda: far.away)
+        assert far.away == "the desk has ended" and not far.ended()
         far.close()
+        assert far.ended()
+
+
+async def test_a_remote_desk_comes_back_by_itself_to_the_next_desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "AGAIN_SECONDS", 0.01)
+    home = Home.at(tmp_path, "paper")
+    far = RemoteDesk(lambda: remote.socket_of(home), every_ms=50)
+    async with serving(tmp_path, FakeDesk(a_view())):
+        await asyncio.to_thread(far.start)
+        await until(far.view)
+    await until(lambda: "no desk is running" in far.away)
+    assert far.view() == a_view()
+    receipt = far.command(CommandRequest(Act.KILL, "tui", "ada"))
+    await until(receipt.done)
+    assert isinstance(receipt.exception(), NotRunning)
+    async with serving(tmp_path, FakeDesk(a_view(run_id="next", equity=5))):
+        await until(lambda: far.view() == a_view(run_id="next", equity=5))
+        assert far.away == ""
+    far.close()
 
 
 async def test_a_remote_desk_notices_that_the_desk_is_gone(tmp_path: Path) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "s"))
     listener.listen()
-    far = RemoteDesk(tmp_path / "s")
+    far = RemoteDesk(lambda: tmp_path / "s")
     far.start()
+    listener.accept()[0].close()  # whether anybody is there at all
     connection, _ = listener.accept()
     connection.recv(1000)
     connection.sendall(b'{"ok": true}\n')
     connection.close()
     listener.close()
-    await until(far.ended)
-    assert "hung up" in far.lost
+    await until(lambda: far.away)
+    assert "hung up" in far.away or "no desk answers" in far.away
     far.close()
+
+
+async def test_without_a_desk_there_is_nothing_to_watch(tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "paper")
+    with pytest.raises(NotRunning, match="no desk is running in"):
+        RemoteDesk(lambda: remote.socket_of(home)).start()
 
 
 async def test_closing_a_remote_desk_ends_its_thread(tmp_path: Path) -> None:
     async with serving(tmp_path, FakeDesk(a_view())) as (home, _):
-        far = RemoteDesk(home.socket)
+        far = RemoteDesk(lambda: home.socket)
         await asyncio.to_thread(far.start)
-        await until(lambda: far.view() is not None)
+        await until(far.view)
         far.close()
         await until(lambda: not any(thread.name == "views" for thread in threading.enumerate()))
 
@@ -375,10 +405,187 @@ async def test_closing_a_remote_desk_ends_its_thread(tmp_path: Path) -> None:
 async def test_those_who_watch_are_told_of_an_orderly_end(tmp_path: Path) -> None:
     desk = FakeDesk(a_view())
     async with serving(tmp_path, desk) as (home, server):
-        far = RemoteDesk(home.socket, every_ms=5_000)
+        far = RemoteDesk(lambda: home.socket, every_ms=5_000)
         await asyncio.to_thread(far.start)
-        await until(lambda: far.view() is not None)
+        await until(far.view)
+        desk.now = a_view(equity=3)
         await server.close()
-        await until(far.ended)
-        assert far.lost == ""
+        await until(lambda: far.away)
+        assert far.view() == a_view(equity=3), "the last word arrives"
         far.close()
+
+
+# --- those who watch ---
+
+
+class Watching:
+    """A connection that is sent views: every line as it was."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self.writer = reader, writer
+
+    @classmethod
+    async def at(cls, home: Home, *, protocol: int = control.WITH_CHANGES, **fields: Any) -> "Watching":
+        watching = cls(*await asyncio.open_unix_connection(str(home.socket), limit=2**20))
+        watching.writer.write(request("view", every_ms=50, **{"protocol": protocol} | fields))
+        assert await watching.line() == {"ok": True}
+        return watching
+
+    async def line(self) -> dict[str, Any]:
+        async with asyncio.timeout(PATIENCE):
+            return dict(json.loads(await self._reader.readline()))
+
+    async def ask(self, sent: bytes) -> dict[str, Any]:
+        self.writer.write(sent)
+        return await self.line()
+
+
+Watch = Callable[..., Awaitable[Watching]]
+
+
+@pytest.fixture
+async def watch() -> AsyncIterator[Watch]:
+    """Open connections that are sent views; they are closed in the end."""
+    opened: list[Watching] = []
+
+    async def begin(home: Home, **fields: Any) -> Watching:
+        opened.append(await Watching.at(home, **fields))
+        return opened[-1]
+
+    yield begin
+    for watching in opened:
+        await hang_up(watching.writer)
+
+
+async def test_all_who_watch_at_one_pace_are_sent_the_same_bytes_encoded_once(
+    tmp_path: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[str] = []
+    write = watchers._line
+
+    def counted(**message: Any) -> bytes:
+        encoded.extend(message)
+        return write(**message)
+
+    monkeypatch.setattr(watchers, "_line", counted)
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, server):
+        eight = [await watch(home) for _ in range(8)]
+        assert [list(await one.line()) for one in eight] == [["view"]] * 8
+        encoded.clear()
+        desk.now = a_view(equity=7)
+        assert [await one.line() for one in eight] == [{"change": {"~": {"equity": 7}}}] * 8
+        assert encoded == ["change"] and len(server._watchers) == 8
+        for one in eight:
+            await hang_up(one.writer)
+        await until(lambda: not server._watchers)
+        assert not any(task.get_name() == "views" for task in asyncio.all_tasks())
+
+
+async def test_who_knows_no_changes_is_sent_whole_views(tmp_path: Path, watch: Watch) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, _):
+        old, new = await watch(home, protocol=1), await watch(home)
+        assert [list(await one.line()) for one in (old, new)] == [["view"], ["view"]]
+        desk.now = a_view(equity=7)
+        assert (await old.line())["view"]["equity"] == 7
+        assert list(await new.line()) == ["change"]
+
+
+async def test_who_comes_later_begins_with_a_whole_view(tmp_path: Path, watch: Watch) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, _):
+        first = await watch(home)
+        await first.line()
+        desk.now = a_view(equity=7)
+        await first.line()
+        second = await watch(home)
+        assert (await second.line())["view"]["equity"] == 7
+        desk.now = a_view(equity=8)
+        assert await first.line() == await second.line() == {"change": {"~": {"equity": 8}}}
+
+
+async def test_a_reader_that_fell_behind_goes_on_from_a_whole_view(tmp_path: Path, watch: Watch) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, server):
+        quick, slow = await watch(home), await watch(home)
+        await quick.line()
+        await slow.line()
+        (pace,) = server._watchers._paces.values()
+        behind = pace.watchers[1]
+        turn = 0
+        while behind.is_current:  # what it is sent stays in its buffers until they are full
+            turn += 1
+            desk.now = a_view(equity=turn, equity_curve=tuple(range(turn, turn + 20_000)))
+            assert "change" in await quick.line()
+        desk.now = a_view(equity=-1)
+        await quick.line()
+        kinds: list[str] = []
+        while not (kinds and kinds[-1] == "view"):
+            kinds.extend(await slow.line())
+        assert set(kinds[:-1]) == {"change"}
+        desk.now = a_view(equity=-2)
+        assert await slow.line() == {"change": {"~": {"equity": -2}}}
+
+
+async def test_requests_are_answered_while_views_are_sent(tmp_path: Path, watch: Watch) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, _):
+        watching = await watch(home)
+        await watching.line()
+        assert (await watching.ask(request("status")))["ok"]
+        assert await watching.ask(request("command", act="pause")) == {"ok": True}
+        assert "receipt" in await watching.line()
+    assert [asked.act for asked in desk.asked] == [Act.PAUSE]
+
+
+async def test_who_only_watches_commands_nothing_not_even_a_kill(tmp_path: Path, watch: Watch) -> None:
+    desk = FakeDesk(a_view())
+    async with serving(tmp_path, desk) as (home, server):
+        watching = await watch(home, role="viewer")
+        await watching.line()
+        for asked in (request("command", act="pause"), request("command", act="kill"), request("stop")):
+            assert (await watching.ask(asked))["error"] == Refusal.WATCHES_ONLY
+        assert (await watching.ask(request("command", act="pause", role="operator")))["error"] == "watches_only"
+        assert (await watching.ask(request("status")))["ok"]
+        far = RemoteDesk(lambda: home.socket, only_watches=True)
+        assert not far.command(CommandRequest(Act.KILL, "tui", "ada")).result().accepted
+        assert server.refused == {Refusal.WATCHES_ONLY: 4}
+    assert desk.asked == [] and desk.stops == []
+
+
+async def test_the_log_tells_who_came_and_went(tmp_path: Path, watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "control")
+    async with serving(tmp_path, FakeDesk(a_view())) as (home, server):
+        operator, viewer = await watch(home), await watch(home, role="viewer")
+        for watching in (operator, viewer):
+            await watching.line()
+            await hang_up(watching.writer)
+        await until(lambda: not server._watchers)
+    told = [record.getMessage().split(" ", 1)[1] for record in caplog.records]
+    assert told[:2] == ["attached, to act; 1 watch", "attached, to watch; 2 watch"]
+    assert told[2].startswith("detached, to act") and told[3] == "detached, to watch; 0 watch"
+
+
+async def test_a_desk_of_an_older_version_is_watched_in_its_own_way(tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = []
+    here: list[asyncio.StreamWriter] = []
+
+    async def old_desk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        here.append(writer)
+        while line := await reader.readline():
+            asked.append(json.loads(line))
+            if asked[-1].get("protocol") != 1 or "role" in asked[-1]:
+                writer.write(b'{"ok": false, "error": "wrong_protocol", "text": "no"}\n')
+            else:
+                writer.write(b'{"ok": true}\n' + msgspec.json.encode({"view": a_view()}) + b"\n")
+        await hang_up(writer)
+        here.remove(writer)
+
+    async with await asyncio.start_unix_server(old_desk, str(tmp_path / "s")):
+        far = RemoteDesk(lambda: tmp_path / "s", only_watches=True)
+        await asyncio.to_thread(far.start)
+        await until(lambda: far.view() == a_view())
+        far.close()
+        await until(lambda: not here)
+    assert [one.get("role") for one in asked] == ["viewer", None]
