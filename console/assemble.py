@@ -187,7 +187,7 @@ def _tell_end(options: RunOptions, session: Session) -> None:
     if not report.exists():
         return
     if options.json:
-        if options.watch is None:
+        if options.watch is None and not options.is_part:
             say.as_json(json.loads(report.read_text()))
         return
     view = session.view()

@@ -25,6 +25,7 @@ from console.menu import (
     dead_letters,
     gate,
     looking,
+    progressive,
     remote,
     reviewing,
     running,
@@ -52,7 +53,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EVERYWHERE,
 )
-for nameless in (running, acting, looking, reviewing, upkeep, gate, certify):
+for nameless in (running, acting, looking, reviewing, upkeep, gate, certify, progressive):
     app.add_typer(nameless.commands)
 for name, group in {
     "alert": alert,

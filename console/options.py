@@ -29,6 +29,7 @@ class RunOptions:
         keep_positions: Leave positions open at the end instead of closing them.
         json: The final word on standard output is JSON.
         watch: The validation protocol the run belongs to; its verdict is the final word then. None: it belongs to none.
+        is_part: It is a part of another command, whose answer is the final word.
         begin_ns: Where a market that is played at full speed is entered; 0: at its beginning.
         faults: What is broken on purpose, counted from `faults_from_ns`; 0: from the market's beginning.
         ticks: The generated market at full speed tells a quote a second of each symbol, and no book.
@@ -48,6 +49,7 @@ class RunOptions:
     keep_positions: bool
     json: bool
     watch: "ProtocolWatch | None" = None
+    is_part: bool = False
     begin_ns: int = 0
     ticks: bool = False
     faults: "Sequence[Injected]" = ()

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from engine.review.evidence import Fingerprints
-from engine.review.live_gate import BYPASS_NS_MAX, STAGES, Bypass, Proof, Record
+from engine.review.live_gate import BYPASS_NS_MAX, STAGES, THREE_DAYS, Bypass, Proof, Record
 from store.chain import Row, genesis, row_hash, stamp
 from store.database import holds_desk, reading
 from store.errors import StoreError
@@ -82,6 +82,7 @@ def _record(told: list[_Told], keys: list[str], tampered: str) -> Record:
     return Record(
         proofs=tuple(proofs),
         stage=_stage(told),
+        rolled_back=_rolled_back(told),
         certified_until_ns=_certified(certificates[-1], keys) if certificates else 0,
         bypass=_bypass(bypass) if bypass is not None else None,
         tampered=tampered,
@@ -127,6 +128,18 @@ def _stage(told: list[_Told]) -> int:
             reached = int(body["stage"])
             stage = stage + 1 if body["passed"] and reached == stage + 1 else min(stage, max(reached - 1, 0))
     return min(stage, len(STAGES))
+
+
+def _rolled_back(told: list[_Told]) -> int:
+    """The stage that failed since the newest 72-hour verdict; 0: none did."""
+    failed = 0
+    for one in told:
+        if one.kind in ("verdict", "evidence") and one.name.startswith(f"{THREE_DAYS}-"):
+            failed = 0
+        elif one.kind == "stage":
+            body = json.loads(one.body)
+            failed = failed if body["passed"] else int(body["stage"])
+    return failed
 
 
 def _cut(connection: sqlite3.Connection, path: Path, keys: list[str]) -> str:

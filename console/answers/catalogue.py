@@ -26,7 +26,16 @@ from console.answers.upkeep import (
     Ports,
     Retried,
 )
-from console.answers.validation import Admitted, Bypassed, CertificateChecked, Certified, ControlShown, Gate, Validated
+from console.answers.validation import (
+    Admitted,
+    Bypassed,
+    CertificateChecked,
+    Certified,
+    ControlShown,
+    Gate,
+    StageEnded,
+    Validated,
+)
 from console.commands.alerts import Known, Tried
 from console.commands.days import Day
 from console.commands.runs import Run
@@ -87,6 +96,7 @@ ANSWERS: Final[dict[str, tuple[Any, ...]]] = {
     "remote sign": (SignedCommand,),
     "remote key": (),
     "gate": (Gate, Admitted, Bypassed),
+    "progressive": (StageEnded,),
     "certify": (Certified, CertificateChecked, list[ControlShown]),
     "validate autonomy": _VALIDATED,
     "validate 72h": _VALIDATED,

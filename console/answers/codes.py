@@ -100,6 +100,11 @@ CODES: Final[dict[str, dict[Exit, str]]] = {
     },
     "remote sign": {Exit.DONE: "printed"},
     "remote key": {Exit.DONE: "printed"},
+    "progressive": {
+        Exit.DONE: "the stage is passed",
+        Exit.ALREADY_RUNNING: "another desk runs in this home and environment",
+        Exit.FAILED_CHECK: "it is not passed, or the live gate allows no order",
+    },
     "certify": {
         Exit.DONE: "GO; genuine; printed",
         **_RUNNING,

@@ -3,6 +3,7 @@
 from console.answers.base import Answer
 from engine.review.certificate import Input
 from engine.review.protocol import Judged
+from engine.review.stages import Check
 
 
 class Validated(Answer, frozen=True):
@@ -95,3 +96,16 @@ class ControlShown(Answer, frozen=True):
     standing: str
     why: str
     evidence: list[ControlLink]
+
+
+class StageEnded(Answer, frozen=True):
+    """A stage's end. `stand_in`: no real order was sent; `cap` in dollars."""
+
+    stage: int
+    cap: str
+    passed: bool
+    run_id: str
+    stand_in: bool
+    checks: list[Check]
+    failed: list[str]
+    next: str

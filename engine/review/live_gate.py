@@ -1,7 +1,8 @@
 """The live gate's rules: what the evidence allows live orders, level by level, and nothing about paper ever.
 
     DENIED      no 72-hour validation, or one that failed, is stale, was tampered with, or is another desk's
-    PAPER_ONLY  it passed, but as a rehearsal: it shows that the desk works, and nothing about a real market
+    PAPER_ONLY  it passed, but as a rehearsal: it shows that the desk works, and nothing about a real market; or a stage
+                failed since
     LIMITED     it passed in real time on a real market, unattended: positions up to the stage's cap
     FULL        LIMITED, the last stage passed, a sound audit, and a certificate that says GO
 
@@ -70,12 +71,14 @@ class Record(msgspec.Struct, frozen=True):
     Attributes:
         proofs: Oldest first.
         stage: How many stages were passed in this desk, none skipped; 0 to 3.
+        rolled_back: The stage that failed since the newest 72-hour verdict; 0: none did.
         certified_until_ns: Until when the newest certificate says GO; 0: it does not.
         tampered: What does not hold in the record itself; empty: all of it does.
     """
 
     proofs: Sequence[Proof] = ()
     stage: int = 0
+    rolled_back: int = 0
     certified_until_ns: int = 0
     bypass: Bypass | None = None
     tampered: str = ""
@@ -142,6 +145,9 @@ def _by_evidence(record: Record, current: Fingerprints, now_ns: int, expiry_ns: 
     until_ns = proof.judged_ns + expiry_ns
     if not proof.real:
         why = f"{proof.protocol_id} was a rehearsal: it shows nothing of a real market"
+        return Standing(Level.PAPER_ONLY, 0, until_ns, (why,), evidence=(proof.protocol_id,))
+    if record.rolled_back:
+        why = f"stage {record.rolled_back} failed since {proof.protocol_id}: validate again"
         return Standing(Level.PAPER_ONLY, 0, until_ns, (why,), evidence=(proof.protocol_id,))
     cap = STAGES[min(record.stage, len(STAGES) - 1)] * money.SCALE
     audit = newest(record.proofs, AUDIT)

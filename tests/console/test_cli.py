@@ -43,7 +43,7 @@ REPO = Path(__file__).parents[2]
 TOP = (
     *("run", "attach", "status", "pause", "resume", "kill", "rearm", "flatten", "reset-breaker", "reconcile", "stop"),
     *("explain", "errors", "replay", "runs", "doctor", "clean", "completion", "venue", "drill"),
-    *("report", "analyze", "gate", "certify"),
+    *("report", "analyze", "gate", "certify", "progressive"),
 )
 NESTED = (
     *(f"remote {act}" for act in ("kill", "pause", "flatten", "status", "sign", "key")),

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from console.answers.catalogue import problem
 from engine.core import money
 from engine.core.times import DAY
 from engine.review.evidence import Files
@@ -43,7 +44,7 @@ def confirmed(root: Path) -> Home:
     return home
 
 
-def lived(root: Path, seconds: int = 12) -> dict[str, Any]:
+def lived(root: Path, seconds: int = 5) -> dict[str, Any]:
     """A live desk that wants to trade at every quote; its report."""
     desk = RunningDesk(root, *STAND_IN, *EAGER, "--duration", f"{seconds}s", **ENABLED)
     desk.home = Home.at(root, "live")
@@ -130,3 +131,26 @@ def test_evidence_is_admitted_by_hand_and_any_drift_makes_it_stale(tmp_path: Pat
         assert not held["allows_live"] and held["level"] == "LIMITED"
     home.live_confirmation.unlink()
     assert not gate(tmp_path)["allows_live"]
+
+
+def stage(home: Path, *words: str) -> Any:
+    return ask(home, "progressive", *STAND_IN[:4], *STAND_IN[6:], *EAGER, *words, "--json", **ENABLED)
+
+
+@pytest.mark.sim
+def test_a_stage_without_trades_is_not_passed_and_takes_the_level_back(tmp_path: Path) -> None:
+    """One euro is less than the venue's smallest order: the stage trades nothing, and so it shows nothing."""
+    confirmed(tmp_path)
+    refused = stage(tmp_path, "--duration", "5s")
+    assert refused.code == 5 and "DENIED" in refused.json["error"]
+    evidence(tmp_path, file := tmp_path / "72h.json")
+    assert ask(tmp_path, "gate", "--env", "live", "--admit", str(file), "--reason", "seen").code == 0
+    skipped = stage(tmp_path, "--stage", "3", "--duration", "5s")
+    assert skipped.code == 2 and "the next stage is 1" in skipped.json["error"]
+    ended = stage(tmp_path, "--duration", "5s")
+    assert ended.code == 5 and not problem("progressive", ended.out), ended.err
+    told = ended.json
+    assert (told["stage"], told["passed"], told["stand_in"]) == (1, False, True)
+    assert {"round_trips"} <= set(told["failed"]) and "cap_held" not in told["failed"]
+    assert gate(tmp_path)["level"] == "PAPER_ONLY" and "validate again" in gate(tmp_path)["reasons"][0]
+    assert stage(tmp_path, "--duration", "5s").code == 5

@@ -54,6 +54,7 @@ TABLE: dict[str, tuple[Record, Level, str]] = {
     "from the future": (changed(judged_ns=NOW + 1), Level.DENIED, "stale"),
     "rehearsal": (changed(real=False), Level.PAPER_ONLY, "rehearsal"),
     "real": (Record((proof(),)), Level.LIMITED, "stage 1 of 3"),
+    "a failed stage": (msgspec.structs.replace(WHOLE, rolled_back=2), Level.PAPER_ONLY, "stage 2 failed"),
     "no last stage": (msgspec.structs.replace(WHOLE, stage=2), Level.LIMITED, "stage 3 of 3"),
     "no audit": (msgspec.structs.replace(WHOLE, proofs=(proof(),)), Level.LIMITED, "no audit"),
     "audit failed": (

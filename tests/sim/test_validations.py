@@ -1,5 +1,6 @@
 """Three days and an audit at full speed: broken on purpose, killed and gone on with, twice with one result."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,19 @@ def found(verdict: dict[str, Any]) -> dict[str, tuple[str, str]]:
     }
 
 
+def judged(home: Path, name: str, *words: str) -> dict[str, Any]:
+    """The verdict of a protocol that is run, or gone on with, to its end."""
+    desk = RunningDesk(home, *REHEARSED, *words, "--json", verb=("validate", name))
+    try:
+        assert desk.ended(1_500) in (0, 5), desk.said
+        told: dict[str, Any] = json.loads(desk.out)
+        return told
+    finally:
+        desk.clean_up()
+
+
 def test_three_days_come_out_alike_twice_and_hold_when_they_are_killed_in_the_middle(tmp_path: Path) -> None:
-    once, twice = (ask(tmp_path / name, "validate", "72h", *REHEARSED, "--json").json for name in ("one", "two"))
+    once, twice = (judged(tmp_path / name, "72h") for name in ("one", "two"))
     assert found(once) == found(twice)
     assert once["reliability"] == "PASS" and once["outages"] == 1 and once["rehearsal"]
     assert {state for name, (state, _) in found(once).items() if name.startswith("fault_")} == {"PASS"}
@@ -31,14 +43,14 @@ def test_three_days_come_out_alike_twice_and_hold_when_they_are_killed_in_the_mi
         desk.kill_9()
     finally:
         desk.clean_up()
-    killed = ask(tmp_path / "killed", "validate", "72h", *REHEARSED, "--json").json
+    killed = judged(tmp_path / "killed", "72h")
     assert killed["reliability"] == "PASS" and killed["outages"] == 2
     assert ask(tmp_path / "killed", "validate", "check").code in (0, 5)
     assert ask(tmp_path / "killed", "audit", "verify").code == 0
 
 
 def test_an_audit_of_sixteen_days_counts_its_days_and_leaves_an_artifact_of_each(tmp_path: Path) -> None:
-    told = ask(tmp_path, "validate", "audit", *REHEARSED, "--symbols", "BTCUSDT,ETHUSDT", "--json").json
+    told = judged(tmp_path, "audit", "--symbols", "BTCUSDT,ETHUSDT")
     criteria = found(told)
     assert criteria["every_day"] == ("PASS", "16 of 16 days")
     assert criteria["artifacts"] == ("PASS", "16 of 16 days")

@@ -169,6 +169,12 @@ def test_no_stage_is_skipped_and_a_failure_takes_one_back(
     assert read_gate(store.path).stage == stage
 
 
+def test_a_failed_stage_stands_until_the_next_validation(store: Store) -> None:
+    store.record_gate("stage", "1", json.dumps({"stage": 1, "passed": False})).result()
+    assert read_gate(store.path).rolled_back == 1
+    assert judged(store).rolled_back == 0
+
+
 @pytest.mark.parametrize(
     "spoil", [lambda p: p.write_bytes(b"no database" * 400), lambda p: heads_path(p).write_text("x\n")]
 )
