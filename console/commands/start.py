@@ -103,6 +103,7 @@ def attach(where: Where, *, only_watches: bool) -> Exit:
     Raises:
         NotRunning: there is no desk to begin with.
     """
+    socket_of(where.home)
     if not has_terminal():
         raise Quit(Exit.USAGE, "attach needs a terminal; nightdesk status --json needs none")
     from console.app import Bridge, Left, run_console
