@@ -37,8 +37,8 @@ def protocol_view(protocol: Protocol, evidence: Evidence) -> ProtocolView:
             started_ns=evidence.started_ns,
             elapsed_ns=0,
             of_ns=terms.length_ns,
-            day=1,
-            days=len(terms.days) or max(1, -(-terms.length_ns // DAY)),
+            day=_scheduled_day(evidence),
+            days=len(terms.days) or _days_of(terms.length_ns),
             outages=len(evidence.outages_ns),
             rehearsal=terms.rehearsal,
             criteria=tuple(
@@ -80,8 +80,19 @@ def at_moment(view: ProtocolView, now_ns: int) -> ProtocolView:
     if not view.started_ns:
         return view
     elapsed_ns = min(max(now_ns - view.started_ns, view.elapsed_ns), view.of_ns)
-    day = min(elapsed_ns // DAY + 1, view.days)
+    is_by_time = view.days == _days_of(view.of_ns)  # else trading days are counted, as they come
+    day = min(elapsed_ns // DAY + 1, view.days) if is_by_time else view.day
     return msgspec.structs.replace(view, elapsed_ns=elapsed_ns, day=day)
+
+
+def _days_of(length_ns: int) -> int:
+    return max(1, -(-length_ns // DAY))
+
+
+def _scheduled_day(evidence: Evidence) -> int:
+    """Which of the scheduled trading days has come; 1 where none are counted."""
+    newest = max((day.day for day in evidence.days), default=0)
+    return max(1, sum(day <= newest for day in evidence.terms.days))
 
 
 def files_left(home: Home, evidence: Evidence, scrubber: Scrubber) -> Files:
