@@ -25,8 +25,8 @@ def offered(script: str, typed: str) -> list[str]:
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("nightdesk rep", ["replay"]),
-        ("nightdesk re", ["resume", "rearm", "reset-breaker", "reconcile", "replay", "remote"]),
+        ("nightdesk rep", ["replay", "report"]),
+        ("nightdesk re", ["resume", "rearm", "reset-breaker", "reconcile", "replay", "report", "remote"]),
         ("nightdesk audit ve", ["verify"]),
         ("nightdesk --home /x --json audit --env live ver", ["verify"]),
         ("nightdesk audit verify --he", ["--head", "--heads", "--help"]),
