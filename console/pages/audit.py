@@ -1,14 +1,17 @@
 """The journal: every fact in it, and whether its chain is whole."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from console.pages.listing import Detail, Listing
 from console.table import Column
-from console.text import Line, Seen, Span, Tone, clock, date, heading, moment, wrap
+from console.text import Line, Seen, Span, Tone, clock, date, fit, heading, moment, said, wrap
 from store.queries import Queries
 from store.records import EventRecord
+
+NAME_MAX: Final = 30
 
 
 class AuditPage(Listing[EventRecord]):
@@ -28,7 +31,7 @@ class AuditPage(Listing[EventRecord]):
         if self._seen is None:
             return super()._told()
         view = self._seen.view
-        head = f"chain {view.journal_rows:,} rows, head {view.journal_head[:12]}  " if view.journal_head else ""
+        head = f"chain {view.journal_rows:,} rows, head {said(view.journal_head, 12)}  " if view.journal_head else ""
         return (Span(head, Tone.DIM), *super()._told())
 
     def row_of(self, one: EventRecord) -> int:
@@ -38,7 +41,7 @@ class AuditPage(Listing[EventRecord]):
         return await queries.events(find=self.find, limit=limit, before=before)
 
     async def describe(self, queries: Queries, row: EventRecord) -> Detail | None:
-        return lambda width: _fact_lines(row, width)
+        return lambda width: fact_lines(row, width)
 
     def columns(self, width: int) -> Sequence[Column[EventRecord]]:
         return _COLUMNS
@@ -48,14 +51,15 @@ def fields(event: EventRecord) -> dict[str, object]:
     """A fact by its fields; a row that is no fact in JSON, by its text."""
     try:
         found = msgspec.json.decode(event.body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeEncodeError):
         return {"text": event.body}
     return found if isinstance(found, dict) else {"value": found}
 
 
-def _fact_lines(event: EventRecord, width: int) -> list[Line]:
+def fact_lines(event: EventRecord, width: int) -> list[Line]:
+    """A fact opened: where it stands, and every field of it."""
     place = f"row {event.id}, after input {event.seq}"
-    lines: list[Line] = [heading(f"{event.kind}", (Span(place, Tone.DIM),), width)]
+    lines: list[Line] = [heading(said(event.kind, width), (Span(place, Tone.DIM),), width)]
     told: dict[str, object] = {
         "time": f"{date(event.at_ns)} {clock(event.at_ns)}.{event.at_ns // 1_000_000 % 1000:03d}",
         "run": event.run_id or "-",
@@ -63,10 +67,10 @@ def _fact_lines(event: EventRecord, width: int) -> list[Line]:
         "ref": event.ref or "-",
         **fields(event),
     }
-    room = max(len(name) for name in told)
+    room = min(max(len(name) for name in told), NAME_MAX)
     for name, value in told.items():
         for at, part in enumerate(wrap(_text(value), max(width - room - 2, 10)) or [""]):
-            lines.append((Span(f"{name if at == 0 else '':<{room}}  ", Tone.DIM), Span(part)))
+            lines.append((Span(f"{fit(name if at == 0 else '', room)}  ", Tone.DIM), Span(part)))
     return lines
 
 

@@ -10,7 +10,7 @@ from console.logbook import Logbook, LogLine, Question, structured, worded
 from console.pages.base import Hint, Source
 from console.pages.listing import AGAIN_NS, Detail, Listing
 from console.table import Column
-from console.text import Line, Seen, Span, Tone, clock, date, heading, moment, said, wrap
+from console.text import Line, Seen, Span, Tone, clock, date, fit, heading, moment, said, wrap
 from engine.session.home import Home
 from store.searches import NEWEST
 from store.statements import is_barred
@@ -24,6 +24,9 @@ CHOICES: Final = (
     ("errors", "ERROR", False),
 )
 """What `l` chooses: in words, the least level, and whether the beats of every second are shown."""
+
+
+NAME_MAX: Final = 20
 
 
 class LogPage(Listing[LogLine]):
@@ -106,7 +109,7 @@ class LogPage(Listing[LogLine]):
         return self._book[1]
 
     async def describe(self, source: Home, row: LogLine) -> Detail | None:
-        return lambda width: _lines(row, width)
+        return lambda width: record_lines(row, width)
 
     def columns(self, width: int) -> Sequence[Column[LogLine]]:
         return _COLUMNS
@@ -121,7 +124,7 @@ _SIGNS: Final = {"WARNING": "! warning", "ERROR": "x error", "CRITICAL": "x crit
 
 
 def _level(line: LogLine) -> Span:
-    return Span(_SIGNS.get(line.level, line.level.lower()), _TONES.get(line.level, Tone.DIM))
+    return Span(_SIGNS.get(line.level, said(line.level.lower(), 10)), _TONES.get(line.level, Tone.DIM))
 
 
 _COLUMNS = (
@@ -132,17 +135,16 @@ _COLUMNS = (
 )
 
 
-def _lines(line: LogLine, width: int) -> list[Line]:
+def record_lines(line: LogLine, width: int) -> list[Line]:
     """Everything a record carries, an exception line by line."""
     at = "-" if line.at_ns is None else f"{date(line.at_ns)} {clock(line.at_ns)}.{line.at_ns // 1_000 % 1_000_000:06d}"
-    lines: list[Line] = [heading(line.component or "line", (_level(line),), width)]
+    lines: list[Line] = [heading(said(line.component, width) or "line", (_level(line),), width)]
     told: dict[str, object] = {"time": at, "message": line.message, **line.meta}
-    room = min(max(len(str(name)) for name in told), 20)
+    room = min(max(len(name) for name in told), NAME_MAX)
     for name, value in told.items():
         texts = [part for text in _texts(value) for part in wrap(text, max(width - room - 2, 10)) or [""]]
         for at_line, text in enumerate(texts):
-            shown = said(str(name), room) if at_line == 0 else ""
-            lines.append((Span(f"{shown:<{room}}  ", Tone.DIM), Span(text)))
+            lines.append((Span(f"{fit(name if at_line == 0 else '', room)}  ", Tone.DIM), Span(text)))
     return lines
 
 

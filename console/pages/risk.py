@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from console.pages.base import Hint, Page
 from console.table import Column, table
-from console.text import BLANK, SECOND, Line, Seen, Span, Tone, cut_line, heading, percent
+from console.text import BLANK, SECOND, Line, Seen, Span, Tone, cut_line, heading, percent, said
 from engine.core import money
 from engine.core.risk import RULES
 from engine.core.rule import Rule
@@ -19,6 +19,7 @@ from engine.core.words import Side, Unit
 _RULES: Final = {rule.name: rule for rule in RULES}
 NEAR: Final = 80  # percent of a limit from which it is marked
 BESIDE: Final = 110  # cells from which the two tables stand beside each other
+SYMBOL_MAX: Final = 20
 
 
 class Measure(NamedTuple):
@@ -103,7 +104,7 @@ class RiskPage(Page):
 
     def _rules(self, seen: Seen, chosen: ProbeView, width: int, height: int) -> list[Line]:
         known = self._known.get((chosen.symbol, chosen.side))
-        title = f"Rules for {chosen.symbol} {chosen.side.value}"
+        title = f"Rules for {said(chosen.symbol, SYMBOL_MAX)} {chosen.side.value}"
         if known is None:
             note = (Span("measured one entry a second; this one is still to come", Tone.DIM),)
             return [heading(title, (), width), note]

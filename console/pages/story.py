@@ -24,8 +24,8 @@ def story_lines(steps: Sequence[TraceRecord], width: int) -> list[Line]:
     """Every step, the verdict first."""
     raised = next((step for step in steps if step.what == "signal"), steps[0])
     outcome = next((step for step in steps if step.what == "outcome"), None)
-    title = f"Signal {raised.id}"
-    lines: list[Line] = [heading(title, (Span(f"{raised.symbol} {raised.state}", Tone.STRONG),), width)]
+    title = f"Signal {said(raised.id, width)}"
+    lines: list[Line] = [heading(title, (Span(said(f"{raised.symbol} {raised.state}", width), Tone.STRONG),), width)]
     lines.extend(_told("raised", f"{date(raised.at_ns)} {clock(raised.at_ns)}  {raised.text}", width, Tone.PLAIN))
     if outcome is None:
         lines.append((Span("ended     ", Tone.DIM), Span("~ in flight", Tone.WARN)))

@@ -108,14 +108,14 @@ def ended(record: VerdictRecord) -> Ended:
 
 
 def _under_way(protocol: ProtocolView, width: int) -> list[Line]:
-    lines = [heading("Validation", (Span(protocol.protocol_id, Tone.STRONG),), width)]
+    lines = [heading("Validation", (Span(said(protocol.protocol_id, width), Tone.STRONG),), width)]
     for why in protocol.rehearsal:
         text = f"REHEARSAL: {why}: it can never unlock live trading"
         lines.extend((Span(f"! {one}" if at == 0 else f"  {one}", Tone.WARN),) for at, one in _numbered(text, width))
     lines.extend(_progress(protocol, width))
     for about in dict.fromkeys(one.about for one in protocol.criteria):
         criteria = [one for one in protocol.criteria if one.about == about]
-        lines.extend([BLANK, heading(about.capitalize(), _count(criteria), width)])
+        lines.extend([BLANK, heading(said(about.capitalize(), width), _count(criteria), width)])
         ranked = sorted(criteria, key=_rank)
         lines.extend(table(_CRITERIA, ranked, width))
     return lines
@@ -179,7 +179,7 @@ def _gate(level: str, width: int) -> list[Line]:
     tone = Tone.GOOD if level in _MEANS and level not in (Level.DENIED, Level.PAPER_ONLY) else Tone.WARN
     means = _MEANS.get(level, "this console does not know the level")
     told = wrap(f"{means}. nightdesk gate says why.", width)
-    return [heading("Live gate", (Span(level, tone),), width), *((Span(text),) for text in told)]
+    return [heading("Live gate", (Span(said(level, width), tone),), width), *((Span(text),) for text in told)]
 
 
 _MEANS: Final[dict[str, str]] = {

@@ -6,12 +6,13 @@ The reasons are the rules' own codes, the same in the tables, the logs and `docs
 from functools import partial
 
 from console.table import Column, table
-from console.text import Line, Seen, Span, Tone, clock, heading, width_of
+from console.text import Line, Seen, Span, Tone, clock, heading, said, width_of
 from engine.core.view import SignalView, refusals
 from engine.core.words import TerminalState
 
 WIDE = 95  # from here on the desk's own sentences have room
 COUNT_LINES_MAX = 2
+WORD_MAX = 30  # cells of a reason's code
 
 
 def title(seen: Seen, width: int) -> Line:
@@ -40,7 +41,7 @@ def _counts(seen: Seen, width: int) -> list[Line]:
     for shown in range(len(causes), -1, -1):
         other = refused - sum(count for _, count in causes[:shown])
         cells = [_cell("executed", executed, Tone.GOOD), _cell("refused", refused)]
-        cells += [_cell(code, count) for code, count in causes[:shown]]
+        cells += [_cell(said(code, WORD_MAX), count) for code, count in causes[:shown]]
         cells += [_cell("other", other)] if shown and other else []
         lines = _flow(cells, width)
         if len(lines) <= COUNT_LINES_MAX:

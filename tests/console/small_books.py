@@ -3,6 +3,7 @@
 And the console in miniature: a page is drawn, and reads as long as it wants to.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -57,13 +58,18 @@ def make(folder: Path, *, traded: bool = True) -> Store:
 
 
 def trade(number: int) -> list[AnyFact]:
-    """A fill, what the pessimistic book got, the closed trade and the mark behind it."""
+    """Its signal, a fill, what the pessimistic book got, the closed trade and the mark behind it."""
     ago, result, reason, phase, strategy = TRADES[number]
     at_ns = NOW - ago * MINUTE
     fill = making.filled(f"f{number}", "0.2", "60006", "0.2", order_id=f"x{number}")
     cost = (parse("0.2"), parse("60012"), parse("6"))
     closed = making.trade(f"t{number}", result, at_ns)
+    signal_id = f"{RUN}-{1000 + number}-1"
     return [
+        making.raised(signal_id, at_ns=at_ns - HOUR),
+        making.judged(signal_id),
+        replace(making.ended(signal_id), at_ns=at_ns),
+        making.order(f"x{number}", signal_id=signal_id, at_ns=at_ns),
         replace(fill, at_ns=at_ns, slippage=parse("0.0001") * number),
         ShadowFilled(at_ns, "pessimistic", f"s{number}", f"x{number}", "BTCUSDT", *cost, "TAKER", "model", cost[0]),
         replace(closed, entry_at_ns=at_ns - HOUR, exit_reason=reason, phase=phase, strategy_id=strategy),
@@ -76,6 +82,27 @@ def mark(at_ns: int, trades: int) -> EquityMarked:
     equity = parse("10000") + sum(parse(result) for _, result, *_ in TRADES[:trades])
     worse, better = equity - trades * parse("2"), equity + trades * parse("0.5")
     return replace(making.mark(), at_ns=at_ns, equity=equity, equity_pessimistic=worse, equity_optimistic=better)
+
+
+def make_files(root: Path) -> Home:
+    """The folders of a desk with a few lines in its two logs."""
+    home = Home.at(root, "paper")
+    home.create()
+    home.run(RUN).path.mkdir(parents=True)
+    home.run(RUN).session_log.write_text("2026-01-05 12:03:07Z WARNING block: operator blocked: lunch\n")
+    levels = ("INFO", "WARNING", "ERROR")
+    lines = (
+        {
+            "timestamp": f"2026-01-05T12:00:{number:02d}.000001Z",
+            "level": levels[number % 3],
+            "component": "feed",
+            "message": f"line {number}",
+            "meta": {"mode": "PAPER"},
+        }
+        for number in range(60)
+    )
+    home.system_log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return home
 
 
 class Sitting:
