@@ -146,7 +146,11 @@ def _count(criteria: Sequence[CriterionView]) -> Line:
     failing = sum(one.state == State.FAIL for one in criteria)
     hold = sum(one.state == State.PASS for one in criteria)
     told = f"{hold} of {len(criteria)} hold so far"
-    return (Span(f"x {failing} fail, ", Tone.BAD), Span(told)) if failing else (Span(told, Tone.DIM),)
+    return (
+        (Span(f"x {failing} {'fails' if failing == 1 else 'fail'}, ", Tone.BAD), Span(told))
+        if failing
+        else (Span(told, Tone.DIM),)
+    )
 
 
 _STATES: Final[dict[str, Span]] = {

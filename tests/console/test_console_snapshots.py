@@ -1,5 +1,6 @@
 """How the page looks in the states that matter. After a change that is meant: `pytest --snapshot-update`, and look."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from console.seat import Seat
 from engine.core.view import DeskView
 from tests.console import sample_desk as sample
 from tests.console.sample_desk import ScriptedDesk
+from tests.console.small_books import make, make_files
+from tests.console.test_page_validation import UNDER_WAY
 
 NOW_NS = 10**15
 
@@ -90,3 +93,27 @@ def test_the_menu(snap_compare: Any) -> None:
         await pilot.pause()
 
     assert snap_compare(console_on(sample.BUSY), terminal_size=(100, 30), run_before=ask)
+
+
+@pytest.mark.parametrize(
+    ("key", "size"),
+    [("2", (80, 24)), ("5", (120, 40)), ("7", (120, 40)), ("8", (80, 24))],
+    ids=["signals", "performance", "validation", "log"],
+)
+def test_a_page(snap_compare: Any, tmp_path: Path, key: str, size: tuple[int, int]) -> None:
+    store = make(tmp_path)
+    store.close()
+    desk = ScriptedDesk(sample.changed(sample.BUSY, protocol=UNDER_WAY))
+    bridge = Bridge(actor="anna", books=store.path, files=make_files(tmp_path))
+    console = ConsoleApp(desk, bridge, mono_ns=lambda: NOW_NS, beats=False)
+
+    async def turn(pilot: Pilot[None]) -> None:
+        await pilot.press(key)
+        for _ in range(3):
+            console.beat()
+            if console._reading is not None:
+                await console._reading
+        console.draw()
+        await pilot.pause()
+
+    assert snap_compare(console, terminal_size=size, run_before=turn)

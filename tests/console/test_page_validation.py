@@ -91,7 +91,7 @@ async def test_a_protocol_tells_its_progress_and_what_fails_first(books: Path) -
     assert "72h-20260104-000000" in shown and "day 2 of 3, 1d 06:00:00 of 3d" in shown and "1 outage" in shown
     assert " 41 %" in shown
     assert "! REHEARSAL: the built-in venue's simulated market: it can never unlock live trading" in shown
-    assert "x 1 fail, 1 of 3 hold so far" in shown and "1 of 1 hold so far" in shown
+    assert "x 1 fails, 1 of 3 hold so far" in shown and "1 of 1 hold so far" in shown
     assert shown.index("x FAIL") < shown.index("~ open") < shown.index("ok PASS")
     assert "at most 15" in shown and "nightdesk validate" not in shown
 
