@@ -145,12 +145,9 @@ def _entry(name: str, *told: Span) -> Line:
 def _count(criteria: Sequence[CriterionView]) -> Line:
     failing = sum(one.state == State.FAIL for one in criteria)
     hold = sum(one.state == State.PASS for one in criteria)
-    told = f"{hold} of {len(criteria)} hold so far"
-    return (
-        (Span(f"x {failing} {'fails' if failing == 1 else 'fail'}, ", Tone.BAD), Span(told))
-        if failing
-        else (Span(told, Tone.DIM),)
-    )
+    told = Span(f"{hold} of {len(criteria)} hold so far", Tone.PLAIN if failing else Tone.DIM)
+    fail = "fails" if failing == 1 else "fail"
+    return (Span(f"x {failing} {fail}, ", Tone.BAD), told) if failing else (told,)
 
 
 _STATES: Final[dict[str, Span]] = {

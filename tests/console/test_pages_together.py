@@ -112,7 +112,7 @@ async def test_a_list_filters_opens_and_goes_back(books: Path, files: Home, name
         shown = await turned.keys("slash", *"zzz1p")
         assert "zzz1p" in shown and page.rows == [] and page.is_typing, "letters and numbers are text here"
         await turned.keys("escape")
-        assert page.rows == whole and not page.is_typing
+        assert page.rows == whole and not turned.page.is_typing
         opened = await turned.keys("enter")
         assert [hint.key for hint in page.hints()] == ["Esc", "↑↓"] and "reading" not in opened
         await turned.keys("escape")
