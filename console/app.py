@@ -107,15 +107,17 @@ class NoTerminal(Exception):
     """Standard input or output is no terminal, so there is nothing to draw on; `--headless` needs none."""
 
 
-def run_console(desk: Desk, bridge: Bridge) -> Departure:
+def run_console(desk: Desk, bridge: Bridge, driver: type[Driver] = PatientDriver) -> Departure:
     """Show `desk` until the operator leaves, the session ends, or the terminal is gone. Call on the main thread.
+
+    `driver`: what it is drawn on; another one than a terminal's looks after its own input and output.
 
     Raises:
         NoTerminal: standard input or output is not a terminal.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if driver is PatientDriver and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise NoTerminal("the console needs a terminal on standard input and output; use --headless without one")
-    app = ConsoleApp(desk, bridge, driver_class=PatientDriver)
+    app = ConsoleApp(desk, bridge, driver_class=driver)
     kept = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
         asyncio.run(_run(app))

@@ -56,6 +56,7 @@ _VALIDATED: Final = (Validated, ProtocolStanding)
 ANSWERS: Final[dict[str, tuple[Any, ...]]] = {
     "run": (Report,),
     "attach": (),
+    "serve": (),
     "status": (Status, Stopped),
     "pause": _ACTED,
     "resume": _ACTED,

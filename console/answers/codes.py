@@ -33,7 +33,12 @@ CODES: Final[dict[str, dict[Exit, str]]] = {
     },
     "attach": {
         Exit.DONE: "the console was left",
-        Exit.ERROR: "desk or console was lost",
+        Exit.ERROR: "the console was lost",
+        **_NO_DESK,
+    },
+    "serve": {
+        Exit.DONE: "it was told to end",
+        Exit.ERROR: "it cannot listen there, or textual-serve is not installed",
         **_NO_DESK,
     },
     "status": {Exit.DONE: "a desk runs", **_NO_DESK, Exit.FAILED_CHECK: "with --check: it is not healthy"},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from getpass import getuser
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
@@ -23,6 +23,9 @@ from engine.session.layers import Override
 from engine.session.remote import RemoteDesk, socket_of
 from engine.session.settings import BUILT_IN
 from engine.venues.sim.options import VenueOptions
+
+if TYPE_CHECKING:
+    from textual.driver import Driver
 
 PORT_MAX: Final = 65_534  # the sockets listen on the next one
 
@@ -97,14 +100,16 @@ def run(
     return run_desk(config, options)
 
 
-def attach(where: Where, *, only_watches: bool) -> Exit:
+def attach(where: Where, *, only_watches: bool, driver: "type[Driver] | None" = None) -> Exit:
     """Open a console on the running desk. Leaving it leaves the desk alone; when the desk ends, it waits for the next.
+
+    `driver`: what it is drawn on; None: this terminal.
 
     Raises:
         NotRunning: there is no desk to begin with.
     """
     socket_of(where.home)
-    if not has_terminal():
+    if driver is None and not has_terminal():
         raise Quit(Exit.USAGE, "attach needs a terminal; nightdesk status --json needs none")
     from console.app import Bridge, Left, run_console
 
@@ -121,7 +126,7 @@ def attach(where: Where, *, only_watches: bool) -> Exit:
         on_terminate=lambda: None,
     )
     try:
-        departure = run_console(desk, bridge)
+        departure = run_console(desk, bridge) if driver is None else run_console(desk, bridge, driver)
     finally:
         desk.close()
     if departure.left is Left.FAILED:

@@ -1,4 +1,4 @@
-"""Starting a desk and looking at it: run, attach, status."""
+"""Starting a desk and looking at it: run, attach, serve, status."""
 
 from typing import Annotated
 
@@ -66,6 +66,25 @@ def attach(
     from console.commands import start
 
     end(start.attach(where_of(ctx), only_watches=view))
+
+
+@commands.command(epilog=EVERYWHERE)
+def serve(
+    ctx: typer.Context,
+    port: Annotated[int, typer.Option(metavar="N", help="Where to listen; 0: any free port.")] = 8765,
+    operator: Annotated[bool, typer.Option("--operator", help="Keys act; default: pages only watch.")] = False,
+) -> None:
+    """Show the console in a browser on this machine.
+
+    Prints an address with a token, good until it ends. Listens on 127.0.0.1 only; every page is a console of its own.
+
+    \b
+    nightdesk serve
+    nightdesk serve --operator --port 9000
+    """
+    from console.commands import serve as command
+
+    end(command.serve(where_of(ctx), port, operator=operator))
 
 
 @commands.command(epilog=EVERYWHERE)

@@ -41,7 +41,20 @@ from tests.store.making import T0, batch, ended, raised, round_trip, run_started
 
 REPO = Path(__file__).parents[2]
 TOP = (
-    *("run", "attach", "status", "pause", "resume", "kill", "rearm", "flatten", "reset-breaker", "reconcile", "stop"),
+    *(
+        "run",
+        "attach",
+        "serve",
+        "status",
+        "pause",
+        "resume",
+        "kill",
+        "rearm",
+        "flatten",
+        "reset-breaker",
+        "reconcile",
+        "stop",
+    ),
     *("explain", "errors", "replay", "runs", "doctor", "clean", "completion", "venue", "drill"),
     *("report", "analyze", "gate", "certify", "progressive"),
 )
@@ -326,7 +339,7 @@ def test_a_kill_names_its_latch_and_the_way_back(nightdesk: Nightdesk, tmp_path:
     assert "the kill is latched, also over restarts; nightdesk rearm shows how to clear it" in out
 
 
-@pytest.mark.parametrize("words", ["pause", "resume", "flatten", "stop", "reset-breaker", "attach"])
+@pytest.mark.parametrize("words", ["pause", "resume", "flatten", "stop", "reset-breaker", "attach", "serve"])
 def test_an_act_without_a_desk_is_exit_code_4(words: str, nightdesk: Nightdesk) -> None:
     code, _, err = nightdesk(words)
     assert code == 4 and "no desk is running" in err
