@@ -27,6 +27,7 @@ BENCHES: dict[str, str] = {
     "start": "benchmarks.session:starting",
     "live": "benchmarks.session:living",
     "console": "benchmarks.console:run",
+    "pages": "benchmarks.pages:run",
     "viewers": "benchmarks.viewers:run",
 }
 

@@ -48,13 +48,14 @@ class Told(msgspec.Struct):
 class Terminal:
     """A pty with the console in it. Reads all output as it comes, unless told not to."""
 
-    def __init__(self, width: int, height: int, told: Path, *, still: bool = False) -> None:
+    def __init__(self, width: int, height: int, told: Path, *, still: bool = False, home: Path | None = None) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         environ = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
         environ.pop("NO_COLOR", None)
         self.started_ns = time.monotonic_ns()
-        command = [sys.executable, "-m", "benchmarks.console", "child", str(told), "still" if still else "moving"]
+        kind = "still" if still else "moving"
+        command = [sys.executable, "-m", "benchmarks.console", "child", str(told), kind, str(home or "")]
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=subprocess.PIPE, env=environ, cwd=ROOT, start_new_session=True
         )
@@ -127,10 +128,12 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def terminal(width: int, height: int, *, still: bool = False) -> Iterator[tuple[Terminal, Path]]:
+def terminal(
+    width: int, height: int, *, still: bool = False, home: Path | None = None
+) -> Iterator[tuple[Terminal, Path]]:
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder, "told")
-        opened = Terminal(width, height, told, still=still)
+        opened = Terminal(width, height, told, still=still, home=home)
         try:
             yield opened, told
         finally:
@@ -272,14 +275,16 @@ def run() -> list[Figure]:
     return [first, *large(), *small(), *idle(), *leaving()]
 
 
-def child(told: Path, *, still: bool) -> None:
+def child(told: Path, root: str, *, still: bool) -> None:
     """The other side of the pty: a moving desk and the console on it."""
     from benchmarks.moving_desk import MovingDesk
     from console.app import Bridge, run_console
+    from engine.session.home import Home
 
+    home = Home.at(Path(root), "paper") if root else None
     desk = MovingDesk(3_600_000_000_000, still=still)
     desk.start()
-    departure = run_console(desk, Bridge(actor="bench"))
+    departure = run_console(desk, Bridge("bench", books=home.database if home else None, files=home))
     kept = Told(list(desk.woke_ns), list(desk.late_ns)[: len(desk.woke_ns)], desk.handled_ns, departure.left.value)
     told.write_bytes(msgspec.msgpack.encode(kept))
     if departure.fault:
@@ -288,7 +293,7 @@ def child(told: Path, *, still: bool) -> None:
 
 def main() -> None:
     if sys.argv[1:2] == ["child"]:
-        child(Path(sys.argv[2]), still=sys.argv[3] == "still")
+        child(Path(sys.argv[2]), sys.argv[4], still=sys.argv[3] == "still")
         return
     figures = run()
     for figure in figures:
