@@ -20,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
+import msgspec
 from textual.app import App
 from textual.binding import BindingsMap
 from textual.driver import Driver
@@ -38,7 +39,7 @@ from console.screens.menu import Entry, MenuScreen
 from console.screens.question import Question, QuestionScreen
 from console.seat import Seat
 from console.terminal import PatientDriver
-from console.text import ZONE, Seen
+from console.text import OVER, ZONE, Seen
 from console.travel.moves import Move
 from engine.core.events import Act
 from engine.core.view import CommandReceipt, DeskView
@@ -168,6 +169,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._view: DeskView | None = None
         self._view_ns = mono_ns()
         self._latched_before: bool | None = None
+        self._cleared = False  # the latch of a desk that is over, by us
         self._alarm: tuple[object, ...] = ()
         self._soon = self._retrying = self._frozen = False
         self._reading: asyncio.Task[None] | None = None
@@ -192,6 +194,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """Look at the desk; draw if a frame is due. Leave when the session is over."""
         self._errands.look_in()
         self._look()
+        if self._view is not None:
+            self._errands.see(self._view)
         self._read()
         alarm = alarm_of(self._view)
         urgent = self._soon or alarm != self._alarm
@@ -231,6 +235,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
             self._view_ns = self._mono_ns()
         if self._latched_before is None:
             self._latched_before = view.kill_latched
+        if self._cleared:
+            view = msgspec.structs.replace(view, kill_latched=False)
         self._view = view
 
     def _read(self) -> None:
@@ -312,7 +318,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if isinstance(self.screen, HelpScreen):
             self.pop_screen()
         else:
-            self.push_screen(HelpScreen(self._palette, self._bridge.seat))
+            showing = self._desk_screen
+            self.push_screen(HelpScreen(self._palette, self._bridge.seat, showing.page, showing.pages))
         self.draw_soon()
 
     def action_flatten(self) -> None:
@@ -385,6 +392,12 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.draw_soon()
 
     def action_kill(self) -> None:
+        if self._desk.ended() and self._view is not None and self._view.phase in OVER:
+            self._errands.remark(
+                "~ the session is over: nothing is left to stop; nightdesk kill keeps the next one from entering"
+            )
+            self.draw_soon()
+            return
         self._ask(kill_question(self._view), self._kill_answered)
 
     def action_stop(self) -> None:
@@ -426,7 +439,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
         def work(rearm: Callable[[str], CommandReceipt]) -> None:
             try:
-                answer.set_result(rearm(request.reason))
+                receipt = rearm(request.reason)
+                self._cleared = receipt.accepted
+                answer.set_result(receipt)
             except Exception as error:  # whatever keeps the books from it, the operator must read it
                 answer.set_exception(error)
 

@@ -22,6 +22,7 @@ import msgspec
 
 from console import say
 from console.commands.acts import rearm_books
+from console.commands.status import is_latched
 from console.exits import Exit, Quit
 from console.gatekeeping import current, live_gate, standing_of
 from console.options import RunOptions
@@ -192,6 +193,7 @@ def _tell_end(options: RunOptions, session: Session) -> None:
         return
     view = session.view()
     if view is not None:
+        view = msgspec.structs.replace(view, kill_latched=view.kill_latched and is_latched(options.home))
         for line in closing_lines(view):
             say.line(line)
     say.line(f"report: {report}")

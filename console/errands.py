@@ -10,12 +10,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
 
-from console.text import Span, Tone, said
+from console.text import Span, Tone, micros, said
 from engine.core.events import Act
 from engine.core.times import stretch
-from engine.core.view import CommandReceipt
+from engine.core.view import CommandReceipt, DeskView
 from engine.session.ports import CommandRequest, Desk
 
+FLATTENING: Final = (Act.KILL, Act.FLATTEN)
 KILL_PATIENCE_NS: Final = 250_000_000
 PATIENCE_NS: Final = 2_000_000_000
 SHOWN_NS: Final = 12_000_000_000
@@ -31,6 +32,7 @@ class Errand:
     sent_ns: int
     answer: Future[CommandReceipt] = field(default_factory=Future)
     answered_ns: int | None = None
+    flat_ns: int | None = None  # when nothing was open and nothing worked any more
     fallback_begun: bool = False
     fallback: str = ""
 
@@ -116,6 +118,14 @@ class Errands:
             # A file system can hang too; the screen must not hang with it.
             threading.Thread(target=self._fall_back, args=(kill,), name="kill-file", daemon=True).start()
 
+    def see(self, view: DeskView) -> None:
+        """Note when what a kill or a flatten set off is done."""
+        errand = self._newest
+        if errand is None or errand.act not in FLATTENING or errand.answered_ns is None or errand.flat_ns is not None:
+            return
+        if errand.failure is None and not view.positions and not view.orders:
+            errand.flat_ns = self._mono_ns()
+
     def _fall_back(self, kill: Errand) -> None:
         assert self._kill_fallback is not None
         try:
@@ -160,6 +170,9 @@ def _answered(errand: Errand, in_all_ns: int) -> Span:
     if not receipt.accepted:
         return Span(f"x {name} refused: {said(receipt.text, 200)}{told}", Tone.BAD)
     took = f"{receipt.took_us // 1000}.{receipt.took_us // 100 % 10} ms, receipt after {in_all_ns // 1_000_000} ms"
+    if errand.flat_ns is not None:
+        in_all = (errand.flat_ns - errand.sent_ns) // 1_000_000
+        told = f"; done: flat, no order left, after {micros(in_all * 1_000)}{told}"
     text = f"{name} in force in {took}: {said(receipt.text, 200)}{told}"
     if receipt.unconfirmed:
         shown = ", ".join(said(order, 36) for order in receipt.unconfirmed[:UNCONFIRMED_SHOWN])

@@ -234,6 +234,11 @@ def date(at_ns: int) -> str:
     return ZONE.written(at_ns, "%Y-%m-%d")
 
 
+def date_utc(at_ns: int) -> str:
+    """2026-01-05, of UTC, as the books count days."""
+    return datetime.fromtimestamp(at_ns // SECOND, UTC).strftime("%Y-%m-%d")
+
+
 def moment(at_ns: int) -> str:
     """Day and time in 14 cells, for lists: 01-05 12:03:07."""
     return ZONE.written(at_ns, "%m-%d %H:%M:%S")

@@ -8,6 +8,9 @@ import msgspec
 from console.pages.listing import Detail, Listing
 from console.table import Column
 from console.text import Line, Seen, Span, Tone, clock, date, fit, heading, moment, said, wrap
+from engine.core import money
+from engine.core.facts import Fact
+from engine.core.times import DAY, stretch
 from store.queries import Queries
 from store.records import EventRecord
 
@@ -38,7 +41,7 @@ class AuditPage(Listing[EventRecord]):
         return one.id
 
     async def fetch(self, queries: Queries, limit: int, before: int) -> list[EventRecord]:
-        return await queries.events(find=self.find, limit=limit, before=before)
+        return await queries.events(find=self.wanted, limit=limit, before=before)
 
     async def describe(self, queries: Queries, row: EventRecord) -> Detail | None:
         return lambda width: fact_lines(row, width)
@@ -56,20 +59,39 @@ def fields(event: EventRecord) -> dict[str, object]:
     return found if isinstance(found, dict) else {"value": found}
 
 
+def told(event: EventRecord) -> dict[str, str]:
+    """A row's fields as text: amounts as decimals, times as times; what is no fact as it was written."""
+    is_fact = event.kind in _FACTS
+    return {name: _amount(name, value) if is_fact else _text(value) for name, value in fields(event).items()}
+
+
+def _amount(name: str, value: object) -> str:
+    if not isinstance(value, int) or isinstance(value, bool) or name in _COUNTS:
+        return _text(value)
+    if name.endswith("_ns"):
+        return f"{date(value)} {clock(value)}" if value > _A_YEAR else stretch(value)
+    return money.text(value)
+
+
+_FACTS: Final = frozenset(kind.__struct_config__.tag for kind in Fact.__subclasses__())
+_COUNTS: Final = ("differences", "positions", "orders", "day", "ended_day", "rejects", "missed")
+_A_YEAR: Final = 365 * DAY  # a number of nanoseconds above it is a moment, below it a span
+
+
 def fact_lines(event: EventRecord, width: int) -> list[Line]:
     """A fact opened: where it stands, and every field of it."""
     place = f"row {event.id}, after input {event.seq}"
     lines: list[Line] = [heading(said(event.kind, width), (Span(place, Tone.DIM),), width)]
-    told: dict[str, object] = {
+    shown = {
         "time": f"{date(event.at_ns)} {clock(event.at_ns)}.{event.at_ns // 1_000_000 % 1000:03d}",
         "run": event.run_id or "-",
         "symbol": event.symbol or "-",
         "ref": event.ref or "-",
-        **fields(event),
+        **told(event),
     }
-    room = min(max(len(name) for name in told), NAME_MAX)
-    for name, value in told.items():
-        for at, part in enumerate(wrap(_text(value), max(width - room - 2, 10)) or [""]):
+    room = min(max(len(name) for name in shown), NAME_MAX)
+    for name, value in shown.items():
+        for at, part in enumerate(wrap(value, max(width - room - 2, 10)) or [""]):
             lines.append((Span(f"{fit(name if at == 0 else '', room)}  ", Tone.DIM), Span(part)))
     return lines
 
@@ -83,8 +105,8 @@ def _text(value: object) -> str:
 
 
 def _what(event: EventRecord) -> Span:
-    told = (f"{name}={_text(value)}" for name, value in fields(event).items() if name not in _APART)
-    return Span("  ".join(one for one in told if event.ref not in one or not event.ref), Tone.DIM)
+    texts = (f"{name}={value}" for name, value in told(event).items() if name not in _APART)
+    return Span("  ".join(one for one in texts if event.ref not in one or not event.ref), Tone.DIM)
 
 
 _COLUMNS = (

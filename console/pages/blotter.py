@@ -78,11 +78,11 @@ class BlotterPage(Listing[Any]):
     async def fetch(self, queries: Queries, limit: int, before: int) -> list[Any]:
         match PARTS[self._part]:
             case "Orders":
-                return await queries.orders(limit, before, self.find)
+                return await queries.orders(limit, before, self.wanted)
             case "Fills":
-                return await queries.fills(limit, before, self.find)
+                return await queries.fills(limit, before, self.wanted)
             case _:
-                return await queries.trades(limit, before, self.find, worst_first=self._worst_first)
+                return await queries.trades(limit, before, self.wanted, worst_first=self._worst_first)
 
     async def describe(self, queries: Queries, row: Any) -> Detail | None:
         return await story(queries, row.signal_id)

@@ -10,10 +10,10 @@ from typing import Final
 
 from console.pages.base import Page
 from console.panels import breakers, equity, events, heartbeat, heat, market, orders, positions, signals
-from console.text import BLANK, Line, Seen, Span, cut_line
+from console.text import BLANK, Line, Seen, Span, Tone, cut_line
 from engine.core.breaker_table import BREAKERS
 
-ROOMY: Final = 34  # body rows from which panels stand apart and the extra ones appear
+ROOMY: Final = 33  # body rows from which panels stand apart and the extra ones appear
 
 Title = Callable[[Seen, int], Line]
 Rows = Callable[[Seen, int], list[Line]]
@@ -28,27 +28,28 @@ class Panel:
     least: int
     most: int = 1_000
     share: int = 1
+    more: str = ""  # said in the last row where rows are left out: where they are
 
 
 _LEFT: Final = (
-    Panel(positions.title, positions.rows, least=4, share=4),
+    Panel(positions.title, positions.rows, least=4, share=4, more="a larger screen"),
     Panel(signals.title, signals.rows, least=7, share=3),
 )
 _LEFT_ROOMY: Final = (
-    Panel(positions.title, positions.rows, least=8, share=2),
-    Panel(orders.title, orders.rows, least=4, most=9),
+    Panel(positions.title, positions.rows, least=8, share=2, more="a larger screen"),
+    Panel(orders.title, orders.rows, least=4, most=9, more="3 Orders"),
     Panel(signals.title, signals.rows, least=9, share=3),
     Panel(events.title, events.rows, least=4, share=2),
 )
 BREAKER_ROWS: Final = 1 + len(BREAKERS)  # with its title: on no screen may one drop off
 _RIGHT: Final = (
-    Panel(heat.title, heat.rows, least=2),
+    Panel(heat.title, heat.rows, least=2, more="4 Risk"),
     Panel(breakers.title, breakers.rows, least=BREAKER_ROWS, share=100),
     Panel(heartbeat.title, heartbeat.rows, least=1, share=3),
 )
 _RIGHT_ROOMY: Final = (
     Panel(equity.title, equity.rows, least=6, most=6),
-    Panel(heat.title, heat.rows, least=3, most=9),
+    Panel(heat.title, heat.rows, least=3, most=9, more="4 Risk"),
     Panel(breakers.title, breakers.rows, least=BREAKER_ROWS, share=100),
     Panel(market.title, market.rows, least=0, most=4, share=6),
     Panel(heartbeat.title, heartbeat.rows, least=5, share=3),
@@ -88,9 +89,17 @@ def _column(seen: Seen, panels: Sequence[Panel], width: int, height: int, apart:
     for panel, content, size in zip(panels, contents, heights, strict=True):
         if size:
             lines.extend([BLANK] if apart and lines else [])
-            lines.extend([panel.title(seen, width), *content[: size - 1]])
+            lines.extend([panel.title(seen, width), *_cut(content, size - 1, panel.more)])
             lines.extend([BLANK] * (size - 1 - len(content)))
     return [*lines, *[BLANK] * (height - len(lines))][:height]
+
+
+def _cut(content: list[Line], rows: int, more: str) -> list[Line]:
+    """The first rows; where some are left out that belong together, how many."""
+    left = len(content) - rows
+    if left <= 0 or not more or rows < 2:
+        return content[:rows]
+    return [*content[: rows - 1], (Span(f"↓ {left + 1} more: {more}", Tone.DIM),)]
 
 
 def allot(height: int, panels: Sequence[Panel], wanted: Sequence[int]) -> list[int]:

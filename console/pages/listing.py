@@ -11,7 +11,8 @@ from typing import Any, Final, Generic, TypeVar
 from console.pages.base import Hint, Page
 from console.pages.field import Field
 from console.table import Column, table
-from console.text import BLANK, SECOND, Line, Seen, Span, Tone, cut_line, heading, said
+from console.text import BLANK, SECOND, Line, Seen, Span, Tone, cut_line, date_utc, heading, said
+from engine.core.times import DAY
 from store.searches import NEWEST
 
 PORTION: Final = 200
@@ -39,6 +40,7 @@ class Listing(Page, Generic[R]):
         self._stamp = self._newest_stamp = -1
         self._before = NEWEST  # only rows older than this: of a recorded run, those from up to where it stands
         self._read_ns = 0
+        self._now_ns = 0  # of the desk
         self._then_ns: int | None = None  # where a recorded run stands
         self._is_whole = False
         self._opened: R | None = None
@@ -77,10 +79,17 @@ class Listing(Page, Generic[R]):
         """Whether the newest row comes first; in any other order there is one portion and no more."""
         return True
 
+    @property
+    def wanted(self) -> str:
+        """The filter as the books know it: days by their date."""
+        days = {"today": self._now_ns, "yesterday": self._now_ns - DAY}
+        return " ".join(date_utc(days[word]) if word in days else word for word in self.find.lower().split())
+
     # --- showing ---
 
     def body(self, seen: Seen, width: int, height: int) -> list[Line]:
         self._newest_stamp = seen.view.journal_rows
+        self._now_ns = seen.view.at_ns
         self._then_ns = seen.view.at_ns if seen.view.replay is not None else None
         self._before = NEWEST if seen.view.replay is None else seen.view.journal_rows + 1
         if self._opened is not None:

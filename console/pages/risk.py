@@ -109,7 +109,7 @@ class RiskPage(Page):
             note = (Span("measured one entry a second; this one is still to come", Tone.DIM),)
             return [heading(title, (), width), note]
         age_ns = max(seen.now_ns - known.at_ns, 0)
-        age = Span("now" if age_ns < 3 * SECOND else f"{stretch(age_ns)} ago", Tone.DIM)
+        age = Span("now", Tone.DIM) if age_ns < 3 * SECOND else Span(f"as of {stretch(age_ns)} ago", Tone.WARN)
         measures = [Measure(name, _RULES.get(name), value, limit, ok) for name, value, limit, ok in known.checks]
         self._rules_top = max(min(self._rules_top, len(measures) - (height - 2)), 0)
         lines = [heading(title, (age,), width), *table(_COLUMNS, measures[self._rules_top :], width)]
@@ -131,6 +131,13 @@ _PROBES = (
     Column[ProbeView]("Side", 5, lambda p: Span(p.side.value), 1),
     Column[ProbeView]("Refused by", 18, _verdict, 2, grows=True),
 )
+
+
+def _limit(one: Measure) -> str:
+    """A limit with the way it runs; a rule that asks yes or no has none."""
+    if not one.limit:
+        return ""
+    return f"{'≥' if one.name in _FLOORS else '≤'} {_text(one, one.limit)}"
 
 
 def _text(one: Measure, value: int) -> str:
@@ -156,7 +163,7 @@ _COLUMNS = (
     Column[Measure]("Rule", 17, lambda m: Span(m.name, Tone.STRONG), 0),
     Column[Measure]("", 9, _state, 1),
     Column[Measure]("Value", 12, lambda m: Span(_text(m, m.value)), 2, right=True),
-    Column[Measure]("Limit", 12, lambda m: Span(_text(m, m.limit), Tone.DIM), 3, right=True),
+    Column[Measure]("Limit", 14, lambda m: Span(_limit(m), Tone.DIM), 3, right=True),
     Column[Measure]("Left", 6, _room, 4, right=True),
     Column[Measure]("Set by", 24, lambda m: Span(m.rule.key if m.rule else "", Tone.DIM), 6),
     Column[Measure]("What must hold", 14, lambda m: Span(m.rule.says if m.rule else "", Tone.DIM), 5, grows=True),

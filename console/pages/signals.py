@@ -19,7 +19,7 @@ class SignalsPage(Listing[SignalRecord]):
     noun = "signals"
 
     async def fetch(self, queries: Queries, limit: int, before: int) -> list[SignalRecord]:
-        return await queries.signals(limit, before, self.find)
+        return await queries.signals(limit, before, self.wanted)
 
     async def describe(self, queries: Queries, row: SignalRecord) -> Detail | None:
         return await story(queries, row.signal_id)

@@ -1,6 +1,6 @@
 """Is it alive: the desk's beat, the age of its data, the lag of its loop, the cost of its journal."""
 
-from console.text import FRESH_NS, Line, Seen, Span, Tone, count_of, fit, heading, micros, said, sign
+from console.text import FRESH_NS, OVER, Line, Seen, Span, Tone, clock, count_of, fit, heading, micros, said, sign
 from engine.core.events import FeedHealth
 from engine.core.times import stretch
 from engine.core.view import FeedView, HeartbeatView
@@ -15,6 +15,8 @@ MEGABYTE = 1_000_000
 def title(seen: Seen, width: int) -> Line:
     if seen.view.replay is not None:
         return heading("Heartbeat", (Span("not recorded", Tone.DIM),), width)
+    if seen.view.phase in OVER:
+        return heading("Heartbeat", (Span(f"ended {clock(seen.view.at_ns)}", Tone.DIM),), width)
     tone, age = beat(seen)
     if seen.view.heartbeat.unhealthy and tone is Tone.GOOD:
         tone, age = Tone.BAD, "UNHEALTHY"
@@ -27,6 +29,9 @@ def rows(seen: Seen, width: int) -> list[Line]:
     if view.replay is not None:  # the journal holds what the desk was told and decided, not how its process was
         market = _row("market", count_of(view.market_events, "event"), width, Tone.GOOD)
         return [_feed(seen, width), market]
+    if view.phase in OVER:
+        market = _row("market", count_of(view.market_events, "event"), width, Tone.GOOD)
+        return [(Span("the session is over: nothing beats any more", Tone.DIM),), market]
     lag = _lag_tone(pulse.loop_lag_p99_us)
     p99, gap = ("p99 ", "worst ") if width >= WIDE else ("", "")
     lost = pulse.dropped_ticks + pulse.gap_count + pulse.stale_events + _refused(seen)

@@ -17,11 +17,14 @@ from console.text import (
 )
 from engine.core import money
 from engine.core.view import PositionView
+from engine.core.words import Purpose
 
 
 def title(seen: Seen, width: int) -> Line:
     view = seen.view
     held = str(len(view.positions))
+    entering = len({o.symbol for o in view.orders if o.purpose == Purpose.ENTRY} - {p.symbol for p in view.positions})
+    held += f" + {entering} entering" if entering else ""
     of_max = f"{held} of {view.positions_max}" if view.positions_max else f"{held} open"
     gain = Span(signed(view.unrealized), toned(view.unrealized))
     return heading("Positions", (Span(f"{of_max}  P&L ", Tone.DIM), gain), width)

@@ -70,12 +70,11 @@ def _columns(run_id: str, width: int) -> list[Column[SignalView]]:
         else Column[SignalView]("Strategy", 12, lambda s: Span(s.strategy_id, Tone.DIM), 6)
     )
     return [
-        Column("Time", 8, lambda s: Span(clock(s.at_ns), Tone.DIM), 3),
+        Column("Time", 8, lambda s: Span(clock(s.at_ns), Tone.DIM), 4),
         Column("Symbol", 8, lambda s: Span(s.symbol, Tone.STRONG), 0),
-        Column("Side", 5, lambda s: Span(s.side.value), 5),
+        Column("Side", 5, lambda s: Span(s.side.value), 3),
         Column("Id", 9, partial(_id, run_id), 2),
-        Column("", 2, _sign, 4),
-        Column("Reason", 21, _reason, 1),
+        Column("Reason", 23, _reason, 1),
         last,
     ]
 
@@ -92,4 +91,5 @@ def _sign(signal: SignalView) -> Span:
 
 
 def _reason(signal: SignalView) -> Span:
-    return Span(signal.reason_code.value if signal.reason_code else "in flight", _sign(signal).tone)
+    sign = _sign(signal)
+    return Span(f"{sign.text} {signal.reason_code.value if signal.reason_code else 'in flight'}", sign.tone)

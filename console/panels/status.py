@@ -1,6 +1,7 @@
 """The first lines of every page: whose money, is it running, what is it worth, and why it is not trading."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from console.panels.replay import replay_lines
 from console.text import (
@@ -133,6 +134,9 @@ def _duration(view: DeskView, cells: int) -> Line:
     return (times, *bar(share, cells), Span(f" {share * 100 // money.SCALE:3d} % ", Tone.DIM))
 
 
+_BY_PERSONS: Final = (BlockReason.KILL, BlockReason.OPERATOR)
+
+
 def why_lines(seen: Seen, width: int) -> list[Line]:
     """Why no entry happens, naming every block and what lifts it; one quiet line when entries are open.
 
@@ -147,7 +151,8 @@ def why_lines(seen: Seen, width: int) -> list[Line]:
             text = f"{WHY} unknown: the desk has not reported for {stretch(seen.silent_ns)}{kills}"
         return _spread(text, width, Tone.ALARM)
     if view.phase in OVER:
-        latch = " The kill is latched, nightdesk rearm lifts it." if view.kill_latched else ""
+        killed = next((f" {_sentence(b, seen.now_ns)}." for b in view.blocks if b.reason == BlockReason.KILL), "")
+        latch = killed or " The kill is latched, nightdesk rearm lifts it." if view.kill_latched else ""
         waits = " Waiting for the next one;" if seen.away else ""
         text = f"{WHY} The session has ended; its report is written.{latch}{waits} q leaves."
         return _spread(text, width, Tone.WARN if view.phase is SessionPhase.COMPLETED else Tone.BAD)
@@ -164,7 +169,12 @@ def why_lines(seen: Seen, width: int) -> list[Line]:
 
 
 def _sentence(block: BlockView, now_ns: int) -> str:
-    return f"{said(block.text or _name(block), 120)}, {_lifted(block, now_ns)}"
+    """What, since when if a person did it, and what lifts it."""
+    text = said(block.text or _name(block), 120)
+    if block.reason == BlockReason.KILL and "kill" not in text.lower():
+        text = f"killed: {text}"
+    since = f" at {clock(block.since_ns)}" if block.reason in _BY_PERSONS and block.since_ns else ""
+    return f"{text}{since}, {_lifted(block, now_ns)}"
 
 
 def _short(block: BlockView, now_ns: int) -> str:

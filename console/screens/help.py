@@ -1,5 +1,6 @@
 """Every key and every sign, from the tables that drive them."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -8,6 +9,7 @@ from textual.binding import BindingType
 from console.actions import actions, footer
 from console.board import Board, Palette
 from console.exact import ExactScreen
+from console.pages.base import Page
 from console.seat import Seat
 from console.text import BLANK, Line, Span, Tone, cut_line, heading, noted, wrap
 
@@ -20,15 +22,34 @@ SIGNS = (
 KEY_WIDTH = 10
 
 
-def help_page(width: int, height: int, seat: Seat = Seat.OWNER, notice: Span | None = None) -> list[Line]:
-    """The help as exactly `height` lines of `width` cells, below what became of the operator's last wish."""
-    lines: list[Line] = [*noted(notice, width), heading("Keys", (), width)]
+def help_page(
+    width: int,
+    height: int,
+    seat: Seat = Seat.OWNER,
+    notice: Span | None = None,
+    page: Page | None = None,
+    pages: Sequence[Page] = (),
+) -> list[Line]:
+    """The help as exactly `height` lines of `width` cells, below what became of the operator's last wish.
+
+    First come the keys of `page`, the one it was asked from, then those of the desk, then what `pages` there are.
+    """
+    lines: list[Line] = [*noted(notice, width)]
+    if page is not None and page.hints():
+        lines.append(heading(f"Keys of {page.name}", (), width))
+        for hint in page.hints():
+            lines.extend(_entry(Span(f" {hint.key} ", Tone.KEY), hint.help, width))
+    lines.append(heading("Keys", (), width))
     for action in (one for one in actions(seat) if one.help):
         lines.extend(_entry(Span(f" {action.key} ", Tone.KEY), action.help, width))
-    lines.extend([BLANK, heading("Signs", (), width)])
+    if pages:
+        lines.append(heading("Pages", (), width))
+        for number, one in enumerate(pages, 1):
+            lines.extend(_entry(Span(f" {number} ", Tone.KEY), f"{one.name}: {one.says}", width))
+    lines.append(heading("Signs", (), width))
     for mark, tone, meaning in SIGNS:
         lines.extend(_entry(Span(f" {mark} ", tone), meaning, width))
-    lines.extend([BLANK, (Span(" Esc ", Tone.KEY), Span(_back(seat), Tone.DIM))])
+    lines.append((Span(" Esc ", Tone.KEY), Span(_back(seat), Tone.DIM)))
     lines = [*lines[: height - 1], *[BLANK] * (height - 1 - len(lines)), footer(width, seat)]
     return [cut_line(line, width) for line in lines]
 
@@ -48,9 +69,13 @@ class HelpScreen(ExactScreen[None], inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,enter", "dismiss", "Back")]
 
-    def __init__(self, palette: Palette, seat: Seat = Seat.OWNER) -> None:
+    def __init__(
+        self, palette: Palette, seat: Seat = Seat.OWNER, page: Page | None = None, pages: Sequence[Page] = ()
+    ) -> None:
         super().__init__()
         self._seat = seat
+        self._page = page
+        self._pages = pages
         self.board = Board(palette)
 
     def compose(self) -> ComposeResult:
@@ -59,4 +84,4 @@ class HelpScreen(ExactScreen[None], inherit_bindings=False):
     def show(self, notice: Span | None) -> None:
         width, height = self.app.size
         if width and height:
-            self.board.show(help_page(width, height, self._seat, notice))
+            self.board.show(help_page(width, height, self._seat, notice, self._page, self._pages))

@@ -10,7 +10,7 @@ from console.board import Board, Palette
 from console.exact import ExactModalScreen
 from console.pages.field import Field
 from console.screens.question import boxed
-from console.text import BLANK, Line, Span, Tone, fit, said
+from console.text import BLANK, Line, Span, Tone, fit, said, wrap
 
 WIDTH: Final = 72
 ROWS: Final = 14
@@ -46,6 +46,9 @@ def menu_lines(entries: Sequence[Entry], typed: str, cursor: int, width: int, ro
     if not found:
         body.append((Span("  nothing is called so", Tone.DIM),))
     body.extend([BLANK] * (rows + 2 - len(body)))
+    told = wrap(found[cursor].help, inner)[:2] if found and cursor < len(found) else []
+    body.extend((Span(text, Tone.DIM),) for text in told)
+    body.extend([BLANK] * (2 - len(told)))
     body.append((Span("↑↓ choose, Enter does it, Esc leaves", Tone.DIM),))
     return boxed("What to do", Tone.TITLE, body, width)
 
@@ -65,7 +68,7 @@ class MenuScreen(ExactModalScreen[str | None], inherit_bindings=False):
 
     def show(self) -> None:
         width, height = self.app.size
-        width, rows = min(WIDTH, width), max(min(ROWS, height - 6), 1)
+        width, rows = min(WIDTH, width), max(min(ROWS, height - 8), 1)
         lines = menu_lines(self._entries, self._field.text, self._cursor, width, rows)
         self.board.styles.width, self.board.styles.height = width, min(len(lines), height)
         self.board.show(lines)

@@ -91,11 +91,13 @@ def boxed(title: str, tone: Tone, body: list[Line], width: int) -> list[Line]:
 def _word_lines(question: Question, typed: str, width: int) -> list[Line]:
     """Where the word is typed, and what is still missing."""
     fits = question.reason(typed) is not None
+    small = not fits and question.reason(typed.upper()) is not None
     why = " and why" if question.needs_reason else "; a reason may follow"
     wanted = (Span("type ", Tone.DIM), Span(question.word, Tone.STRONG), Span(f"{why}, then Enter", Tone.DIM))
     shown = typed[-(width - 4) :]
     line: Line = (Span("> ", question.tone), Span(shown, question.tone if fits else Tone.PLAIN), Span("▏", Tone.STRONG))
-    return [wanted, line, BLANK]
+    told: Line = (Span("in capitals, as it stands above", Tone.WARN),) if small else BLANK
+    return [wanted, line, told]
 
 
 class QuestionScreen(ExactModalScreen[str | None], inherit_bindings=False):

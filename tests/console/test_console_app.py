@@ -435,8 +435,9 @@ async def test_a_desk_that_is_over_is_rearmed_in_its_books() -> None:
         desk.over = True
         await console.after(250)
         await console.keys("a", *"REARM", "space", *"fixed", "enter")
-        while not reasons:
+        while not reasons or "cleared" not in console.shown:
             await console.after(10)
+        assert "KILLED" not in console.shown.splitlines()[0]
         assert reasons == ["fixed"] and [request.act for request in desk.commands] == [Act.KILL]
 
 
@@ -559,3 +560,53 @@ async def test_a_theme_is_changed_at_once(monkeypatch: pytest.MonkeyPatch) -> No
         await console.keys("colon", *"theme day", "enter")
         after = board.render_line(10)
         assert before.text == after.text and before != after
+
+
+async def test_what_a_kill_set_off_is_told_when_it_is_done() -> None:
+    console = Driven(ScriptedDesk(sample.BUSY))
+    async with console.open(120, 40):
+        console.app._errands.send(Act.KILL, "test")
+        console.desk.answers[0].set_result(CommandReceipt(True, "killed: 2 orders being cancelled", 900))
+        await console.after(250)
+        assert "flat" not in console.shown
+        console.desk.shown = sample.changed(sample.KILLED, orders=(), positions=())
+        await console.after(500)
+        assert "done: flat, no order left, after" in " ".join(console.shown.split())
+
+
+async def test_a_kill_of_what_is_over_does_not_reach_the_next_desk() -> None:
+    written: list[str] = []
+
+    def write() -> str:
+        written.append("file")
+        return "file"
+
+    over = sample.changed(sample.KILLED, phase=SessionPhase.COMPLETED)
+    console = Driven(ScriptedDesk(over), kill_fallback=write)
+    async with console.open():
+        console.app._errands.send(Act.KILL, "test")
+        console.desk.answers[0].set_result(CommandReceipt(True, "killed"))
+        console.desk.over = True
+        await console.keys("K")
+        assert not console.asked() and "nothing is left to stop" in console.shown
+        assert not written
+
+
+async def test_the_help_names_the_keys_of_the_page_and_all_pages() -> None:
+    console = Driven(ScriptedDesk(sample.BUSY))
+    async with console.open(120, 60):
+        await console.keys("3", "question_mark")
+        for words in (
+            "Keys of Orders",
+            "Keeps rows that have every word",
+            "Orders, fills, trades.",
+            "Risk: Every rule",
+        ):
+            assert words in " ".join(console.shown.split())
+
+
+async def test_a_word_in_small_letters_is_told_what_is_missing() -> None:
+    console = Driven(ScriptedDesk(sample.BUSY))
+    async with console.open():
+        await console.keys("f", *"flatten", "enter")
+        assert console.asked() and "in capitals" in console.shown

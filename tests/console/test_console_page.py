@@ -158,7 +158,7 @@ def test_what_has_ended_can_only_be_left() -> None:
     ended = sample.changed(sample.KILLED, phase=SessionPhase.COMPLETED)
     shown = " ".join(plain(desk_page(Seen(ended), 80, 24)).split())
     assert "q Leave" in shown and "q Stop" not in shown
-    assert "The kill is latched, nightdesk rearm lifts it. q leaves." in shown
+    assert "killed from the console by anna at 12:03:07, lifted by nightdesk rearm. q leaves." in shown
 
 
 def test_a_desk_that_is_away_is_waited_for_and_the_last_view_is_known_to_be_old() -> None:
@@ -189,3 +189,10 @@ def test_a_visitor_is_told_that_q_leaves_and_the_desk_goes_on() -> None:
     own, visiting = (plain(desk_page(Seen(sample.BUSY, seat=seat), 120, 40)) for seat in (Seat.OWNER, Seat.OPERATOR))
     assert "Stop…" in own and "Stop…" not in visiting and "Leave" in visiting
     assert "The desk goes on." in plain(help_page(120, 40, Seat.OPERATOR))
+
+
+def test_orders_that_have_no_room_are_counted() -> None:
+    many = tuple(msgspec.structs.replace(sample.ORDERS[0], order_id=f"o{at}") for at in range(30))
+    shown = plain(desk_page(Seen(sample.changed(sample.BUSY, orders=many)), 120, 40))
+    assert re.search(r"↓ \d+ more: 3 Orders", shown)
+    assert "more: 3 Orders" not in plain(desk_page(Seen(sample.BUSY), 120, 40))

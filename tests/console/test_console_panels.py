@@ -173,9 +173,9 @@ def test_signals_that_do_not_add_up_are_an_alarm() -> None:
 
 def test_each_signal_says_how_and_why_it_ended() -> None:
     wide = text(signals.rows(Seen(sample.BUSY), 100))
-    assert "x  heat " in wide
+    assert "x heat " in wide
     assert "heat would be 1.08 %, limit 1.00 %" in wide
-    assert "~  in flight" in wide
+    assert "~ in flight" in wide
 
 
 @pytest.mark.parametrize("width", [49, 72, 98])
@@ -187,6 +187,7 @@ def test_the_reason_of_a_refusal_is_whole_on_every_screen_and_its_id_beside_it(w
     *_, line = signals.rows(Seen(sample.changed(sample.BUSY, recent_signals=(of_run,))), width)
     assert f" {longest.value}" in text([line])
     assert " 123456-1 " in text([line])
+    assert "LONG" in text([line]) and " x " in text([line]), "the side and the sign are never left out"
 
 
 # --- heartbeat ---
@@ -323,8 +324,8 @@ def test_open_entries_are_said_quietly() -> None:
 
 def test_every_block_is_named_with_what_lifts_it() -> None:
     assert told(sample.BLOCKED) == (
-        "! Why is it not trading? paused by anna, lifted by resume (r); LTCUSDT silent for 15 s, lifted by fresh data; "
-        "daily loss 50.12 >= 50.00, lifted by the next trading day, or reset-breaker, in 11h56m"
+        "! Why is it not trading? paused by anna at 12:02:07, lifted by resume (r); LTCUSDT silent for 15 s, lifted by "
+        "fresh data; daily loss 50.12 >= 50.00, lifted by the next trading day, or reset-breaker, in 11h56m"
     )
 
 

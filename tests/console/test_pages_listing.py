@@ -247,3 +247,10 @@ def test_what_ended_later_is_shown_as_it_stood() -> None:
     )
     assert (orders.as_of(order, 150).state, orders.as_of(order, 150).filled_qty) == ("(later)", 0)
     assert orders.as_of(order, 200) is order
+
+
+async def test_today_and_yesterday_are_days_of_the_desk() -> None:
+    reader = Reader(Rows(3))
+    await reader.look()
+    reader.page.look_for("yesterday BTC today")
+    assert reader.page.wanted == "2026-01-04 btc 2026-01-05"

@@ -47,10 +47,10 @@ def test_each_entry_says_which_rule_would_refuse_it() -> None:
 
 def test_each_rule_is_told_with_value_limit_and_what_is_left() -> None:
     page = shown(RiskPage(), 160)
-    assert "heat ! near 0.95% 1.00% 5 %" in line_with("heat              !", page)
-    assert "leverage ok 500.00 20000.00 98 %" in line_with("leverage ", page)
-    assert "reward_risk ok 2.00 1.00 reward_risk_min" in line_with("reward_risk ", page), "of a floor nothing is left"
-    assert "order_notional x refuses 300.00 200.00 0 %" in line_with("order_notional ", page)
+    assert "heat ! near 0.95% ≤ 1.00% 5 %" in line_with("heat              !", page)
+    assert "leverage ok 500.00 ≤ 20000.00 98 %" in line_with("leverage ", page)
+    assert "reward_risk ok 2.00 ≥ 1.00 reward_risk_min" in line_with("reward_risk ", page), "of a floor nothing is left"
+    assert "order_notional x refuses 300.00 ≤ 200.00 0 %" in line_with("order_notional ", page)
     assert "a rule of tomorr" in page
 
 
@@ -60,7 +60,7 @@ def test_a_chosen_entry_that_was_not_measured_yet_says_so_and_an_old_measure_its
     assert page.press("down", None)
     assert "still to come" in shown(page)
     assert page.press("up", None)
-    assert "20s ago" in shown(page, at_ns=sample.NOW + 20 * sample.SECOND)
+    assert "as of 20s ago" in shown(page, at_ns=sample.NOW + 20 * sample.SECOND)
 
 
 def test_on_a_small_screen_the_rules_stand_below_and_can_be_scrolled() -> None:
