@@ -428,7 +428,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def _rearm_answered(self, reason: str | None) -> None:
         if reason is not None:
-            over = self._desk.ended() and self._bridge.rearm_stopped is not None
+            is_over = self._desk.ended() or (self._view is not None and self._view.phase in OVER)
+            over = is_over and self._bridge.rearm_stopped is not None
             self._errands.send(Act.REARM, reason, self._rearm_stopped if over else None)
         self.draw_soon()
 

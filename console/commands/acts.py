@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from store.desk import Store
 
 STOP_SECONDS: Final = 60
+LET_GO_SECONDS: Final = 10
 RECONCILE_SECONDS: Final = 15
 LATCHED: Final = "the kill is latched, also over restarts; nightdesk rearm shows how to clear it"
 NOT_LATCHED: Final = "the kill switch is not latched"
@@ -118,12 +119,18 @@ def _rearm_stopped(where: Where, reason: str, confirm: str) -> Exit:
 def rearm_books(home: Home, variables: Mapping[str, str], reason: str) -> CommandReceipt:
     """Clear the latch of a desk that is over, for a person who has been asked already.
 
+    A session that has said its last word may still be letting go of its books: that is waited for.
+
     Raises:
         SessionError, StoreError: the desk runs again, or its books cannot be opened.
     """
     source = kill_requested(home, variables)
     if source is not None:
         return CommandReceipt(False, still_killed_text(home, source))
+    clock = WallClock()
+    until_ns = clock.mono_ns() + LET_GO_SECONDS * 1_000_000_000
+    while holder(home.lock) is not None and clock.mono_ns() < until_ns:
+        block(_POLL_SECONDS)
     with _stopped_books(home) as (store, token):
         return _clear(store, home, f"tui: {reason}") if token else CommandReceipt(False, NOT_LATCHED)
 

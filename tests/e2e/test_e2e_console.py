@@ -267,7 +267,7 @@ def test_pages_lists_and_typed_words_on_a_trading_desk_of_any_size(open_terminal
     terminal.press("a")
     terminal.until_shown("Re-arm: PAPER")
     terminal.press("REARM tried\r")
-    terminal.until_shown("kill latch cleared")
+    terminal.until_shown("latch cleared")
     assert not ask(terminal.home.root, "status", "--json").json["kill_latched"]
     terminal.press("q")
     assert terminal.ended() == 0
