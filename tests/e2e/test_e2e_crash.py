@@ -121,7 +121,7 @@ def assert_all_is_settled(desk: RunningDesk) -> None:
     assert check(desk.report, summary(desk.home)) == []
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.sim) for seed in range(3, 21))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.sim) for seed in range(2, 21))])
 def test_a_desk_killed_at_any_moment_goes_on_where_it_was(start: StartDesk, tmp_path: Path, seed: int) -> None:
     """FP-01, FV-03: ten kills in `make test`, a hundred with `make sim`."""
     moments = random.Random(seed)
