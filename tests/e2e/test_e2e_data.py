@@ -82,7 +82,7 @@ def test_a_raw_socket_capture_plays_to_its_end(start: StartDesk) -> None:
     assert_figures_agree(desk)
 
 
-@pytest.mark.parametrize("speed", ["max", "300"])
+@pytest.mark.parametrize("speed", ["max", pytest.param("300", marks=pytest.mark.sim)])
 def test_refused_rows_are_told_by_cause_with_the_place_of_the_first(tmp_path: Path, speed: str) -> None:
     """In process and over the sockets, where the venue is another process."""
     lines = ["ts_ms,open,high,low,close,volume"]
@@ -114,6 +114,7 @@ def test_recorded_data_over_real_sockets_at_sixty_times_its_pace(start: StartDes
     assert_figures_agree(desk)
 
 
+@pytest.mark.sim
 @recorded
 def test_a_raw_socket_capture_over_real_sockets(start: StartDesk) -> None:
     desk = start("--data", str(CAPTURE), "--speed", "20", *EAGER, NIGHTDESK_BAR="1s")

@@ -205,6 +205,7 @@ async def test_each_quote_can_be_pushed() -> None:
     assert {later["ts"] - earlier["ts"] for earlier, later in pairwise(messages)} == {100}
 
 
+@pytest.mark.sim
 async def test_a_slow_client_is_cut_and_stalls_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     market = PlainMarket(step_ns=500_000)
     monkeypatch.setattr(sockets, "BACKLOG_BYTES_MAX", 2**16)
